@@ -1,0 +1,3 @@
+//! Planning: what the daemon has, and what is to be done about it.
+
+pub mod observed;

@@ -1,0 +1,143 @@
+//! What the daemon has for an app: one snapshot, read once before planning.
+
+use std::collections::BTreeMap;
+
+use crate::app::{Name, Protocol};
+
+/// The labels under which rengine keeps its state in the daemon.
+pub mod label {
+    /// The app's name, on every container and image of it.
+    pub const APP: &str = "dev.rengine.app";
+    /// The service's name, on every container and image of it.
+    pub const SERVICE: &str = "dev.rengine.service";
+    /// The id of the release that made a container.
+    pub const RELEASE: &str = "dev.rengine.release";
+    /// The fingerprint of what an image was built from, or a container made from.
+    pub const FINGERPRINT: &str = "dev.rengine.fingerprint";
+    /// On an image: the base images that were on the daemon when it was built, as JSON, an
+    /// object of reference to image id.
+    pub const BASES: &str = "dev.rengine.bases";
+    /// On the container that is an app's lock: who holds it, as JSON.
+    pub const LOCK: &str = "dev.rengine.lock";
+    /// Every label of rengine's starts with this; plugins and files can't set such.
+    pub const PREFIX: &str = "dev.rengine.";
+}
+
+/// One snapshot of a daemon, for one app.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Observed {
+    /// The app's containers, running or not, without its lock; oldest first.
+    pub containers: Vec<ObservedContainer>,
+    /// The images that were built for the app.
+    pub images: Vec<ObservedImage>,
+    /// The images that the app names without building them, and the base images of its
+    /// Dockerfiles, by the reference as it is written. A reference that the daemon does not
+    /// have is not here.
+    pub references: BTreeMap<String, ImageFacts>,
+    /// Ports that running containers outside the app hold on the host.
+    pub taken_ports: Vec<TakenPort>,
+}
+
+/// A container as the daemon lists it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ObservedContainer {
+    /// The daemon's id.
+    pub id: String,
+    /// Its name, without a leading `/`.
+    pub name: String,
+    /// The service it belongs to; `None` if its label is no valid name.
+    pub service: Option<Name>,
+    /// The release that made it.
+    pub release: String,
+    /// The fingerprint of what it was made from.
+    pub fingerprint: String,
+    /// The id of its image, `sha256:…`.
+    pub image_id: String,
+    /// What it is doing.
+    pub state: ContainerState,
+    /// Its published ports.
+    pub ports: Vec<PublishedPort>,
+    /// When it was made, in seconds since 1970.
+    pub created: i64,
+    /// The daemon's words for its state, such as `Up 3 minutes (healthy)`.
+    pub status: String,
+}
+
+/// What a container is doing, in the Docker API's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ContainerState {
+    /// Made, never started.
+    Created,
+    /// Running.
+    Running,
+    /// Frozen.
+    Paused,
+    /// Being started again by the restart policy.
+    Restarting,
+    /// Being removed.
+    Removing,
+    /// Ended.
+    Exited,
+    /// Beyond repair.
+    Dead,
+}
+
+/// A port as the daemon has published it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PublishedPort {
+    /// The port in the container.
+    pub container_port: u16,
+    /// The transport protocol.
+    pub protocol: Protocol,
+    /// The host's address, such as `0.0.0.0`.
+    pub host_address: String,
+    /// The host's port.
+    pub host_port: u16,
+}
+
+/// A port of the host that a container outside the app holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TakenPort {
+    /// The port.
+    pub port: PublishedPort,
+    /// The name of the container that holds it.
+    pub holder: String,
+}
+
+/// An image that was built for the app.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ObservedImage {
+    /// The id, `sha256:…`.
+    pub id: String,
+    /// The service it was built for.
+    pub service: Option<Name>,
+    /// The fingerprint of what it was built from.
+    pub fingerprint: String,
+    /// The base images that were on the daemon then: reference to id.
+    pub bases: BTreeMap<String, String>,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// When it was made, in seconds since 1970.
+    pub created: i64,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+/// What an image says of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ImageFacts {
+    /// The id, `sha256:…`.
+    pub id: String,
+    /// The ports it exposes.
+    pub exposed: Vec<(u16, Protocol)>,
+    /// The user it runs as; empty for root.
+    pub user: String,
+    /// True if it has a `HEALTHCHECK`, other than `NONE`.
+    pub has_health_check: bool,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+}
