@@ -11,9 +11,13 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use serde::Serialize;
 
+mod fields;
 mod size;
+mod text;
 
+pub use fields::Fields;
 pub use size::{ByteSize, Cpus, ParseCpusError, ParseSizeError};
+pub(crate) use text::hex;
 
 /// What one deploy deploys.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -133,6 +137,7 @@ impl ImageSource {
 
 /// How an image is built.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct ImageBuild {
     /// The folder that is sent to the builder, absolute.
     #[serde(skip)]
@@ -158,7 +163,7 @@ pub struct ImageBuild {
 }
 
 /// A file that a plugin adds to a build context.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GeneratedFile {
     /// What is in it.
     pub contents: Vec<u8>,
@@ -169,6 +174,7 @@ pub struct GeneratedFile {
 /// How a container runs. `None` and empty mean that the image's own setting, or the daemon's
 /// default, holds.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct ContainerSpec {
     /// `name`, `uid` or `uid:gid`.
     pub user: Option<String>,
@@ -221,6 +227,7 @@ pub struct ContainerSpec {
     /// Such as `SIGTERM`.
     pub stop_signal: Option<String>,
     /// Time between the stop signal and SIGKILL.
+    #[serde(serialize_with = "text::optional_duration")]
     pub stop_timeout: Option<Duration>,
     /// True if a small init process runs as PID 1.
     pub init: bool,
@@ -229,7 +236,7 @@ pub struct ContainerSpec {
 }
 
 /// A device of the host in a container.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Device {
     /// Path on the host.
     pub host_path: String,
@@ -239,8 +246,19 @@ pub struct Device {
     pub permissions: String,
 }
 
+impl fmt::Display for Device {
+    /// As Docker writes it: `/dev/fuse:/dev/fuse:rwm`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}:{}:{}",
+            self.host_path, self.container_path, self.permissions
+        )
+    }
+}
+
 /// Something mounted into a container.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mount {
     /// Where the contents come from.
     pub source: MountSource,
@@ -250,9 +268,23 @@ pub struct Mount {
     pub read_only: bool,
 }
 
+impl fmt::Display for Mount {
+    /// As Docker writes it: `data:/var/lib/data:ro`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.source {
+            MountSource::Bind(source) | MountSource::Volume(source) => write!(f, "{source}:")?,
+            MountSource::Anonymous => {}
+        }
+        f.write_str(&self.target)?;
+        if self.read_only {
+            f.write_str(":ro")?;
+        }
+        Ok(())
+    }
+}
+
 /// Where a mount's contents come from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MountSource {
     /// A path on the host, absolute.
     Bind(String),
@@ -263,7 +295,7 @@ pub enum MountSource {
 }
 
 /// A container port published on the host.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PortMapping {
     /// The port in the container, 1 to 65535.
     pub container_port: u16,
@@ -318,8 +350,7 @@ impl Protocol {
 }
 
 /// When the daemon starts a container again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RestartPolicy {
     /// Never.
     No,
@@ -353,16 +384,20 @@ impl fmt::Display for RestartPolicy {
 
 /// How to tell that a container is healthy.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct HealthCheck {
     /// What to probe.
     pub probe: Probe,
     /// Time between two probes.
+    #[serde(serialize_with = "text::duration")]
     pub interval: Duration,
     /// Time for one probe.
+    #[serde(serialize_with = "text::duration")]
     pub timeout: Duration,
     /// Failed probes in a row, after the start period, that make the container unhealthy.
     pub retries: u32,
     /// Time from the start in which failed probes do not count.
+    #[serde(serialize_with = "text::duration")]
     pub start_period: Duration,
 }
 
@@ -390,8 +425,7 @@ impl HealthCheck {
 }
 
 /// What a health check probes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Probe {
     /// An HTTP GET from outside the container.
     Http {

@@ -4,6 +4,9 @@
 //! `engine/ARCHITECTURE.md`.
 
 #![warn(missing_docs)]
+#![deny(unsafe_code)]
 
 pub mod app;
+pub mod grants;
 pub mod plan;
+pub mod plugin;

@@ -3,11 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::Serialize;
-
 /// A number of bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(transparent)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ByteSize(pub u64);
 
 /// Why a text is no [`ByteSize`].
@@ -71,8 +68,7 @@ impl fmt::Display for ByteSize {
 }
 
 /// A number of CPUs, counted in billionths as Docker does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(transparent)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cpus {
     nano: u64,
 }
@@ -130,7 +126,16 @@ mod tests {
         for (text, bytes) in cases {
             assert_eq!(text.parse(), Ok(ByteSize(bytes)), "{text}");
         }
-        for text in ["", "m", "-1m", "1x", "1.2.3m", "99999999999999t", "NaN", "1e3"] {
+        for text in [
+            "",
+            "m",
+            "-1m",
+            "1x",
+            "1.2.3m",
+            "99999999999999t",
+            "NaN",
+            "1e3",
+        ] {
             assert!(text.parse::<ByteSize>().is_err(), "{text}");
         }
     }

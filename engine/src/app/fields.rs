@@ -1,0 +1,127 @@
+//! A specification as a flat list of fields, for telling two of them apart.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::text::hex;
+
+/// The fields of a specification: name, such as `env.PORT`, to value. What is not set
+/// (`None`, `false`, empty) has no entry.
+///
+/// Made from the JSON form, so that a field that is added to the model is compared,
+/// fingerprinted and shown without another line of code.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Fields(BTreeMap<String, String>);
+
+impl Fields {
+    /// The fields of `spec`, which must serialise to a JSON object.
+    pub fn of(spec: &impl Serialize) -> Self {
+        let mut fields = BTreeMap::new();
+        // Types of the model have string keys and no fallible serialisers, so this can't fail;
+        // were it to, nothing would be equal to nothing, and the service be deployed anew.
+        if let Ok(value) = serde_json::to_value(spec) {
+            flatten("", value, &mut fields);
+        }
+        Self(fields)
+    }
+
+    /// The value of one field.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// Where `self` and `new` differ: field, old value, new value; in order of the names.
+    pub fn differences<'a>(
+        &'a self,
+        new: &'a Self,
+    ) -> impl Iterator<Item = (&'a str, Option<&'a str>, Option<&'a str>)> {
+        let mut names: Vec<&str> = self
+            .0
+            .keys()
+            .chain(new.0.keys())
+            .map(String::as_str)
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+            .into_iter()
+            .map(|name| (name, self.get(name), new.get(name)))
+            .filter(|(_, old, new)| old != new)
+    }
+
+    /// A digest of all fields: 64 hexadecimal digits.
+    pub fn fingerprint(&self) -> String {
+        let mut hash = Sha256::new();
+        for (name, value) in &self.0 {
+            for text in [name, value] {
+                hash.update((text.len() as u64).to_le_bytes());
+                hash.update(text);
+            }
+        }
+        hex(&hash.finalize())
+    }
+}
+
+fn flatten(name: &str, value: Value, into: &mut BTreeMap<String, String>) {
+    match value {
+        Value::Null | Value::Bool(false) => {}
+        Value::Object(members) => {
+            for (key, value) in members {
+                let name = if name.is_empty() {
+                    key
+                } else {
+                    format!("{name}.{key}")
+                };
+                // An environment variable that is set to nothing is not one that is not set.
+                match value {
+                    Value::String(text) => drop(into.insert(name, text)),
+                    other => flatten(&name, other, into),
+                }
+            }
+        }
+        Value::Array(items) if items.is_empty() => {}
+        Value::String(text) => drop(into.insert(name.to_owned(), text)),
+        other => drop(into.insert(name.to_owned(), other.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::{ByteSize, ContainerSpec};
+
+    #[test]
+    fn what_is_not_set_has_no_field() {
+        let fields = Fields::of(&ContainerSpec::default());
+        let names: Vec<_> = fields.0.keys().collect();
+        assert_eq!(names, ["restart"]);
+    }
+
+    #[test]
+    fn differences_name_old_and_new() {
+        let old = ContainerSpec {
+            memory: Some(ByteSize::mib(64)),
+            env: [("A".into(), String::new())].into(),
+            ..Default::default()
+        };
+        let mut new = old.clone();
+        new.memory = Some(ByteSize::mib(128));
+        new.cap_drop = vec!["ALL".into()];
+        new.env.remove("A");
+        let (old, new) = (Fields::of(&old), Fields::of(&new));
+        let found: Vec<_> = old.differences(&new).collect();
+        assert_eq!(
+            found,
+            [
+                ("cap-drop", None, Some("[\"ALL\"]")),
+                ("env.A", Some(""), None),
+                ("memory", Some("64MiB"), Some("128MiB")),
+            ]
+        );
+        assert_ne!(old.fingerprint(), new.fingerprint());
+    }
+}

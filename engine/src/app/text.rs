@@ -1,0 +1,64 @@
+//! How values of the model are written in JSON: as a person would write them in a file, so
+//! that a plan, a change and a fingerprint all speak of `256MiB` and `1s`.
+
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+use sha2::{Digest, Sha256};
+
+use super::{ByteSize, Cpus, Device, GeneratedFile, Mount, PortMapping, Probe, RestartPolicy};
+
+macro_rules! serialize_as_text {
+    ($($type:ty),* $(,)?) => {$(
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+    )*};
+}
+
+serialize_as_text!(
+    ByteSize,
+    Cpus,
+    Device,
+    Mount,
+    PortMapping,
+    Probe,
+    RestartPolicy
+);
+
+impl Serialize for GeneratedFile {
+    /// Its digest and mode stand for it: contents may be large, or not text.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mode = if self.executable { "0755" } else { "0644" };
+        serializer.collect_str(&format_args!(
+            "{} bytes, mode {mode}, sha256:{}",
+            self.contents.len(),
+            hex(&Sha256::digest(&self.contents))
+        ))
+    }
+}
+
+pub(super) fn duration<S: Serializer>(value: &Duration, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(&humantime::format_duration(*value))
+}
+
+pub(super) fn optional_duration<S: Serializer>(
+    value: &Option<Duration>,
+    to: S,
+) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(value) => duration(value, to),
+        None => to.serialize_none(),
+    }
+}
+
+/// Bytes in lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

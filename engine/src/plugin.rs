@@ -1,0 +1,33 @@
+//! The plugin host: the only code that knows wasmtime.
+//!
+//! A [`PluginHost`] loads components; a [`Plugin`] is one that is loaded, with what
+//! plugins.toml says of it. Each call of a hook gets an instance of its own, so nothing that a
+//! plugin does to itself outlives the call.
+
+mod access;
+mod bindings;
+mod cache;
+mod call;
+mod capability;
+mod change;
+mod error;
+mod hook;
+mod host;
+mod inspect;
+mod limits;
+mod log;
+
+pub use access::{
+    ContainerAccess, ContextAccess, HttpRequest, HttpResponse, MAX_HTTP_BODY, NoContext,
+};
+pub use call::{CallContext, HealthStatus};
+pub use change::Change;
+pub use error::{LoadError, PluginError, Refusal};
+pub use hook::{Hook, WIT_VERSION};
+pub use host::{Plugin, PluginHost, Settings};
+pub use inspect::{Inspection, Interface};
+pub use limits::{
+    DEFAULT_MEMORY, DEFAULT_TIMEOUT, MAX_CHANGES, MAX_GENERATED_BYTES, MAX_LOG_BYTES,
+    MAX_TEXT_BYTES,
+};
+pub use log::{Level, LogRecord, LogSink};

@@ -1,0 +1,85 @@
+//! What a hook's resources reach through: implemented by who knows contexts and daemons.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+
+use crate::plan::observed::PublishedPort;
+
+/// The largest body of an HTTP request to a container, and of its answer.
+pub const MAX_HTTP_BODY: usize = 1 << 20;
+
+/// A build context as a plugin sees it. Errors are for the plugin, in words.
+pub trait ContextAccess: Send + Sync {
+    /// The files' paths, relative to the context, ignore file applied, sorted.
+    fn files(&self) -> Result<Vec<String>, String>;
+    /// True if there is such a file.
+    fn has_file(&self, path: &str) -> bool;
+    /// The contents of one, of at most `limit` bytes.
+    fn read_file(&self, path: &str, limit: usize) -> Result<Vec<u8>, String>;
+}
+
+/// A context without files.
+#[derive(Debug, Clone, Copy)]
+pub struct NoContext;
+
+impl ContextAccess for NoContext {
+    fn files(&self) -> Result<Vec<String>, String> {
+        Ok(Vec::new())
+    }
+    fn has_file(&self, _: &str) -> bool {
+        false
+    }
+    fn read_file(&self, path: &str, _: usize) -> Result<Vec<u8>, String> {
+        Err(format!("there is no file `{path}` in the build context"))
+    }
+}
+
+/// A started container as a plugin sees it. Errors are for the plugin, in words.
+pub trait ContainerAccess: Send + Sync {
+    /// The daemon's id.
+    fn id(&self) -> &str;
+    /// The name.
+    fn name(&self) -> &str;
+    /// The image's id.
+    fn image(&self) -> &str;
+    /// The address on the daemon's network.
+    fn address(&self) -> Option<IpAddr>;
+    /// The published ports.
+    fn ports(&self) -> &[PublishedPort];
+    /// The last lines of output.
+    fn logs(&self, lines: u32) -> BoxFuture<'_, Result<Vec<String>, String>>;
+    /// An HTTP exchange with the container.
+    fn http(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, String>>;
+    /// Opens a TCP connection and closes it.
+    fn tcp_connect(&self, port: u16, timeout: Duration) -> BoxFuture<'_, Result<(), String>>;
+}
+
+/// An HTTP request to a container.
+#[derive(Debug, Clone)]
+pub struct HttpRequest {
+    /// `GET`, `POST`, …
+    pub method: String,
+    /// Path and query.
+    pub path: String,
+    /// Header fields, in order.
+    pub headers: Vec<(String, String)>,
+    /// The body, [`MAX_HTTP_BODY`] at most.
+    pub body: Vec<u8>,
+    /// The container port; the first published TCP port if `None`.
+    pub port: Option<u16>,
+    /// Time for the whole exchange.
+    pub timeout: Duration,
+}
+
+/// An answer to it.
+#[derive(Debug, Clone)]
+pub struct HttpResponse {
+    /// The status code.
+    pub status: u16,
+    /// Header fields, in order.
+    pub headers: Vec<(String, String)>,
+    /// The body, [`MAX_HTTP_BODY`] at most.
+    pub body: Vec<u8>,
+}

@@ -1,0 +1,33 @@
+//! What wasmtime makes of the WIT in `wit/`.
+
+// Generated code has no doc comments beyond those of the WIT.
+#![allow(missing_docs)]
+
+wasmtime::component::bindgen!({
+    path: "../wit",
+    world: "plugin",
+    imports: {
+        "rengine:plugin/running.[method]running-container.logs": async | trappable,
+        "rengine:plugin/running.[method]running-container.http": async | trappable,
+        "rengine:plugin/running.[method]running-container.tcp-connect": async | trappable,
+        default: trappable,
+    },
+    exports: { default: async },
+    with: {
+        "rengine:plugin/build.image-build": super::capability::build::BuildResource,
+        "rengine:plugin/container.container-spec": super::capability::container::SpecResource,
+        "rengine:plugin/running.running-container": super::capability::running::RunningResource,
+    },
+});
+
+use super::call::State;
+use wasmtime::component::{HasSelf, Linker};
+
+/// Links what rengine itself provides.
+pub fn add_imports(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    rengine::plugin::build::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    rengine::plugin::container::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    rengine::plugin::running::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    rengine::plugin::types::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    wasi::logging::logging::add_to_linker::<_, HasSelf<State>>(linker, |state| state)
+}

@@ -1,0 +1,341 @@
+//! One call of a hook: a store with its limits, the call, and what came of it.
+
+use std::time::Duration;
+
+use wasmtime::Store;
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_config::WasiConfigVariables;
+
+use super::bindings::exports::rengine::plugin as exports;
+use super::bindings::rengine::plugin::types;
+use super::capability::build::BuildResource;
+use super::capability::container::SpecResource;
+use super::capability::running::RunningResource;
+use super::limits::{Exceeded, HOSTCALL_BYTES, Limiter, MAX_STDIO_BYTES};
+use super::log::{Level, LogRecord, LogSink};
+use super::{
+    Change, ContainerAccess, ContextAccess, Hook, Plugin, PluginError, Refusal, Settings, change,
+};
+use crate::app::{ContainerSpec, ImageBuild};
+
+use std::sync::Arc;
+
+/// Where a hook runs.
+#[derive(Debug, Clone)]
+pub struct CallContext {
+    /// The app's name.
+    pub app: String,
+    /// The service's name.
+    pub service: String,
+    /// The id of the release being made.
+    pub release: String,
+    /// True while nothing runs yet.
+    pub planning: bool,
+}
+
+/// What a `health` hook makes of a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HealthStatus {
+    /// Not known yet; why.
+    Starting(String),
+    /// Good to go.
+    Healthy,
+    /// It will not become healthy; why.
+    Unhealthy(String),
+}
+
+/// What the host functions of one call work on.
+pub struct State {
+    pub table: ResourceTable,
+    pub limiter: Limiter,
+    pub config: WasiConfigVariables,
+    pub log: Logger,
+    wasi: WasiCtx,
+    stderr: MemoryOutputPipe,
+}
+
+/// Where the messages of one call go, and whom they are attributed to.
+pub struct Logger {
+    sink: LogSink,
+    plugin: String,
+    hook: Hook,
+    service: String,
+}
+
+impl Logger {
+    pub fn log(&self, level: Level, context: String, message: String) {
+        (self.sink)(LogRecord {
+            plugin: self.plugin.clone(),
+            hook: self.hook,
+            service: self.service.clone(),
+            level,
+            context,
+            message,
+        });
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        }
+    }
+}
+
+impl State {
+    pub fn new(settings: &Settings, hook: Hook, service: &str, sink: LogSink) -> Self {
+        let stderr = MemoryOutputPipe::new(MAX_STDIO_BYTES);
+        // Nothing is inherited: no files, no network, no environment, no arguments.
+        let wasi = WasiCtx::builder()
+            .stdout(stderr.clone())
+            .stderr(stderr.clone())
+            .build();
+        Self {
+            table: ResourceTable::new(),
+            limiter: Limiter::new(settings.memory),
+            config: settings
+                .config
+                .iter()
+                .map(|(key, value)| (key.clone(), value.clone()))
+                .collect(),
+            log: Logger {
+                sink,
+                plugin: settings.name.clone(),
+                hook,
+                service: service.to_owned(),
+            },
+            wasi,
+            stderr,
+        }
+    }
+}
+
+/// A store for one call, with every limit set.
+pub fn store(engine: &wasmtime::Engine, state: State) -> Store<State> {
+    let mut store = Store::new(engine, state);
+    store.limiter(|state| &mut state.limiter);
+    store.set_hostcall_fuel(HOSTCALL_BYTES);
+    // A guest that computes gives way at every epoch, so that the timer around the call, which
+    // also covers time spent in host functions, gets its turn.
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_async_yield_and_update(1);
+    store
+}
+
+impl From<types::Refusal> for Refusal {
+    fn from(refusal: types::Refusal) -> Self {
+        Self {
+            reason: refusal.reason,
+            hint: refusal.hint,
+        }
+    }
+}
+
+/// Instantiates the plugin and calls one function of one hook, within its limits.
+macro_rules! call {
+    ($plugin:expr, $hook:expr, $context:expr, $sink:expr, $indices:expr, $call:ident,
+     $resource:expr) => {{
+        let state = State::new($plugin.settings(), $hook, &$context.service, $sink);
+        let mut store = store($plugin.engine(), state);
+        let context = wire($context);
+        let run = async {
+            let resource = store.data_mut().table.push($resource)?;
+            let instance = $plugin.pre().instantiate_async(&mut store).await?;
+            let guest = $indices.load(&mut store, &instance)?;
+            let borrowed = wasmtime::component::Resource::new_borrow(resource.rep());
+            let answer = guest.$call(&mut store, &context, borrowed).await?;
+            let resource = store.data_mut().table.delete(resource)?;
+            wasmtime::error::Ok((answer, resource))
+        };
+        let done = tokio::time::timeout($plugin.settings().timeout, run).await;
+        outcome($plugin.settings(), $hook, $context, store, done)
+    }};
+}
+
+impl Plugin {
+    /// Calls `pre-build`, where the plugin has it. `build` changes only if all goes well.
+    pub async fn pre_build(
+        &self,
+        context: &CallContext,
+        build: &mut ImageBuild,
+        files: Arc<dyn ContextAccess>,
+        sink: LogSink,
+    ) -> Result<Vec<Change>, PluginError> {
+        let Some(indices) = &self.indices().pre_build else {
+            return Ok(Vec::new());
+        };
+        let hook = Hook::PreBuild;
+        let resource = BuildResource::new(build.clone(), files, self.settings().grants.clone());
+        let (answer, resource) = call!(self, hook, context, sink, indices, call_run, resource)?;
+        self.accept(hook, context, answer)?;
+        let after = resource.into_build();
+        let changes = change::between(self.name(), hook, &context.service, build, &after);
+        *build = after;
+        Ok(changes)
+    }
+
+    /// Calls `pre-run`, where the plugin has it. `spec` changes only if all goes well.
+    ///
+    /// `dockerfile` is the effective Dockerfile of an image that is built, `image` the name of
+    /// one that is not.
+    pub async fn pre_run(
+        &self,
+        context: &CallContext,
+        spec: &mut ContainerSpec,
+        dockerfile: Option<String>,
+        image: Option<String>,
+        sink: LogSink,
+    ) -> Result<Vec<Change>, PluginError> {
+        let Some(indices) = &self.indices().pre_run else {
+            return Ok(Vec::new());
+        };
+        let hook = Hook::PreRun;
+        let grants = self.settings().grants.clone();
+        let resource = SpecResource::new(spec.clone(), dockerfile, image, grants);
+        let (answer, resource) = call!(self, hook, context, sink, indices, call_run, resource)?;
+        self.accept(hook, context, answer)?;
+        let after = resource.into_spec();
+        let changes = change::between(self.name(), hook, &context.service, spec, &after);
+        *spec = after;
+        Ok(changes)
+    }
+
+    /// Calls `post-run`, where the plugin has it.
+    pub async fn post_run(
+        &self,
+        context: &CallContext,
+        container: Arc<dyn ContainerAccess>,
+        sink: LogSink,
+    ) -> Result<(), PluginError> {
+        let Some(indices) = &self.indices().post_run else {
+            return Ok(());
+        };
+        let resource = RunningResource(container);
+        let hook = Hook::PostRun;
+        let (answer, _) = call!(self, hook, context, sink, indices, call_run, resource)?;
+        self.accept(hook, context, answer)
+    }
+
+    /// Calls `health`; `None` where the plugin does not have it.
+    pub async fn health(
+        &self,
+        context: &CallContext,
+        container: Arc<dyn ContainerAccess>,
+        sink: LogSink,
+    ) -> Result<Option<HealthStatus>, PluginError> {
+        let Some(indices) = &self.indices().health else {
+            return Ok(None);
+        };
+        let resource = RunningResource(container);
+        let hook = Hook::Health;
+        let (answer, _) = call!(self, hook, context, sink, indices, call_check, resource)?;
+        let status = match self.accept(hook, context, answer)? {
+            exports::health::Status::Starting(why) => HealthStatus::Starting(why),
+            exports::health::Status::Healthy => HealthStatus::Healthy,
+            exports::health::Status::Unhealthy(why) => HealthStatus::Unhealthy(why),
+        };
+        Ok(Some(status))
+    }
+
+    /// Turns a guest's own answer into ours.
+    fn accept<T>(
+        &self,
+        hook: Hook,
+        context: &CallContext,
+        answer: Result<T, types::Refusal>,
+    ) -> Result<T, PluginError> {
+        answer.map_err(|refusal| PluginError::Refused {
+            plugin: self.name().to_owned(),
+            hook,
+            service: context.service.clone(),
+            help: refusal.hint.clone(),
+            refusal: refusal.into(),
+        })
+    }
+}
+
+fn wire(context: &CallContext) -> types::Context {
+    types::Context {
+        app: context.app.clone(),
+        service: context.service.clone(),
+        release: context.release.clone(),
+        planning: context.planning,
+    }
+}
+
+/// Tells a limit from a breakage, and adds what the guest wrote to standard error.
+fn outcome<T>(
+    settings: &Settings,
+    hook: Hook,
+    context: &CallContext,
+    store: Store<State>,
+    done: Result<wasmtime::Result<T>, tokio::time::error::Elapsed>,
+) -> Result<T, PluginError> {
+    let stderr = store.data().stderr.contents();
+    let (plugin, service) = (settings.name.clone(), context.service.clone());
+    match done {
+        Ok(Ok(value)) => {
+            for line in String::from_utf8_lossy(&stderr).lines() {
+                let context = String::from("output");
+                store.data().log.log(Level::Debug, context, line.to_owned());
+            }
+            Ok(value)
+        }
+        Ok(Err(error)) => Err(match error.downcast_ref::<Exceeded>() {
+            Some(cause) => PluginError::Limit {
+                help: limit_help(cause, &plugin),
+                plugin,
+                hook,
+                service,
+                cause: cause.clone(),
+            },
+            None => PluginError::Failed {
+                plugin,
+                hook,
+                service,
+                cause: failure(&error, &stderr),
+            },
+        }),
+        Err(_) => Err(PluginError::Timeout {
+            plugin,
+            hook,
+            service,
+            limit: settings.timeout.max(Duration::from_millis(1)),
+        }),
+    }
+}
+
+fn limit_help(cause: &Exceeded, plugin: &str) -> Option<String> {
+    match cause {
+        Exceeded::Memory { .. } => Some(format!(
+            "if it needs more, raise `memory` under [plugins.{plugin}] in plugins.toml"
+        )),
+        Exceeded::Table { .. } | Exceeded::Log | Exceeded::Changes => None,
+    }
+}
+
+/// Why a call broke: the trap's own words, and the last lines of standard error, which hold
+/// the panic's or exception's message in most languages.
+pub(super) fn failure(error: &wasmtime::Error, stderr: &[u8]) -> String {
+    const LAST_LINES: usize = 12;
+    let root = error.root_cause().to_string();
+    let mut text = match error.downcast_ref::<wasmtime::Trap>() {
+        Some(wasmtime::Trap::UnreachableCodeReached) => {
+            "it trapped: it gave up (unreachable code, as after a panic)".to_owned()
+        }
+        Some(wasmtime::Trap::StackOverflow) => "it trapped: its call stack overflowed".to_owned(),
+        Some(trap) => format!("it trapped: {trap}"),
+        None => root,
+    };
+    let stderr = String::from_utf8_lossy(stderr);
+    let lines: Vec<&str> = stderr.lines().collect();
+    for line in lines.iter().skip(lines.len().saturating_sub(LAST_LINES)) {
+        text.push_str("\n  | ");
+        text.push_str(line);
+    }
+    text
+}

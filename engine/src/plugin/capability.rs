@@ -1,0 +1,95 @@
+//! What plugins can reach: one file for each capability.
+
+pub mod build;
+pub mod container;
+mod convert;
+pub mod log;
+pub mod running;
+
+use super::bindings::rengine::plugin::types::ChangeError;
+use super::limits::MAX_TEXT_BYTES;
+use crate::grants::Denied;
+use crate::plan::observed::label;
+
+/// The result of a setter. The outer result ends the call, the inner is for the guest.
+type Changed = wasmtime::Result<Result<(), ChangeError>>;
+
+impl super::bindings::rengine::plugin::types::Host for super::call::State {}
+
+impl From<Denied> for ChangeError {
+    fn from(denied: Denied) -> Self {
+        Self::Denied(denied.to_string())
+    }
+}
+
+fn invalid<T>(why: impl Into<String>) -> Result<T, ChangeError> {
+    Err(ChangeError::Invalid(why.into()))
+}
+
+/// A text of bearable length without NUL, which no kernel interface can carry.
+fn text(what: &str, value: &str) -> Result<(), ChangeError> {
+    if value.len() > MAX_TEXT_BYTES {
+        return invalid(format!(
+            "{what} has {} bytes, and {MAX_TEXT_BYTES} is the limit",
+            value.len()
+        ));
+    }
+    if value.contains('\0') {
+        return invalid(format!("{what} has a NUL character in it"));
+    }
+    Ok(())
+}
+
+/// A text that is one line.
+fn line(what: &str, value: &str) -> Result<(), ChangeError> {
+    text(what, value)?;
+    if value.chars().any(char::is_control) {
+        return invalid(format!("{what} has a control character in it"));
+    }
+    Ok(())
+}
+
+fn texts(what: &str, values: &[String]) -> Result<(), ChangeError> {
+    if values.iter().map(String::len).sum::<usize>() > MAX_TEXT_BYTES {
+        return invalid(format!("{what} is longer than {MAX_TEXT_BYTES} bytes"));
+    }
+    values.iter().try_for_each(|value| text(what, value))
+}
+
+/// The name of an environment variable or build argument.
+fn variable(name: &str) -> Result<(), ChangeError> {
+    line("the name", name)?;
+    if name.is_empty() || name.contains('=') {
+        return invalid(format!(
+            "`{}` is no name of a variable",
+            name.escape_debug()
+        ));
+    }
+    Ok(())
+}
+
+/// A label that is the plugin's to set.
+fn label(name: &str) -> Result<(), ChangeError> {
+    line("the label's name", name)?;
+    if name.is_empty() {
+        return invalid("a label needs a name");
+    }
+    if name.starts_with(label::PREFIX) {
+        return invalid(format!(
+            "labels that start with `{}` are rengine's own",
+            label::PREFIX
+        ));
+    }
+    Ok(())
+}
+
+/// An absolute path in a container.
+fn absolute(what: &str, path: &str) -> Result<(), ChangeError> {
+    line(what, path)?;
+    if !path.starts_with('/') {
+        return invalid(format!(
+            "{what} must be an absolute path, and `{path}` is not"
+        ));
+    }
+    Ok(())
+}

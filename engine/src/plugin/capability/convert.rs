@@ -1,0 +1,176 @@
+//! Values of the model in the WIT's words, and back.
+
+use std::time::Duration;
+
+use super::{absolute, invalid, line, texts};
+use crate::app::{self, MountSource};
+use crate::plugin::bindings::rengine::plugin::container::{
+    Device, Mount, MountKind, PortMapping, RestartPolicy,
+};
+use crate::plugin::bindings::rengine::plugin::types::{
+    ChangeError, HealthCheck, HttpProbe, Probe, Protocol,
+};
+
+/// From the model.
+pub mod to_wit {
+    use super::*;
+
+    pub fn device(device: &app::Device) -> Device {
+        Device {
+            host_path: device.host_path.clone(),
+            container_path: device.container_path.clone(),
+            permissions: device.permissions.clone(),
+        }
+    }
+
+    pub fn mount(mount: &app::Mount) -> Mount {
+        let (kind, source) = match &mount.source {
+            MountSource::Bind(path) => (MountKind::Bind, Some(path.clone())),
+            MountSource::Volume(name) => (MountKind::Volume, Some(name.clone())),
+            MountSource::Anonymous => (MountKind::Volume, None),
+        };
+        Mount {
+            kind,
+            source,
+            target: mount.target.clone(),
+            read_only: mount.read_only,
+        }
+    }
+
+    pub fn port(port: &app::PortMapping) -> PortMapping {
+        PortMapping {
+            container_port: port.container_port,
+            protocol: match port.protocol {
+                app::Protocol::Tcp => Protocol::Tcp,
+                app::Protocol::Udp => Protocol::Udp,
+            },
+            host_port: port.host_port,
+            host_address: port.host_address.map(|address| address.to_string()),
+        }
+    }
+
+    pub fn restart(policy: app::RestartPolicy) -> RestartPolicy {
+        match policy {
+            app::RestartPolicy::No => RestartPolicy::No,
+            app::RestartPolicy::Always => RestartPolicy::Always,
+            app::RestartPolicy::UnlessStopped => RestartPolicy::UnlessStopped,
+            app::RestartPolicy::OnFailure(times) => RestartPolicy::OnFailure(times),
+        }
+    }
+
+    pub fn health_check(check: &app::HealthCheck) -> HealthCheck {
+        let millis = |time: Duration| u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
+        HealthCheck {
+            probe: match &check.probe {
+                app::Probe::Http { path, port, status } => Probe::Http(HttpProbe {
+                    path: path.clone(),
+                    port: *port,
+                    status: *status,
+                }),
+                app::Probe::Tcp(port) => Probe::Tcp(*port),
+                app::Probe::Command(words) => Probe::Command(words.clone()),
+            },
+            interval_ms: millis(check.interval),
+            timeout_ms: millis(check.timeout),
+            retries: check.retries,
+            start_period_ms: millis(check.start_period),
+        }
+    }
+}
+
+/// To the model, checked.
+pub mod from_wit {
+    use super::*;
+
+    pub fn device(device: Device) -> app::Device {
+        app::Device {
+            host_path: device.host_path,
+            container_path: device.container_path,
+            permissions: device.permissions,
+        }
+    }
+
+    pub fn mount(mount: Mount) -> Result<app::Mount, ChangeError> {
+        let source = match (mount.kind, mount.source) {
+            (MountKind::Bind, Some(path)) => MountSource::Bind(path),
+            (MountKind::Bind, None) => return invalid("a bind mount needs a source"),
+            (MountKind::Volume, Some(name)) => MountSource::Volume(name),
+            (MountKind::Volume, None) => MountSource::Anonymous,
+        };
+        Ok(app::Mount {
+            source,
+            target: mount.target,
+            read_only: mount.read_only,
+        })
+    }
+
+    pub fn port(port: PortMapping) -> Result<app::PortMapping, ChangeError> {
+        if port.container_port == 0 || port.host_port == Some(0) {
+            return invalid("0 is no port; leave the host's port out to have one chosen");
+        }
+        let host_address = match port.host_address {
+            None => None,
+            Some(text) => match text.parse() {
+                Ok(address) => Some(address),
+                Err(_) => {
+                    let text = text.escape_debug();
+                    return invalid(format!("`{text}` is no IP address"));
+                }
+            },
+        };
+        Ok(app::PortMapping {
+            container_port: port.container_port,
+            protocol: protocol(port.protocol),
+            host_port: port.host_port,
+            host_address,
+        })
+    }
+
+    pub fn protocol(protocol: Protocol) -> app::Protocol {
+        match protocol {
+            Protocol::Tcp => app::Protocol::Tcp,
+            Protocol::Udp => app::Protocol::Udp,
+        }
+    }
+
+    pub fn restart(policy: RestartPolicy) -> app::RestartPolicy {
+        match policy {
+            RestartPolicy::No => app::RestartPolicy::No,
+            RestartPolicy::Always => app::RestartPolicy::Always,
+            RestartPolicy::UnlessStopped => app::RestartPolicy::UnlessStopped,
+            RestartPolicy::OnFailure(times) => app::RestartPolicy::OnFailure(times),
+        }
+    }
+
+    pub fn health_check(check: HealthCheck) -> Result<app::HealthCheck, ChangeError> {
+        let probe = match check.probe {
+            Probe::Http(HttpProbe { path, port, status }) => {
+                absolute("the path to probe", &path)?;
+                if path.contains(' ') {
+                    return invalid("the path to probe has a space in it");
+                }
+                app::Probe::Http { path, port, status }
+            }
+            Probe::Tcp(0) => return invalid("0 is no port"),
+            Probe::Tcp(port) => app::Probe::Tcp(port),
+            Probe::Command(words) if words.is_empty() => {
+                return invalid("a health check's command needs a word");
+            }
+            Probe::Command(words) => {
+                texts("the health check's command", &words)?;
+                line("the health check's program", &words[0])?;
+                app::Probe::Command(words)
+            }
+        };
+        if check.interval_ms == 0 || check.timeout_ms == 0 || check.retries == 0 {
+            return invalid("interval, timeout and retries of a health check are 1 at least");
+        }
+        Ok(app::HealthCheck {
+            probe,
+            interval: Duration::from_millis(check.interval_ms.into()),
+            timeout: Duration::from_millis(check.timeout_ms.into()),
+            retries: check.retries,
+            start_period: Duration::from_millis(check.start_period_ms.into()),
+        })
+    }
+}

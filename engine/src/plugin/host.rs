@@ -1,0 +1,394 @@
+//! Loading plugins.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use sha2::{Digest, Sha256};
+use wasmtime::component::{Component, InstancePre, Linker};
+use wasmtime::{Config, Engine};
+use wasmtime_wasi_config::WasiConfig;
+
+use super::bindings::{self, exports::rengine::plugin as exports};
+use super::cache::Cache;
+use super::call::{self, State};
+use super::inspect::{self, Inspection};
+use super::limits::{EPOCH, Exceeded, MAX_STACK};
+use super::{Hook, LoadError, LogSink};
+use crate::app::{ByteSize, hex};
+use crate::grants::Grants;
+
+/// What plugins.toml says of one plugin, as far as the host is concerned.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Its name in plugins.toml.
+    pub name: String,
+    /// Its file.
+    pub path: PathBuf,
+    /// What it reads through `wasi:config`.
+    pub config: BTreeMap<String, String>,
+    /// What it may do beyond the sandbox.
+    pub grants: Grants,
+    /// Time for one call.
+    pub timeout: Duration,
+    /// Linear memory of one instance.
+    pub memory: ByteSize,
+}
+
+/// Compiles, links and keeps what all plugins share.
+#[derive(Clone)]
+pub struct PluginHost {
+    engine: Engine,
+    linker: Arc<Linker<State>>,
+    cache: Arc<Cache>,
+    /// Compiling Python takes 0.4 GB: one at a time.
+    compiling: Arc<Mutex<()>>,
+}
+
+/// A plugin that is loaded and ready to be called.
+#[derive(Clone)]
+pub struct Plugin {
+    settings: Arc<Settings>,
+    digest: String,
+    size: u64,
+    compiled: bool,
+    load_time: Duration,
+    pre: InstancePre<State>,
+    indices: Arc<Indices>,
+}
+
+/// Where a component's hooks are; `None` for those that it does not export.
+pub struct Indices {
+    pub pre_build: Option<exports::pre_build::GuestIndices>,
+    pub pre_run: Option<exports::pre_run::GuestIndices>,
+    pub post_run: Option<exports::post_run::GuestIndices>,
+    pub health: Option<exports::health::GuestIndices>,
+}
+
+impl PluginHost {
+    /// Makes a host that keeps compiled code below `cache_dir`, or nowhere if `None`.
+    ///
+    /// # Errors
+    ///
+    /// If this machine can't run compiled WebAssembly at all.
+    pub fn new(cache_dir: Option<&Path>) -> Result<Self, String> {
+        let engine = engine().map_err(|error| format!("{error:#}"))?;
+        let linker = linker(&engine).map_err(|error| format!("{error:#}"))?;
+        tick(&engine);
+        Ok(Self {
+            cache: Arc::new(Cache::open(cache_dir, &engine)),
+            linker: Arc::new(linker),
+            compiling: Arc::default(),
+            engine,
+        })
+    }
+
+    /// Loads plugins, at the same time, and returns them in the order given.
+    ///
+    /// # Errors
+    ///
+    /// The first that can't be loaded, in that order.
+    pub async fn load_all(&self, settings: Vec<Settings>) -> Result<Vec<Plugin>, LoadError> {
+        let loading: Vec<_> = settings
+            .into_iter()
+            .map(|settings| {
+                let host = self.clone();
+                tokio::spawn(async move { host.load(settings).await })
+            })
+            .collect();
+        let mut plugins = Vec::with_capacity(loading.len());
+        for task in loading {
+            match task.await {
+                Ok(loaded) => plugins.push(loaded?),
+                // A task ends early only if it panics or the runtime ends: both are past mending.
+                Err(error) => std::panic::resume_unwind(error.into_panic()),
+            }
+        }
+        Ok(plugins)
+    }
+
+    /// Loads one plugin: reads it, compiles it or takes the compiled code from the cache, checks
+    /// what it imports and exports, and tries out that it can be instantiated.
+    ///
+    /// # Errors
+    ///
+    /// If the file can't be read, is no component, was built for another version of the
+    /// interface, imports what is not there, exports no hook, or can't be instantiated.
+    pub async fn load(&self, settings: Settings) -> Result<Plugin, LoadError> {
+        let started = Instant::now();
+        let error = |cause: String, help: Option<String>| LoadError {
+            plugin: settings.name.clone(),
+            path: settings.path.clone(),
+            cause,
+            help,
+        };
+        let (component, digest, size, compiled) = self
+            .component(&settings.path)
+            .await
+            .map_err(|(cause, help)| error(cause, help))?;
+        let inspection = inspect::inspect(&self.engine, &component);
+        inspection
+            .check()
+            .map_err(|(cause, help)| error(cause, Some(help)))?;
+        let pre = self.linker.instantiate_pre(&component).map_err(|cause| {
+            error(
+                format!("{cause:#}"),
+                Some("it was built for an interface that this rengine does not have".to_owned()),
+            )
+        })?;
+        let indices = Indices {
+            pre_build: exports::pre_build::GuestIndices::new(&pre).ok(),
+            pre_run: exports::pre_run::GuestIndices::new(&pre).ok(),
+            post_run: exports::post_run::GuestIndices::new(&pre).ok(),
+            health: exports::health::GuestIndices::new(&pre).ok(),
+        };
+        let plugin = Plugin {
+            settings: Arc::new(settings.clone()),
+            digest,
+            size,
+            compiled,
+            load_time: started.elapsed(),
+            pre,
+            indices: Arc::new(indices),
+        };
+        plugin
+            .try_out(&inspection)
+            .await
+            .map_err(|(cause, help)| error(cause, help))?;
+        Ok(Plugin {
+            load_time: started.elapsed(),
+            ..plugin
+        })
+    }
+
+    /// Tells what a file exports and imports, without asking whether it could be loaded.
+    ///
+    /// # Errors
+    ///
+    /// If the file can't be read or is no component.
+    pub async fn inspect(&self, path: &Path) -> Result<Inspection, LoadError> {
+        let (component, digest, size, _) =
+            self.component(path)
+                .await
+                .map_err(|(cause, help)| LoadError {
+                    plugin: path.file_stem().map_or_else(
+                        || path.display().to_string(),
+                        |stem| stem.to_string_lossy().into_owned(),
+                    ),
+                    path: path.to_owned(),
+                    cause,
+                    help,
+                })?;
+        Ok(Inspection {
+            digest,
+            size,
+            ..inspect::inspect(&self.engine, &component)
+        })
+    }
+
+    async fn component(
+        &self,
+        path: &Path,
+    ) -> Result<(Component, String, u64, bool), (String, Option<String>)> {
+        let host = self.clone();
+        let path = path.to_owned();
+        let compiling = self.compiling.clone();
+        let work = move || {
+            let bytes = read(&path)?;
+            let digest = hex(&Sha256::digest(&bytes));
+            let size = bytes.len() as u64;
+            if let Some(component) = host.cache.get(&host.engine, &digest) {
+                return Ok((component, digest, size, false));
+            }
+            inspect::check_header(&bytes).map_err(|(cause, help)| (cause, Some(help)))?;
+            // Held while compiling only: what is cached loads beside it.
+            let _turn = compiling.lock().unwrap_or_else(PoisonError::into_inner);
+            let component = Component::new(&host.engine, &bytes).map_err(|error| {
+                let help = "build it again, and see that the file is whole";
+                (format!("{error:#}"), Some(help.to_owned()))
+            })?;
+            host.cache.put(&digest, &component);
+            Ok((component, digest, size, true))
+        };
+        match tokio::task::spawn_blocking(work).await {
+            Ok(result) => result,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+}
+
+impl Plugin {
+    /// Its name in plugins.toml.
+    pub fn name(&self) -> &str {
+        &self.settings.name
+    }
+
+    /// What plugins.toml says of it.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The sha256 of its file, in hexadecimal.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// The size of its file in bytes.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// True if it was compiled just now, false if the compiled code was in the cache.
+    pub fn was_compiled(&self) -> bool {
+        self.compiled
+    }
+
+    /// How long loading took.
+    pub fn load_time(&self) -> Duration {
+        self.load_time
+    }
+
+    /// True if it exports `hook`.
+    pub fn has(&self, hook: Hook) -> bool {
+        match hook {
+            Hook::PreBuild => self.indices.pre_build.is_some(),
+            Hook::PreRun => self.indices.pre_run.is_some(),
+            Hook::PostRun => self.indices.post_run.is_some(),
+            Hook::Health => self.indices.health.is_some(),
+        }
+    }
+
+    /// The hooks that it exports.
+    pub fn hooks(&self) -> Vec<Hook> {
+        Hook::ALL
+            .into_iter()
+            .filter(|&hook| self.has(hook))
+            .collect()
+    }
+
+    pub(super) fn engine(&self) -> &Engine {
+        self.pre.engine()
+    }
+
+    pub(super) fn pre(&self) -> &InstancePre<State> {
+        &self.pre
+    }
+
+    pub(super) fn indices(&self) -> &Indices {
+        &self.indices
+    }
+
+    /// Instantiates it once, so that a component which can't be, or whose hooks have other
+    /// types than ours, is found before anything is touched rather than after the build.
+    async fn try_out(&self, inspection: &Inspection) -> Result<(), (String, Option<String>)> {
+        let nowhere: LogSink = Arc::new(|_| {});
+        let hook = inspection.hooks.first().copied().unwrap_or(Hook::PreBuild);
+        let mut store = call::store(self.engine(), State::new(&self.settings, hook, "", nowhere));
+        let trial = async {
+            let instance = self.pre.instantiate_async(&mut store).await?;
+            let Indices {
+                pre_build,
+                pre_run,
+                post_run,
+                health,
+            } = &*self.indices;
+            if let Some(indices) = pre_build {
+                indices.load(&mut store, &instance)?;
+            }
+            if let Some(indices) = pre_run {
+                indices.load(&mut store, &instance)?;
+            }
+            if let Some(indices) = post_run {
+                indices.load(&mut store, &instance)?;
+            }
+            if let Some(indices) = health {
+                indices.load(&mut store, &instance)?;
+            }
+            wasmtime::error::Ok(())
+        };
+        match tokio::time::timeout(self.settings.timeout, trial).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(match error.downcast_ref::<Exceeded>() {
+                Some(limit) => (
+                    format!("when it starts, {limit}"),
+                    Some(format!(
+                        "raise `memory` under [plugins.{}] in plugins.toml",
+                        self.name()
+                    )),
+                ),
+                None => (
+                    format!("{error:#}"),
+                    Some(format!(
+                        "build it against the WIT of `rengine:plugin@{}`",
+                        super::WIT_VERSION
+                    )),
+                ),
+            }),
+            Err(_) => Err((
+                format!(
+                    "it did not start within {}",
+                    humantime::format_duration(self.settings.timeout)
+                ),
+                None,
+            )),
+        }
+    }
+}
+
+fn engine() -> wasmtime::Result<Engine> {
+    let mut config = Config::new();
+    config
+        .wasm_component_model_async(true)
+        .epoch_interruption(true)
+        .max_wasm_stack(MAX_STACK)
+        .async_stack_size(2 * MAX_STACK);
+    Engine::new(&config)
+}
+
+fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
+    let mut linker = Linker::new(engine);
+    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    wasmtime_wasi_config::add_to_linker(&mut linker, |state: &mut State| {
+        WasiConfig::from(&state.config)
+    })?;
+    bindings::add_imports(&mut linker)?;
+    Ok(linker)
+}
+
+/// Advances the epoch for as long as the engine lives.
+fn tick(engine: &Engine) {
+    let engine = engine.weak();
+    std::thread::spawn(move || {
+        while let Some(engine) = engine.upgrade() {
+            engine.increment_epoch();
+            drop(engine);
+            std::thread::sleep(EPOCH);
+        }
+    });
+}
+
+/// The largest file that is taken for a plugin, in bytes. Python with libraries has 20 MB.
+const MAX_FILE_BYTES: u64 = 256 << 20;
+
+fn read(path: &Path) -> Result<Vec<u8>, (String, Option<String>)> {
+    let facts = std::fs::metadata(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => (
+            "there is no such file".to_owned(),
+            Some("build the plugin, or correct `path` in plugins.toml".to_owned()),
+        ),
+        _ => (error.to_string(), None),
+    })?;
+    if !facts.is_file() {
+        let help = "`path` names the .wasm file itself";
+        return Err(("it is not a file".to_owned(), Some(help.to_owned())));
+    }
+    if facts.len() > MAX_FILE_BYTES {
+        let limit = ByteSize(MAX_FILE_BYTES);
+        return Err((
+            format!("it has {}, and {limit} is the limit", ByteSize(facts.len())),
+            None,
+        ));
+    }
+    std::fs::read(path).map_err(|error| (error.to_string(), None))
+}

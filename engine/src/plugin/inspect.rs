@@ -1,0 +1,232 @@
+//! What a component is, without running it.
+
+use serde::Serialize;
+use wasmtime::Engine;
+use wasmtime::component::Component;
+use wasmtime::component::types::ComponentItem;
+
+use super::{Hook, WIT_VERSION};
+
+/// What a component exports and imports.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Inspection {
+    /// The sha256 of the file, in hexadecimal.
+    pub digest: String,
+    /// The size of the file in bytes.
+    pub size: u64,
+    /// The hooks that this host would call.
+    pub hooks: Vec<Hook>,
+    /// Exported interfaces that are no hooks of this host.
+    pub other_exports: Vec<String>,
+    /// Imported interfaces.
+    pub imports: Vec<Interface>,
+}
+
+/// An imported interface.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Interface {
+    /// Its name, such as `rengine:plugin/build@0.1.0`.
+    pub name: String,
+    /// The functions of it that are imported.
+    pub functions: Vec<String>,
+}
+
+impl Inspection {
+    /// The grants that the plugin may need, each with what for. A guess from its imports: a
+    /// method that is imported may never be called, or only for what needs no grant.
+    pub fn possible_grants(&self) -> Vec<(&'static str, &'static str)> {
+        const METHODS: [(&str, &str, &str); 10] = [
+            ("build", "image-build.read-file", "context = \"read\""),
+            (
+                "container",
+                "container-spec.set-privileged",
+                "privileged = true",
+            ),
+            (
+                "container",
+                "container-spec.set-cap-add",
+                "cap-add = [\"…\"]",
+            ),
+            (
+                "container",
+                "container-spec.add-device",
+                "devices = [\"…\"]",
+            ),
+            (
+                "container",
+                "container-spec.add-mount",
+                "bind-mounts = [\"…\"]",
+            ),
+            (
+                "container",
+                "container-spec.add-security-option",
+                "security-options = true",
+            ),
+            (
+                "container",
+                "container-spec.set-network-mode",
+                "host-namespaces = [\"network\"]",
+            ),
+            (
+                "container",
+                "container-spec.set-pid-mode",
+                "host-namespaces = [\"pid\"]",
+            ),
+            (
+                "container",
+                "container-spec.set-ipc-mode",
+                "host-namespaces = [\"ipc\"]",
+            ),
+            ("running", "running-container.exec", "exec = true"),
+        ];
+        METHODS
+            .into_iter()
+            .filter(|(interface, method, _)| {
+                let interface = format!("rengine:plugin/{interface}@");
+                self.imports.iter().any(|import| {
+                    import.name.starts_with(&interface)
+                        && import.functions.iter().any(|function| function == method)
+                })
+            })
+            .map(|(_, method, grant)| (grant, method))
+            .collect()
+    }
+
+    /// What keeps this host from running it, with help.
+    pub(super) fn check(&self) -> Result<(), (String, String)> {
+        let ours = |name: &&String| name.starts_with("rengine:plugin/");
+        let imported = self.imports.iter().map(|import| &import.name);
+        if let Some(name) = self
+            .other_exports
+            .iter()
+            .chain(imported)
+            .filter(ours)
+            .find(|name| {
+                name.rsplit_once('@')
+                    .is_some_and(|(_, version)| !compatible(version))
+            })
+        {
+            let version = name.rsplit_once('@').map_or("", |(_, version)| version);
+            return Err((
+                format!(
+                    "it was built for version {version} of the plugin interface ({name}), and \
+                     this rengine has {WIT_VERSION}"
+                ),
+                "use a version of the plugin that was built for it, or another rengine".to_owned(),
+            ));
+        }
+        if let Some(import) = self
+            .imports
+            .iter()
+            .find(|import| import.name.starts_with("wasi:http/"))
+        {
+            return Err((
+                format!(
+                    "it imports {}, which this rengine does not provide",
+                    import.name
+                ),
+                "plugins can reach their container by HTTP, and nothing else yet".to_owned(),
+            ));
+        }
+        if self.hooks.is_empty() {
+            let hooks: Vec<_> = Hook::ALL.iter().map(|hook| hook.name()).collect();
+            return Err((
+                "it exports no hook".to_owned(),
+                format!("a plugin exports one or more of {}", hooks.join(", ")),
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// True if components built against `version` of the package run on this host: versions that
+/// semver calls compatible, and not newer than ours.
+fn compatible(version: &str) -> bool {
+    let parse = |text: &str| -> Option<[u64; 3]> {
+        let mut numbers = text.splitn(3, '.').map(|part| part.parse().ok());
+        Some([numbers.next()??, numbers.next()??, numbers.next()??])
+    };
+    match (parse(version), parse(WIT_VERSION)) {
+        (Some(theirs), Some(ours)) => {
+            theirs[0] == ours[0] && (ours[0] > 0 || theirs[1] == ours[1]) && theirs <= ours
+        }
+        _ => false,
+    }
+}
+
+pub(super) fn inspect(engine: &Engine, component: &Component) -> Inspection {
+    let kind = component.component_type();
+    let mut inspection = Inspection::default();
+    for (name, _) in kind.exports(engine) {
+        // Found as the linker finds them: any compatible version of the interface.
+        match Hook::ALL.into_iter().find(|hook| {
+            name.strip_prefix("rengine:plugin/")
+                .and_then(|rest| rest.strip_prefix(hook.name()))
+                .and_then(|rest| rest.strip_prefix('@'))
+                .is_some_and(compatible)
+        }) {
+            Some(hook) => inspection.hooks.push(hook),
+            None => inspection.other_exports.push(name.to_owned()),
+        }
+    }
+    inspection.hooks.sort_unstable();
+    for (name, item) in kind.imports(engine) {
+        let mut functions = Vec::new();
+        if let ComponentItem::ComponentInstance(instance) = item.ty {
+            for (function, item) in instance.exports(engine) {
+                if matches!(item.ty, ComponentItem::ComponentFunc(_)) {
+                    functions.push(plain(function));
+                }
+            }
+        }
+        inspection.imports.push(Interface {
+            name: name.to_owned(),
+            functions,
+        });
+    }
+    inspection
+}
+
+/// `[method]image-build.set-arg` without what stands in brackets.
+fn plain(function: &str) -> String {
+    match function.split_once(']') {
+        Some((_, name)) => name.to_owned(),
+        None => function.to_owned(),
+    }
+}
+
+/// Tells a component from what people hand over for one.
+pub(super) fn check_header(bytes: &[u8]) -> Result<(), (String, String)> {
+    let error = |cause: &str, help: &str| Err((cause.to_owned(), help.to_owned()));
+    match bytes {
+        // https://github.com/WebAssembly/component-model/blob/main/design/mvp/Binary.md
+        [0, b'a', b's', b'm', 0x0d, 0, 1, 0, ..] => Ok(()),
+        [0, b'a', b's', b'm', _, _, 0, 0, ..] => error(
+            "it is a core WebAssembly module, and a plugin is a component",
+            "in Rust, build with `--target wasm32-wasip2`; for other languages, see \
+             `wasm-tools component new`",
+        ),
+        [] => error("the file is empty", "build the plugin again"),
+        [b'(', ..] => error(
+            "it is WebAssembly text, and a plugin is a binary component",
+            "convert it with `wasm-tools parse FILE -o plugin.wasm`",
+        ),
+        _ => error(
+            "it is not WebAssembly",
+            "a plugin is a WebAssembly component, a file that ends in .wasm",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_up_to_ours_are_compatible() {
+        assert!(compatible("0.1.0"));
+        for version in ["0.1.1", "0.2.0", "0.0.9", "1.0.0", "0.1", "x", ""] {
+            assert!(!compatible(version), "{version}");
+        }
+    }
+}
