@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::app::{Name, Protocol};
+use crate::app::{Fields, Name, Protocol};
 
 /// The labels under which rengine keeps its state in the daemon.
 pub mod label {
@@ -14,6 +14,9 @@ pub mod label {
     pub const RELEASE: &str = "dev.rengine.release";
     /// The fingerprint of what an image was built from, or a container made from.
     pub const FINGERPRINT: &str = "dev.rengine.fingerprint";
+    /// The [`Fields`](crate::app::Fields) behind the fingerprint, as a JSON object: they tell a
+    /// later plan what changed.
+    pub const INPUTS: &str = "dev.rengine.inputs";
     /// On an image: the base images that were on the daemon when it was built, as JSON, an
     /// object of reference to image id.
     pub const BASES: &str = "dev.rengine.bases";
@@ -51,6 +54,8 @@ pub struct ObservedContainer {
     pub release: String,
     /// The fingerprint of what it was made from.
     pub fingerprint: String,
+    /// The fields behind the fingerprint; empty if its label can't be read.
+    pub inputs: Fields,
     /// The id of its image, `sha256:…`.
     pub image_id: String,
     /// What it is doing.
@@ -115,6 +120,8 @@ pub struct ObservedImage {
     pub service: Option<Name>,
     /// The fingerprint of what it was built from.
     pub fingerprint: String,
+    /// The fields behind the fingerprint; empty if its label can't be read.
+    pub inputs: Fields,
     /// The base images that were on the daemon then: reference to id.
     pub bases: BTreeMap<String, String>,
     /// Its tags.

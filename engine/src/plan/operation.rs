@@ -1,0 +1,249 @@
+//! What a plan consists of.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::app::{Fields, Name};
+
+/// The operations of one deploy, in an order in which they can be carried out.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Plan {
+    /// The app.
+    pub app: Name,
+    /// The id of the release that it would make.
+    pub release: String,
+    /// The operations. Empty: nothing to do.
+    pub operations: Vec<Operation>,
+    /// Containers of services that are not in the app any more, which are left alone.
+    pub orphans: Vec<String>,
+}
+
+impl Plan {
+    /// True if there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.operations.is_empty()
+    }
+}
+
+/// One step; at most one call of the daemon that changes something.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Operation {
+    /// The service that it is for; `None` for what belongs to no service of the app any more.
+    pub service: Option<Name>,
+    /// What is done.
+    #[serde(flatten)]
+    pub kind: OperationKind,
+    /// Why.
+    pub cause: Cause,
+    /// The plugins whose changes are part of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub plugins: Vec<String>,
+}
+
+/// What an operation does.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "operation")]
+pub enum OperationKind {
+    /// Gets an image from its registry.
+    Pull {
+        /// The image's name.
+        reference: String,
+    },
+    /// Builds the service's image.
+    Build {
+        /// What it is built from; goes on the image as labels.
+        #[serde(skip)]
+        inputs: Fields,
+        /// The base images that the daemon has now: reference and id.
+        #[serde(skip)]
+        bases: std::collections::BTreeMap<String, String>,
+    },
+    /// Makes the new container, under a name that marks it as not yet proven.
+    Create {
+        /// The container's final name.
+        container: String,
+        /// The id of its image; `None` for the one that is pulled or built before.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        image: Option<String>,
+        /// What it is made from; goes on the container as labels.
+        #[serde(skip)]
+        inputs: Fields,
+    },
+    /// Stops a container that is replaced. It is started again if the new one fails.
+    Stop {
+        /// Its id.
+        id: String,
+        /// Its name.
+        container: String,
+    },
+    /// Starts a container.
+    Start {
+        /// Which.
+        #[serde(flatten)]
+        what: Start,
+    },
+    /// Waits until the started container is healthy.
+    Health,
+    /// Lets plugins act on the healthy container.
+    PostRun,
+    /// Gives the new container its final name: from here on it is the service's.
+    Commit {
+        /// The name.
+        container: String,
+    },
+    /// Removes a container.
+    Remove {
+        /// Its id.
+        id: String,
+        /// Its name.
+        container: String,
+    },
+}
+
+impl OperationKind {
+    /// The name for people.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Pull { .. } => "pull",
+            Self::Build { .. } => "build",
+            Self::Create { .. } => "create",
+            Self::Stop { .. } => "stop",
+            Self::Start { .. } => "start",
+            Self::Health => "health",
+            Self::PostRun => "post-run",
+            Self::Commit { .. } => "commit",
+            Self::Remove { .. } => "remove",
+        }
+    }
+
+    /// What it acts on, for people.
+    pub fn object(&self) -> Option<&str> {
+        match self {
+            Self::Pull { reference } => Some(reference),
+            Self::Create { container, .. }
+            | Self::Stop { container, .. }
+            | Self::Commit { container }
+            | Self::Remove { container, .. } => Some(container),
+            Self::Start { what } => match what {
+                Start::Created => None,
+                Start::Existing { container, .. } => Some(container),
+            },
+            Self::Build { .. } | Self::Health | Self::PostRun => None,
+        }
+    }
+}
+
+/// The container that is started.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "what")]
+pub enum Start {
+    /// The one that was just created.
+    Created,
+    /// One that is there.
+    Existing {
+        /// Its id.
+        id: String,
+        /// Its name.
+        container: String,
+    },
+}
+
+/// Why an operation is needed.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "why")]
+pub enum Cause {
+    /// The daemon has no image for the service.
+    NoImage,
+    /// The image was asked to be built again.
+    Asked,
+    /// What the image or container is made from changed.
+    Changed {
+        /// Where old and new differ; empty if the old values are not known.
+        differences: Vec<Difference>,
+    },
+    /// A base image of the Dockerfile is another one now.
+    BaseChanged {
+        /// The base image's name.
+        reference: String,
+    },
+    /// The service has no container.
+    NoContainer,
+    /// The container's image was, or is to be, replaced.
+    NewImage,
+    /// The container is there but does not run.
+    NotRunning,
+    /// The new container takes its place.
+    Replaced,
+    /// A deploy before this one did not finish.
+    Unfinished,
+    /// The service is not in the app any more.
+    Orphan,
+    /// It is the next step for the new container.
+    Next,
+}
+
+/// A field that differs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// Its name.
+    pub field: String,
+    /// Its value on the daemon.
+    pub old: Option<String>,
+    /// Its value in the app.
+    pub new: Option<String>,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoImage => f.write_str("no image yet"),
+            Self::Asked => f.write_str("asked for"),
+            Self::Changed { differences } if differences.is_empty() => f.write_str("changed"),
+            Self::Changed { differences } => {
+                let names: Vec<_> = differences.iter().map(|d| d.field.as_str()).collect();
+                write!(f, "changed: {}", names.join(", "))
+            }
+            Self::BaseChanged { reference } => write!(f, "base image {reference} changed"),
+            Self::NoContainer => f.write_str("no container yet"),
+            Self::NewImage => f.write_str("new image"),
+            Self::NotRunning => f.write_str("not running"),
+            Self::Replaced => f.write_str("replaced"),
+            Self::Unfinished => f.write_str("left by an unfinished deploy"),
+            Self::Orphan => f.write_str("its service is not in the app any more"),
+            Self::Next => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Plan {
+    /// One line an operation: what, for which service, on what, why, by which plugins.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for operation in &self.operations {
+            writeln!(f, "{operation}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.kind.name())?;
+        if let Some(service) = &self.service {
+            write!(f, " {service}")?;
+        }
+        if let Some(object) = self.kind.object() {
+            write!(f, " {object}")?;
+        }
+        let cause = self.cause.to_string();
+        if !cause.is_empty() {
+            write!(f, " ({cause})")?;
+        }
+        if !self.plugins.is_empty() {
+            write!(f, " by {}", self.plugins.join(", "))?;
+        }
+        Ok(())
+    }
+}
