@@ -1,1 +1,7 @@
-fn main() {}
+//! The `rengine` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    rengine::cli::main()
+}

@@ -1,0 +1,143 @@
+//! `rengine doctor`.
+
+use miette::Diagnostic;
+use serde::Serialize;
+
+use super::error::CliError;
+use super::{GlobalArgs, session};
+use crate::app::ByteSize;
+use crate::deploy::plugin_cache;
+use crate::docker::{Docker, DockerError};
+use crate::plugin::PluginHost;
+use crate::ui::{Ui, printable};
+
+/// Less than this on the daemon's disk is told.
+const LITTLE_DISK: ByteSize = ByteSize::mib(2048);
+
+/// One thing that was looked at.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Check {
+    what: &'static str,
+    ok: bool,
+    found: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    help: Option<String>,
+}
+
+impl Check {
+    fn ok(what: &'static str, found: impl Into<String>) -> Self {
+        Self {
+            what,
+            ok: true,
+            found: found.into(),
+            help: None,
+        }
+    }
+
+    fn failed(what: &'static str, error: &dyn Diagnostic) -> Self {
+        Self {
+            what,
+            ok: false,
+            found: error.to_string(),
+            help: error.help().map(|help| help.to_string()),
+        }
+    }
+}
+
+pub async fn run(global: &GlobalArgs, ui: Ui) -> Result<(), CliError> {
+    let mut checks = Vec::new();
+    let mut unreachable = false;
+    // The daemon is looked at even if the file is wrong, and the other way round.
+    let manifest = match session::load_manifest(global) {
+        Ok(manifest) => {
+            let found = match &manifest.path {
+                Some(path) => path.display().to_string(),
+                None => format!("no plugins.toml; defaults for {}", manifest.dir.display()),
+            };
+            checks.push(Check::ok("manifest", found));
+            Some(manifest)
+        }
+        Err(error) => {
+            checks.push(Check::failed("manifest", &error));
+            None
+        }
+    };
+    match session::endpoint(global, manifest.as_ref()) {
+        Err(error) => {
+            unreachable = true;
+            checks.push(Check::failed("daemon", &error));
+        }
+        Ok(endpoint) => {
+            let found = endpoint.to_string();
+            match Docker::connect(endpoint, true).await {
+                Ok(docker) => daemon(&docker, &found, &mut checks).await,
+                Err(error) => {
+                    unreachable = true;
+                    checks.push(Check::failed("daemon", &error));
+                }
+            }
+        }
+    }
+    checks.push(match PluginHost::new(plugin_cache().as_deref()) {
+        Ok(_) => Check::ok(
+            "plugins",
+            match plugin_cache() {
+                Some(folder) => format!("can run; compiled code in {}", folder.display()),
+                None => "can run; compiled anew each time, as there is no cache folder".into(),
+            },
+        ),
+        Err(reason) => Check {
+            what: "plugins",
+            ok: false,
+            found: reason,
+            help: None,
+        },
+    });
+    show(&checks, ui);
+    match checks.iter().filter(|check| !check.ok).count() {
+        0 => Ok(()),
+        count => Err(CliError::Unwell { count, unreachable }),
+    }
+}
+
+async fn daemon(docker: &Docker, endpoint: &str, checks: &mut Vec<Check>) {
+    let facts = docker.facts();
+    checks.push(Check::ok(
+        "daemon",
+        format!(
+            "{} {} at {endpoint}, API {}, {}/{}",
+            facts.product, facts.version, facts.api_version, facts.os, facts.arch
+        ),
+    ));
+    checks.push(Check::ok("builder", facts.builder.to_string()));
+    match docker.free_disk().await {
+        Ok(Some(free)) if free < LITTLE_DISK => checks.push(Check {
+            what: "disk",
+            ok: false,
+            found: format!("{free} free where the daemon keeps its images"),
+            help: Some("remove what is unused: `docker system prune`".into()),
+        }),
+        Ok(Some(free)) => checks.push(Check::ok("disk", format!("{free} free"))),
+        Ok(None) => checks.push(Check::ok("disk", "not known: the daemon is elsewhere")),
+        Err(error) => checks.push(Check::failed("disk", &error as &DockerError)),
+    }
+}
+
+fn show(checks: &[Check], ui: Ui) {
+    for check in checks {
+        if ui.is_json() {
+            ui.json(check);
+            continue;
+        }
+        let style = ui.styles();
+        let sign = match check.ok {
+            true => style.good("✔"),
+            false => style.bad("✗"),
+        };
+        ui.result(&format!("{sign} {:<9} {}", check.what, printable(&check.found)));
+        if let Some(help) = &check.help {
+            ui.result(&format!("            {} {help}", style.good("help:")));
+        }
+    }
+}

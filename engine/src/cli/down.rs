@@ -1,0 +1,59 @@
+//! `rengine down`.
+
+use std::time::Instant;
+
+use clap::Args;
+
+use super::error::CliError;
+use super::{GlobalArgs, session};
+use crate::docker::LockHolder;
+use crate::ui::{Ui, time};
+
+/// What can be asked of taking an app down.
+#[derive(Debug, Args)]
+pub struct DownArgs {
+    /// Also remove the images that were built for the app
+    #[arg(long)]
+    images: bool,
+}
+
+pub async fn run(global: &GlobalArgs, args: DownArgs, ui: Ui) -> Result<(), CliError> {
+    let manifest = session::load_manifest(global)?;
+    let docker = session::connect(global, &manifest).await?;
+    let app = &manifest.app.name;
+    let lock = docker.lock(app, &LockHolder::current("down")).await?;
+    let work = async {
+        let observed = docker.observe(app, &[]).await?;
+        let mut removed = 0;
+        for container in &observed.containers {
+            let started = Instant::now();
+            docker.stop(&container.id, None).await?;
+            docker.remove(&container.id, true).await?;
+            ui.note(&format!(
+                "  {} removed {} {}",
+                ui.styles().good("✔"),
+                container.name,
+                ui.styles().dim(time(started.elapsed()))
+            ));
+            removed += 1;
+        }
+        if args.images {
+            for image in &observed.images {
+                docker.remove_image(&image.id).await?;
+                ui.note(&format!("  {} removed image {}", ui.styles().good("✔"), image.id));
+            }
+        }
+        Ok::<_, CliError>(removed)
+    };
+    let result = work.await;
+    lock.release().await?;
+    let removed = result?;
+    if ui.is_json() {
+        ui.json(&serde_json::json!({"event": "down", "app": app, "containers": removed}));
+    } else if removed == 0 {
+        ui.result(&format!("{app} is not deployed"));
+    } else {
+        ui.result(&format!("{app} is down; its volumes are kept"));
+    }
+    Ok(())
+}

@@ -1,0 +1,92 @@
+//! What a command can end with.
+
+use std::path::PathBuf;
+
+use miette::Diagnostic;
+use thiserror::Error;
+
+use crate::deploy::{DeployError, ExitCode};
+use crate::docker::DockerError;
+use crate::manifest::ManifestError;
+use crate::plugin::LoadError;
+
+/// What ended a command.
+#[derive(Debug, Error, Diagnostic)]
+pub enum CliError {
+    /// The library's own.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Deploy(#[from] DeployError),
+    /// A file can't be read or written.
+    #[error("{what} {} failed: {reason}", path.display())]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// Why it failed.
+        reason: String,
+    },
+    /// `init` would write over a file.
+    #[error("{} is there already", path.display())]
+    #[diagnostic(help("edit it, or write a new one with `rengine init --force`"))]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A service that the app does not have.
+    #[error("the app `{app}` has no service `{service}`")]
+    #[diagnostic(help("its services: {known}"))]
+    NoService {
+        /// The app.
+        app: String,
+        /// What was asked for.
+        service: String,
+        /// What there is.
+        known: String,
+    },
+    /// `doctor` found something.
+    #[error("{count} of the checks failed")]
+    Unwell {
+        /// How many.
+        count: usize,
+        /// True if it was the daemon that could not be reached.
+        unreachable: bool,
+    },
+    /// The person stopped it.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl CliError {
+    /// The exit code that tells of it.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Deploy(error) => error.exit_code(),
+            Self::Io { .. } | Self::Exists { .. } | Self::NoService { .. } => ExitCode::BadInput,
+            Self::Unwell { unreachable, .. } => match unreachable {
+                true => ExitCode::Unreachable,
+                false => ExitCode::Failed,
+            },
+            Self::Interrupted => ExitCode::Interrupted,
+        }
+    }
+}
+
+impl From<DockerError> for CliError {
+    fn from(error: DockerError) -> Self {
+        Self::Deploy(error.into())
+    }
+}
+
+impl From<ManifestError> for CliError {
+    fn from(error: ManifestError) -> Self {
+        Self::Deploy(error.into())
+    }
+}
+
+impl From<LoadError> for CliError {
+    fn from(error: LoadError) -> Self {
+        Self::Deploy(error.into())
+    }
+}

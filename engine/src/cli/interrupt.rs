@@ -1,0 +1,34 @@
+//! Ctrl-C and SIGTERM.
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::deploy::ExitCode;
+use crate::ui::Ui;
+
+/// A token that is cancelled at the first SIGINT or SIGTERM. At the second the process ends at
+/// once, and the next deploy clears what is left.
+pub fn on_signal(ui: Ui) -> CancellationToken {
+    let token = CancellationToken::new();
+    let cancel = token.clone();
+    tokio::spawn(async move {
+        let (Ok(mut interrupt), Ok(mut terminate)) = (
+            signal(SignalKind::interrupt()),
+            signal(SignalKind::terminate()),
+        ) else {
+            return;
+        };
+        for first in [true, false] {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            if first {
+                ui.note("interrupted: taking back what was begun; once more to stop at once");
+                cancel.cancel();
+            }
+        }
+        std::process::exit(i32::from(ExitCode::Interrupted as u8));
+    });
+    token
+}

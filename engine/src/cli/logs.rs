@@ -1,0 +1,105 @@
+//! `rengine logs`.
+
+use clap::Args;
+use futures_util::StreamExt;
+use futures_util::stream::{SelectAll, StreamExt as _};
+use serde::Serialize;
+
+use super::error::CliError;
+use super::{GlobalArgs, session};
+use crate::app::Name;
+use crate::docker::{LogOptions, LogStream};
+use crate::plan::observed::ObservedContainer;
+use crate::ui::{Ui, printable};
+
+/// What can be asked of logs.
+#[derive(Debug, Args)]
+pub struct LogsArgs {
+    /// Go on as new lines come
+    #[arg(short, long)]
+    follow: bool,
+    /// Show this many of the last lines of each container
+    #[arg(short = 'n', long, value_name = "N")]
+    tail: Option<u32>,
+    /// Show the time of each line
+    #[arg(short, long)]
+    timestamps: bool,
+    /// Only these services
+    #[arg(value_name = "SERVICE")]
+    services: Vec<String>,
+}
+
+/// One line, as `--json` tells it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Line<'a> {
+    container: &'a str,
+    stream: LogStream,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time: Option<&'a str>,
+    text: &'a str,
+}
+
+pub async fn run(global: &GlobalArgs, args: LogsArgs, ui: Ui) -> Result<(), CliError> {
+    let manifest = session::load_manifest(global)?;
+    let docker = session::connect(global, &manifest).await?;
+    let observed = docker.observe(&manifest.app.name, &[]).await?;
+    let known = |name: &String| {
+        manifest.app.services.contains_key(name.as_str())
+            || observed
+                .containers
+                .iter()
+                .any(|container| container.service.as_ref().map(Name::as_str) == Some(name))
+    };
+    if let Some(service) = args.services.iter().find(|name| !known(name)) {
+        let names: Vec<_> = manifest.app.services.keys().map(Name::as_str).collect();
+        return Err(CliError::NoService {
+            app: manifest.app.name.to_string(),
+            service: service.clone(),
+            known: names.join(", "),
+        });
+    }
+    let wanted = |container: &&ObservedContainer| {
+        let service = container.service.as_ref().map_or("", Name::as_str);
+        args.services.is_empty() || args.services.iter().any(|name| name == service)
+    };
+    let containers: Vec<_> = observed.containers.iter().filter(wanted).collect();
+    if containers.is_empty() {
+        ui.note(&format!("{} has no containers", manifest.app.name));
+    }
+    let mut lines = SelectAll::new();
+    for container in &containers {
+        let options = LogOptions {
+            tail: args.tail,
+            follow: args.follow,
+            timestamps: args.timestamps,
+            ..Default::default()
+        };
+        let name = container.name.as_str();
+        lines.push(
+            docker
+                .logs(&container.id, options)
+                .map(move |line| (name, line))
+                .boxed(),
+        );
+    }
+    while let Some((container, line)) = lines.next().await {
+        let line = line?;
+        if ui.is_json() {
+            ui.json(&Line {
+                container,
+                stream: line.stream,
+                time: line.time.as_deref(),
+                text: &line.text,
+            });
+            continue;
+        }
+        let time = line.time.map_or_else(String::new, |time| format!("{time} "));
+        let who = match containers.len() {
+            1 => String::new(),
+            _ => format!("{} | ", ui.styles().bold(container)),
+        };
+        ui.result(&format!("{who}{}{}", ui.styles().dim(time), printable(&line.text)));
+    }
+    Ok(())
+}

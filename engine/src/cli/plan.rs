@@ -1,0 +1,42 @@
+//! `rengine plan`.
+
+use clap::Args;
+
+use super::error::CliError;
+use super::{GlobalArgs, session};
+use crate::deploy::{self, Event, Options};
+use crate::ui::{Ui, render_plan};
+
+/// What can be asked of a plan.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// Plan to build and replace even what did not change
+    #[arg(long)]
+    rebuild: bool,
+    /// Plan to remove containers of services that are not in the app any more
+    #[arg(long)]
+    remove_orphans: bool,
+}
+
+pub async fn run(global: &GlobalArgs, args: PlanArgs, ui: Ui) -> Result<(), CliError> {
+    let manifest = session::load_manifest(global)?;
+    let reporter = ui.reporter();
+    let docker = session::connect(global, &manifest).await?;
+    let options = Options {
+        rebuild: args.rebuild,
+        remove_orphans: args.remove_orphans,
+    };
+    let prepared = deploy::prepare(&manifest, &docker, options, &reporter).await?;
+    let (plan, changes) = (prepared.plan, prepared.changes);
+    if ui.is_json() {
+        reporter.report(Event::Planned { plan, changes });
+        return Ok(());
+    }
+    let text = render_plan(&plan, &changes, ui.styles(), ui.verbosity());
+    if plan.is_empty() {
+        ui.result(&format!("{text}{}: nothing to do\n", plan.app));
+    } else {
+        ui.result(&format!("{}\n{text}", ui.styles().bold(&plan.app)));
+    }
+    Ok(())
+}

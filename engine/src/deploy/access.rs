@@ -1,0 +1,277 @@
+//! What hooks reach through: a build context, and a running container.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, TryStreamExt};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::app::{ImageBuild, Protocol};
+use crate::context::Context;
+use crate::docker::{ContainerDetail, Docker, LogOptions};
+use crate::plan::observed::PublishedPort;
+use crate::plugin::{ContainerAccess, ContextAccess, HttpRequest, HttpResponse, MAX_HTTP_BODY};
+
+/// A build context that is walked when a plugin first asks for it: most plugins never do.
+pub struct LazyContext {
+    build: ImageBuild,
+    context: OnceLock<Result<Context, String>>,
+}
+
+impl LazyContext {
+    pub fn new(build: &ImageBuild) -> Self {
+        Self {
+            build: build.clone(),
+            context: OnceLock::new(),
+        }
+    }
+
+    fn get(&self) -> Result<&Context, String> {
+        self.context
+            .get_or_init(|| Context::load(&self.build).map_err(|error| error.to_string()))
+            .as_ref()
+            .map_err(Clone::clone)
+    }
+}
+
+impl ContextAccess for LazyContext {
+    fn files(&self) -> Result<Vec<String>, String> {
+        Ok(self.get()?.files().map(str::to_owned).collect())
+    }
+
+    fn has_file(&self, path: &str) -> bool {
+        self.get().is_ok_and(|context| context.has_file(path))
+    }
+
+    fn read_file(&self, path: &str, limit: usize) -> Result<Vec<u8>, String> {
+        let limit = u64::try_from(limit).unwrap_or(u64::MAX);
+        self.get()?
+            .read_file(path, limit)
+            .map_err(|error| error.to_string())
+    }
+}
+
+/// A started container, as hooks and health checks reach it.
+pub struct RunningContainer {
+    docker: Docker,
+    detail: ContainerDetail,
+}
+
+impl RunningContainer {
+    pub fn new(docker: Docker, detail: ContainerDetail) -> Arc<Self> {
+        Arc::new(Self { docker, detail })
+    }
+
+    /// Where a port of the container may answer, the most direct way first. A proxy of the
+    /// daemon in between takes connections even where nobody listens behind it.
+    fn routes(&self, port: u16) -> Vec<SocketAddr> {
+        let endpoint = self.docker.endpoint();
+        let mut routes = Vec::new();
+        // Elsewhere than on Linux, containers run in a machine of their own.
+        if endpoint.is_local() && cfg!(target_os = "linux") {
+            match self.detail.address {
+                Some(address) => routes.push(SocketAddr::new(address, port)),
+                None => routes.push(SocketAddr::new(IpAddr::from([127, 0, 0, 1]), port)),
+            }
+        }
+        let published = self.detail.ports.iter().filter(|published| {
+            published.container_port == port && published.protocol == Protocol::Tcp
+        });
+        routes.extend(published.filter_map(|published| {
+            let address: IpAddr = published.host_address.parse().ok()?;
+            let address = if address.is_unspecified() {
+                endpoint.host_address().parse().ok()?
+            } else {
+                address
+            };
+            Some(SocketAddr::new(address, published.host_port))
+        }));
+        routes
+    }
+
+    async fn connect(&self, port: u16) -> Result<TcpStream, String> {
+        let mut last = format!("port {port} is neither published nor on a network reached here");
+        for route in self.routes(port) {
+            match TcpStream::connect(route).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => last = format!("no connection to port {port}: {}", plain(&error)),
+            }
+        }
+        Err(last)
+    }
+
+    /// The port that is meant where none is named.
+    pub fn default_port(&self) -> Result<u16, String> {
+        let tcp = |port: &&PublishedPort| port.protocol == Protocol::Tcp;
+        self.detail
+            .ports
+            .iter()
+            .find(tcp)
+            .map(|port| port.container_port)
+            .ok_or_else(|| "it publishes no TCP port, and none was named".to_owned())
+    }
+
+    async fn exchange(&self, request: HttpRequest) -> Result<HttpResponse, String> {
+        let port = match request.port {
+            Some(port) => port,
+            None => self.default_port()?,
+        };
+        let stream = self.connect(port).await?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| error.to_string())?;
+        let mut head = http::Request::builder()
+            .method(request.method.as_str())
+            .uri(&request.path);
+        let named = |name: &str| {
+            let same = |(key, _): &(String, String)| key.eq_ignore_ascii_case(name);
+            request.headers.iter().any(same)
+        };
+        if !named("host") {
+            head = head.header("host", format!("localhost:{port}"));
+        }
+        if !named("user-agent") {
+            head = head.header("user-agent", concat!("rengine/", env!("CARGO_PKG_VERSION")));
+        }
+        for (name, value) in &request.headers {
+            head = head.header(name, value);
+        }
+        let message = head
+            .body(Full::new(Bytes::from(request.body)))
+            .map_err(|error| format!("the request can't be sent: {error}"))?;
+        // The connection's own task in hyper's sense; here it lives and ends with the exchange.
+        let exchange = async {
+            let response = sender.send_request(message).await.map_err(plain)?;
+            let (head, body) = response.into_parts();
+            let body = Limited::new(body, MAX_HTTP_BODY)
+                .collect()
+                .await
+                .map_err(|error| match error.downcast_ref::<hyper::Error>() {
+                    Some(error) => format!("its answer broke off: {error}"),
+                    None => format!("its answer has more than {MAX_HTTP_BODY} bytes"),
+                })?
+                .to_bytes();
+            let headers = head.headers.iter().map(|(name, value)| {
+                let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+                (name.as_str().to_owned(), value)
+            });
+            Ok(HttpResponse {
+                status: head.status.as_u16(),
+                headers: headers.collect(),
+                body: body.to_vec(),
+            })
+        };
+        tokio::pin!(exchange);
+        tokio::pin!(connection);
+        tokio::select! {
+            response = &mut exchange => response,
+            ended = &mut connection => match ended {
+                // The other side closed after it answered.
+                Ok(()) => exchange.await,
+                Err(error) => Err(plain(error)),
+            }
+        }
+    }
+}
+
+/// An error of the network without its wrappings: `connection refused`.
+fn plain(error: impl std::error::Error) -> String {
+    let mut innermost: &dyn std::error::Error = &error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    let text = innermost.to_string();
+    let text = text.split(" (os error").next().unwrap_or(&text);
+    text.to_lowercase()
+}
+
+impl ContainerAccess for RunningContainer {
+    fn id(&self) -> &str {
+        &self.detail.id
+    }
+
+    fn name(&self) -> &str {
+        &self.detail.name
+    }
+
+    fn image(&self) -> &str {
+        &self.detail.image_id
+    }
+
+    fn address(&self) -> Option<IpAddr> {
+        self.detail.address
+    }
+
+    fn ports(&self) -> &[PublishedPort] {
+        &self.detail.ports
+    }
+
+    fn logs(&self, lines: u32) -> BoxFuture<'_, Result<Vec<String>, String>> {
+        last_lines(&self.docker, &self.detail.id, lines)
+            .map(|lines| lines.map_err(|error| error.to_string()))
+            .boxed()
+    }
+
+    fn http(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, String>> {
+        let limit = request.timeout;
+        async move {
+            timeout(limit, self.exchange(request))
+                .await
+                .unwrap_or_else(|_| Err(format!("no answer within {}", time(limit))))
+        }
+        .boxed()
+    }
+
+    fn tcp_connect(&self, port: u16, limit: Duration) -> BoxFuture<'_, Result<(), String>> {
+        async move {
+            match timeout(limit, self.connect(port)).await {
+                Ok(connected) => connected.map(drop),
+                Err(_) => Err(format!("no connection to port {port} within {}", time(limit))),
+            }
+        }
+        .boxed()
+    }
+}
+
+fn time(time: Duration) -> impl std::fmt::Display {
+    humantime::format_duration(time)
+}
+
+/// The last lines of a container's output.
+pub async fn last_lines(
+    docker: &Docker,
+    id: &str,
+    lines: u32,
+) -> Result<Vec<String>, crate::docker::DockerError> {
+    let options = LogOptions {
+        tail: Some(lines),
+        ..Default::default()
+    };
+    docker
+        .logs(id, options)
+        .map_ok(|line| line.text)
+        .try_collect()
+        .await
+}
+
+/// What would help in a folder that has no Dockerfile.
+pub fn without_dockerfile(folder: &Path) -> String {
+    let other = ["compose.yaml", "compose.yml", "docker-compose.yml"];
+    if folder.join("go.mod").is_file() {
+        "write a Dockerfile, or use the plugin go-static, which writes one for Go programs".into()
+    } else if other.iter().any(|name| folder.join(name).is_file()) {
+        "Compose files are not supported yet: name what to build under [app] in plugins.toml"
+            .into()
+    } else {
+        "write a Dockerfile, name another with `build = { dockerfile = \"…\" }`, or an image with \
+         `image = \"…\"` under [app] in plugins.toml"
+            .into()
+    }
+}

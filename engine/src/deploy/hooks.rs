@@ -1,0 +1,111 @@
+//! The plugins of a deploy, and what happens when one refuses or fails.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::{DeployError, Event, PluginSummary, Reporter};
+use crate::app::Name;
+use crate::manifest::{Manifest, OnError, PluginEntry};
+use crate::plugin::{Hook, LogSink, Plugin, PluginError, PluginHost, Settings};
+
+/// The loaded plugins with their entries in plugins.toml, in order.
+#[derive(Clone, Default)]
+pub struct Hooks {
+    plugins: Arc<Vec<(Plugin, PluginEntry)>>,
+}
+
+impl Hooks {
+    /// Loads the plugins of a manifest and tells of them.
+    pub async fn load(manifest: &Manifest, reporter: &dyn Reporter) -> Result<Self, DeployError> {
+        if manifest.plugins.is_empty() {
+            return Ok(Self::default());
+        }
+        let started = Instant::now();
+        let host = PluginHost::new(plugin_cache().as_deref())
+            .map_err(|reason| DeployError::NoHost { reason })?;
+        let settings = manifest.plugins.iter().map(|(name, entry)| Settings {
+            name: name.to_string(),
+            path: entry.path.clone(),
+            config: entry.config.clone(),
+            grants: entry.grants.clone(),
+            timeout: entry.timeout,
+            memory: entry.memory,
+        });
+        let loaded = host.load_all(settings.collect()).await?;
+        reporter.report(Event::PluginsLoaded {
+            plugins: loaded.iter().map(summary).collect(),
+            took: started.elapsed(),
+        });
+        let entries = manifest.plugins.values().cloned();
+        Ok(Self {
+            plugins: Arc::new(loaded.into_iter().zip(entries).collect()),
+        })
+    }
+
+    /// The plugins that have `hook` and are there for `service`, in order.
+    pub fn having<'a>(
+        &'a self,
+        hook: Hook,
+        service: &'a Name,
+    ) -> impl Iterator<Item = (&'a Plugin, OnError)> {
+        self.plugins
+            .iter()
+            .filter(move |(plugin, entry)| {
+                let here = entry
+                    .services
+                    .as_ref()
+                    .is_none_or(|services| services.contains(service));
+                here && plugin.has(hook)
+            })
+            .map(|(plugin, entry)| (plugin, entry.on_error))
+    }
+
+    /// The names of those plugins.
+    pub fn names(&self, hook: Hook, service: &Name) -> Vec<String> {
+        self.having(hook, service)
+            .map(|(plugin, _)| plugin.name().to_owned())
+            .collect()
+    }
+}
+
+/// Where compiled plugins are kept: `$XDG_CACHE_HOME/rengine`, or what the system has for it.
+pub fn plugin_cache() -> Option<PathBuf> {
+    dirs::cache_dir().map(|folder| folder.join("rengine"))
+}
+
+fn summary(plugin: &Plugin) -> PluginSummary {
+    PluginSummary {
+        name: plugin.name().to_owned(),
+        digest: plugin.digest().to_owned(),
+        hooks: plugin.hooks(),
+        compiled: plugin.was_compiled(),
+        took: plugin.load_time(),
+    }
+}
+
+/// Where plugins' messages go.
+pub fn log_sink(reporter: &Arc<dyn Reporter>) -> LogSink {
+    let reporter = reporter.clone();
+    Arc::new(move |record| reporter.report(Event::PluginLog(record)))
+}
+
+/// What plugins.toml says about a plugin that refuses or fails: the deploy ends, or it is
+/// told and the plugin counts as if it had done nothing.
+pub fn or_warn<T>(
+    result: Result<T, PluginError>,
+    on_error: OnError,
+    instead: T,
+    reporter: &dyn Reporter,
+) -> Result<T, PluginError> {
+    match (result, on_error) {
+        (Err(error), OnError::Warn) => {
+            reporter.report(Event::Warning {
+                help: miette::Diagnostic::help(&error).map(|help| help.to_string()),
+                message: error.to_string(),
+            });
+            Ok(instead)
+        }
+        (result, _) => result,
+    }
+}

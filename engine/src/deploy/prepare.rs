@@ -1,0 +1,207 @@
+//! From a manifest to a plan, without touching anything.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::hooks::Hooks;
+use super::transform::{Transform, Transformed};
+use super::{DeployError, Event, Reporter, release_id};
+use crate::app::{App, Fields, ImageSource, MountSource, Name};
+use crate::context::Context;
+use crate::docker::Docker;
+use crate::dockerfile::Dockerfile;
+use crate::manifest::Manifest;
+use crate::plan::observed::Observed;
+use crate::plan::{Plan, Wanted, WantedService, build_inputs, plan};
+use crate::plugin::{Change, Hook};
+
+/// What a person asked for beyond the manifest.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options {
+    /// Build and replace even what did not change.
+    pub rebuild: bool,
+    /// Remove the containers of services that are not in the app any more.
+    pub remove_orphans: bool,
+}
+
+/// A deploy that is ready to be carried out.
+pub struct Prepared {
+    /// The app as plugins made it.
+    pub app: App,
+    /// What they changed.
+    pub changes: Vec<Change>,
+    /// What is to be done.
+    pub plan: Plan,
+    pub(super) wanted: Wanted,
+    pub(super) contexts: BTreeMap<Name, Arc<Context>>,
+    pub(super) hooks: Hooks,
+    pub(super) references: Vec<String>,
+    pub(super) observed: Observed,
+}
+
+/// Loads the plugins, runs the hooks that change the app, looks at the daemon, and plans.
+///
+/// # Errors
+///
+/// If a plugin can't be loaded, refuses or fails, if there is no Dockerfile or the context
+/// can't be read, or if the daemon can't be asked.
+pub async fn prepare(
+    manifest: &Manifest,
+    docker: &Docker,
+    options: Options,
+    reporter: &Arc<dyn Reporter>,
+) -> Result<Prepared, DeployError> {
+    for warning in &manifest.warnings {
+        reporter.report(Event::Warning {
+            message: warning.to_string(),
+            help: None,
+        });
+    }
+    let release = release_id(SystemTime::now());
+    let hooks = Hooks::load(manifest, &**reporter).await?;
+    let transform = Transform {
+        hooks: &hooks,
+        docker,
+        reporter,
+        release: &release,
+        ports_declared: manifest.ports_declared,
+    };
+    let Transformed { mut app, changes } = transform.run(manifest.app.clone()).await?;
+    name_volumes(&mut app);
+    let references = references(&app);
+    let (contexts, observed) = tokio::join!(
+        contexts(&app),
+        docker.observe(&app.name, &references)
+    );
+    let contexts = contexts?;
+    let mut observed = observed?;
+    let wanted = Wanted {
+        app: app.name.clone(),
+        release,
+        rebuild: options.rebuild,
+        remove_orphans: options.remove_orphans,
+        services: app
+            .services
+            .values()
+            .map(|service| wanted_service(service, &contexts, &hooks, &changes))
+            .collect(),
+    };
+    observed.containers.sort_by_key(|container| container.created);
+    let plan = plan(&wanted, &observed);
+    Ok(Prepared {
+        app,
+        changes,
+        plan,
+        wanted,
+        contexts: contexts
+            .into_iter()
+            .map(|(name, (context, _))| (name, context))
+            .collect(),
+        hooks,
+        references,
+        observed,
+    })
+}
+
+impl Prepared {
+    /// Looks at the daemon again, and plans anew: what was seen without the lock may be old.
+    pub(super) async fn refresh(&mut self, docker: &Docker) -> Result<(), DeployError> {
+        self.observed = docker.observe(&self.app.name, &self.references).await?;
+        self.plan = plan(&self.wanted, &self.observed);
+        Ok(())
+    }
+}
+
+/// Volumes belong to their app: as in Compose, its name goes before theirs.
+fn name_volumes(app: &mut App) {
+    let prefix = app.name.to_string();
+    let mounts = app
+        .services
+        .values_mut()
+        .flat_map(|service| &mut service.container.mounts);
+    for mount in mounts {
+        if let MountSource::Volume(name) = &mut mount.source {
+            *name = format!("{prefix}_{name}");
+        }
+    }
+}
+
+/// The images of which the plan needs to know what the daemon has.
+fn references(app: &App) -> Vec<String> {
+    let mut references: Vec<String> = app
+        .services
+        .values()
+        .flat_map(|service| match &service.image {
+            ImageSource::Image(reference) => vec![reference.clone()],
+            image @ ImageSource::Build(_) => bases(image),
+        })
+        .collect();
+    references.sort_unstable();
+    references.dedup();
+    references
+}
+
+fn bases(image: &ImageSource) -> Vec<String> {
+    image.build().map_or_else(Vec::new, |build| {
+        let text = build.dockerfile.as_deref().unwrap_or_default();
+        Dockerfile::parse(text).external_bases(build.target.as_deref(), &build.args)
+    })
+}
+
+type Contexts = BTreeMap<Name, (Arc<Context>, String)>;
+
+/// Walks and digests the contexts of all services that build.
+async fn contexts(app: &App) -> Result<Contexts, DeployError> {
+    let mut contexts = BTreeMap::new();
+    for service in app.services.values() {
+        let Some(build) = service.image.build() else {
+            continue;
+        };
+        let build = build.clone();
+        // Files are read: not a task for the threads that everything else runs on.
+        let work = tokio::task::spawn_blocking(move || {
+            let context = Context::load(&build)?;
+            let digest = context.digest()?.to_string();
+            Ok::<_, crate::context::ContextError>((Arc::new(context), digest))
+        });
+        let loaded = match work.await {
+            Ok(loaded) => loaded?,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        };
+        contexts.insert(service.name.clone(), loaded);
+    }
+    Ok(contexts)
+}
+
+fn wanted_service(
+    service: &crate::app::Service,
+    contexts: &Contexts,
+    hooks: &Hooks,
+    changes: &[Change],
+) -> WantedService {
+    let changed_by = |hook: Hook| {
+        let mut names: Vec<String> = Vec::new();
+        for change in changes {
+            let here = change.hook == hook && change.service == service.name.as_str();
+            if here && !names.contains(&change.plugin) {
+                names.push(change.plugin.clone());
+            }
+        }
+        names
+    };
+    WantedService {
+        name: service.name.clone(),
+        build_inputs: match (service.image.build(), contexts.get(&service.name)) {
+            (Some(build), Some((_, digest))) => build_inputs(build, digest),
+            _ => Fields::default(),
+        },
+        bases: bases(&service.image),
+        image: service.image.clone(),
+        container: service.container.clone(),
+        build_plugins: changed_by(Hook::PreBuild),
+        run_plugins: changed_by(Hook::PreRun),
+        health_plugins: hooks.names(Hook::Health, &service.name),
+        post_run_plugins: hooks.names(Hook::PostRun, &service.name),
+    }
+}

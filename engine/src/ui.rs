@@ -1,0 +1,168 @@
+//! What a person, a pipe or a program sees: the only code that prints.
+
+mod json;
+mod plan;
+mod progress;
+mod style;
+mod text;
+
+use std::io::{IsTerminal, Write};
+use std::sync::Arc;
+
+use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
+use serde::Serialize;
+
+use crate::deploy::Reporter;
+use json::JsonReporter;
+use progress::ProgressReporter;
+
+pub use plan::render_plan;
+pub use progress::render_services;
+pub use style::Styles;
+pub use text::{printable, table, time};
+
+/// How much is said.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verbosity {
+    /// Results and errors.
+    Quiet,
+    /// What happens.
+    #[default]
+    Normal,
+    /// Also what plugins changed and logged, in full.
+    Verbose,
+}
+
+/// Where output goes and how it looks. Results go to standard output, all else to standard
+/// error.
+#[derive(Debug, Clone, Copy)]
+pub struct Ui {
+    json: bool,
+    verbosity: Verbosity,
+    out: Styles,
+    err: Styles,
+    live: bool,
+}
+
+impl Ui {
+    /// Looks at the standard streams and the environment: colours only on a terminal, and not
+    /// if `NO_COLOR` is set (<https://no-color.org>) or the terminal is dumb.
+    pub fn new(json: bool, verbosity: Verbosity) -> Self {
+        let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+        let colour = |terminal: bool| terminal && !set("NO_COLOR") && !dumb;
+        let err_terminal = std::io::stderr().is_terminal();
+        Self {
+            json,
+            verbosity,
+            out: Styles::new(colour(std::io::stdout().is_terminal())),
+            err: Styles::new(colour(err_terminal)),
+            live: err_terminal && !dumb,
+        }
+    }
+
+    /// True if every line of standard output is to be a JSON object.
+    pub fn is_json(self) -> bool {
+        self.json
+    }
+
+    /// How much is said.
+    pub fn verbosity(self) -> Verbosity {
+        self.verbosity
+    }
+
+    /// Styles for standard output.
+    pub fn styles(self) -> Styles {
+        self.out
+    }
+
+    /// Who shows what a deploy tells.
+    pub fn reporter(self) -> Arc<dyn Reporter> {
+        if self.json {
+            Arc::new(JsonReporter)
+        } else {
+            Arc::new(ProgressReporter::new(self.err, self.verbosity, self.live))
+        }
+    }
+
+    /// Writes a result.
+    pub fn result(self, text: &str) {
+        print(text);
+    }
+
+    /// Writes a result as one line of JSON.
+    pub fn json(self, value: &impl Serialize) {
+        // Types of ours, with string keys: they always serialise.
+        if let Ok(text) = serde_json::to_string(value) {
+            print(&text);
+        }
+    }
+
+    /// Writes a remark for people; nothing if quiet or with `--json`.
+    pub fn note(self, text: &str) {
+        if !self.json && self.verbosity > Verbosity::Quiet {
+            let _ = writeln!(std::io::stderr(), "{text}");
+        }
+    }
+
+    /// Writes an error: what happened, where, and what to do about it.
+    pub fn error(self, error: &dyn Diagnostic) {
+        let text = self.render_error(error);
+        if self.json {
+            let object = serde_json::json!({
+                "event": "error",
+                "message": error.to_string(),
+                "help": error.help().map(|help| help.to_string()),
+            });
+            print(&object.to_string());
+        }
+        let _ = write!(std::io::stderr(), "{text}");
+    }
+
+    fn render_error(self, error: &dyn Diagnostic) -> String {
+        let mut text = String::new();
+        if error.source_code().is_some() || error.related().is_some() {
+            let theme = if self.err.coloured() {
+                GraphicalTheme::unicode()
+            } else {
+                GraphicalTheme::unicode_nocolor()
+            };
+            let handler = GraphicalReportHandler::new_themed(theme)
+                .with_width(terminal_width())
+                .with_links(false);
+            if handler.render_report(&mut text, error).is_ok() {
+                return text;
+            }
+            text.clear();
+        }
+        let bad = self.err.bad("error:");
+        text.push_str(&format!("{bad} {}\n", printable(&error.to_string())));
+        let mut source = error.source();
+        while let Some(cause) = source {
+            text.push_str(&format!("  caused by: {}\n", printable(&cause.to_string())));
+            source = cause.source();
+        }
+        if let Some(help) = error.help() {
+            let word = self.err.good("help:");
+            text.push_str(&format!("{word} {}\n", printable(&help.to_string())));
+        }
+        text
+    }
+}
+
+fn terminal_width() -> usize {
+    const NARROWEST: usize = 60;
+    const WIDEST: usize = 120;
+    let columns = std::env::var("COLUMNS")
+        .ok()
+        .and_then(|text| text.parse().ok());
+    columns.unwrap_or(100usize).clamp(NARROWEST, WIDEST)
+}
+
+/// Standard output may be closed, as by `| head`: that is no error of ours.
+fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let newline = if text.ends_with('\n') || text.is_empty() { "" } else { "\n" };
+    let _ = write!(out, "{text}{newline}");
+    let _ = out.flush();
+}

@@ -1,0 +1,77 @@
+//! How a plan looks.
+
+use std::fmt::Write;
+
+use super::text::value;
+use super::{Styles, Verbosity, printable};
+use crate::plan::{Cause, Difference, OperationKind, Plan};
+use crate::plugin::Change;
+
+/// A plan for people: what would be done and why, then what plugins changed.
+pub fn render_plan(plan: &Plan, changes: &[Change], style: Styles, verbosity: Verbosity) -> String {
+    let mut text = String::new();
+    let operations = plan.operations.iter().filter(|operation| {
+        // The steps that every new container takes say nothing about this one.
+        let routine = operation.cause == Cause::Next && operation.plugins.is_empty();
+        verbosity > Verbosity::Normal || !routine
+    });
+    for operation in operations {
+        let sign = match operation.kind {
+            OperationKind::Build { .. }
+            | OperationKind::Pull { .. }
+            | OperationKind::Create { .. } => style.good("+"),
+            OperationKind::Remove { .. } | OperationKind::Stop { .. } => style.bad("-"),
+            _ => style.dim("·"),
+        };
+        let name = format!("{:<8}", operation.kind.name());
+        let _ = write!(text, "  {sign} {}", style.bold(name));
+        if let Some(service) = &operation.service {
+            let _ = write!(text, " {service}");
+        }
+        if let Some(object) = operation.kind.object() {
+            let _ = write!(text, " {}", style.dim(object));
+        }
+        if !operation.plugins.is_empty() {
+            let names = style.plugin(operation.plugins.join(", "));
+            let _ = write!(text, " by {names}");
+        }
+        let cause = match &operation.cause {
+            Cause::Changed { differences } if !differences.is_empty() => "changed".to_owned(),
+            cause => cause.to_string(),
+        };
+        if !cause.is_empty() {
+            let _ = write!(text, "  {}", style.dim(format_args!("({cause})")));
+        }
+        text.push('\n');
+        if let Cause::Changed { differences } = &operation.cause {
+            for Difference { field, old, new } in differences {
+                let change = arrow(old.as_deref(), new.as_deref(), style);
+                let _ = writeln!(text, "      {} {change}", printable(field));
+            }
+        }
+    }
+    if !changes.is_empty() && (verbosity > Verbosity::Normal || !plan.is_empty()) {
+        let _ = writeln!(text, "  changes by plugins");
+        for change in changes {
+            let _ = writeln!(
+                text,
+                "      {}: {} {}",
+                style.plugin(&change.plugin),
+                printable(&change.field),
+                arrow(change.old.as_deref(), change.new.as_deref(), style)
+            );
+        }
+    }
+    for orphan in &plan.orphans {
+        let _ = writeln!(
+            text,
+            "  {} {orphan} belongs to no service of the app: `--remove-orphans` removes it",
+            style.odd("!")
+        );
+    }
+    text
+}
+
+fn arrow(old: Option<&str>, new: Option<&str>, style: Styles) -> String {
+    format!("{} → {}", style.dim(value(old)), value(new))
+}
