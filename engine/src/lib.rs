@@ -7,4 +7,5 @@
 
 pub mod app;
 pub mod context;
+pub mod docker;
 pub mod plan;
