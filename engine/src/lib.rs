@@ -7,6 +7,13 @@
 #![deny(unsafe_code)]
 
 pub mod app;
+pub mod cli;
+pub mod context;
+pub mod deploy;
+pub mod docker;
+pub mod dockerfile;
 pub mod grants;
+pub mod manifest;
 pub mod plan;
 pub mod plugin;
+pub mod ui;

@@ -1,0 +1,106 @@
+//! The daemon: the one that builds images and runs containers, Docker's or Podman's.
+//!
+//! The only code that knows the client library, bollard. Two things about it matter here: it
+//! sends requests without an API version in their path, so a daemon answers with its newest one
+//! and nothing has to be negotiated; and it puts names into paths as they are, so what comes from
+//! a file or a plugin is checked first ([`reference`]).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+mod build;
+mod container;
+mod endpoint;
+mod error;
+mod exec;
+mod facts;
+mod image;
+mod inspect;
+mod lines;
+mod lock;
+mod logs;
+mod observe;
+mod reference;
+mod spec;
+
+pub use build::{BuildEvent, BuiltImage, StepState};
+pub use endpoint::{Endpoint, EndpointError, EndpointSource};
+pub use error::{BuildFailure, DockerError, Unreachable};
+pub use exec::ExecOutcome;
+pub use facts::{Builder, BuilderChoice, DaemonFacts};
+pub use image::PullEvent;
+pub use inspect::{ContainerDetail, DaemonHealth, HealthStatus};
+pub use lock::{Lock, LockHolder};
+pub use logs::{LogLine, LogOptions, LogStream};
+pub use spec::Network;
+
+/// Time for the daemon's first answer.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time for an ordinary request. Creating and starting containers can take long on a host whose
+/// disk is busy, and giving up does not undo it.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
+/// Time for requests that last as long as the work does: builds, pulls, logs, stops.
+const PATIENCE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// A connection to a daemon. Cloning is cheap; clones share it.
+#[derive(Debug, Clone)]
+pub struct Docker {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    client: bollard::Docker,
+    patient: bollard::Docker,
+    endpoint: Endpoint,
+    facts: DaemonFacts,
+}
+
+impl Docker {
+    /// Connects to a daemon and asks what it is.
+    pub async fn connect(endpoint: Endpoint, builder: BuilderChoice) -> Result<Self, DockerError> {
+        let client = endpoint.client(REQUEST_TIMEOUT)?;
+        let facts = facts::ask(&client, builder);
+        let facts = match tokio::time::timeout(CONNECT_TIMEOUT, facts).await {
+            Ok(facts) => facts.map_err(|error| error.into_docker_error(&endpoint))?,
+            Err(_) => {
+                return Err(DockerError::unreachable(
+                    &endpoint,
+                    Unreachable::Silent(CONNECT_TIMEOUT),
+                ));
+            }
+        };
+        let patient = client.clone().with_timeout(PATIENCE);
+        Ok(Self {
+            inner: Arc::new(Inner {
+                client,
+                patient,
+                endpoint,
+                facts,
+            }),
+        })
+    }
+
+    /// What the daemon says of itself.
+    pub fn facts(&self) -> &DaemonFacts {
+        &self.inner.facts
+    }
+
+    /// Where the daemon is.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.inner.endpoint
+    }
+
+    fn client(&self) -> &bollard::Docker {
+        &self.inner.client
+    }
+
+    fn patient(&self) -> &bollard::Docker {
+        &self.inner.patient
+    }
+
+    /// An error of the client, met while doing this: `start the container web-1`.
+    fn error(&self, action: impl Into<String>, error: bollard::errors::Error) -> DockerError {
+        error::from_client(&self.inner.endpoint, action.into(), error)
+    }
+}

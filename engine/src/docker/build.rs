@@ -1,0 +1,250 @@
+//! Building images, with either of the builders.
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
+
+use bollard::models::{BuildInfo, BuildInfoAux};
+use bollard::query_parameters::{BuildImageOptions, BuilderVersion};
+use futures_util::StreamExt;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+
+use super::{Builder, Docker, DockerError, reference};
+use crate::app::ImageBuild;
+use crate::context::{Context, IgnoredDockerfile};
+
+mod classic;
+mod failure;
+mod trace;
+
+/// How often the bytes that were sent are told, while they are sent.
+const SENT_INTERVAL: Duration = Duration::from_millis(250);
+
+/// What happens during a build.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BuildEvent {
+    /// So much of the context has been sent.
+    ContextSent {
+        /// Bytes of the tar stream, from its start.
+        bytes: u64,
+    },
+    /// A step goes on to another state.
+    Step {
+        /// What tells it from the build's other steps.
+        id: String,
+        /// The instruction, in the builder's words: `[2/3] RUN make`.
+        name: String,
+        /// What became of it.
+        state: StepState,
+    },
+    /// A step printed a line.
+    Log {
+        /// The step's id, where the builder says it.
+        step: Option<String>,
+        /// The line.
+        line: String,
+    },
+}
+
+/// What became of a step of a build.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StepState {
+    /// It runs.
+    Started,
+    /// Its result was there already.
+    Cached,
+    /// It took so long.
+    Done(Duration),
+    /// Why it failed, in the builder's words.
+    Failed(String),
+}
+
+/// An image that was built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BuiltImage {
+    /// Its id, `sha256:…`.
+    pub id: String,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+/// Turns what a builder says into events, and remembers what a failure's message needs.
+trait Progress: Send {
+    /// Takes what the daemon sent.
+    fn update(&mut self, info: BuildInfo) -> Vec<BuildEvent>;
+    /// Takes the end of the build; `error` is why it failed.
+    fn end(&mut self, error: Option<&str>) -> Vec<BuildEvent>;
+    /// The image's id, as far as the builder has said it.
+    fn image(&self) -> Option<&str>;
+    /// The name of the step that failed, without its number, and the last lines it printed.
+    fn failed_step(&self) -> Option<(String, Vec<String>)>;
+}
+
+impl Docker {
+    /// Builds an image, gives it these tags, and `labels` on top of the build's own.
+    ///
+    /// Dropping the future ends the build on the daemon too. Events that nobody takes hold the
+    /// build up; if their receiver is dropped, it goes on without them.
+    pub async fn build(
+        &self,
+        build: &ImageBuild,
+        context: &Context,
+        tags: &[String],
+        labels: &BTreeMap<String, String>,
+        events: mpsc::Sender<BuildEvent>,
+    ) -> Result<BuiltImage, DockerError> {
+        if !context.has_dockerfile() {
+            let path = context
+                .root()
+                .join(&build.dockerfile_path)
+                .display()
+                .to_string();
+            return Err(DockerError::NoDockerfile { path });
+        }
+        for tag in tags {
+            reference::check(tag)?;
+        }
+        let (ignored, mut progress): (_, Box<dyn Progress>) = match self.facts().builder {
+            Builder::BuildKit => (
+                IgnoredDockerfile::Visible,
+                Box::new(trace::Trace::default()),
+            ),
+            Builder::Classic => (
+                IgnoredDockerfile::InIgnoreFile,
+                Box::new(classic::Classic::default()),
+            ),
+        };
+        let tar = context.tar(ignored);
+        let report = tar.report();
+        let options = self.build_options(build, labels);
+        let mut stream =
+            self.patient()
+                .build_image(options, None, Some(bollard::body_try_stream(tar)));
+
+        // Whoever does not listen wants no events; the build goes on.
+        let send = async |event| drop(events.send(event).await);
+        let mut ticks = interval_at(Instant::now() + SENT_INTERVAL, SENT_INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut told = 0;
+        let result = loop {
+            let item = tokio::select! {
+                item = stream.next() => item,
+                _ = ticks.tick() => {
+                    if report.bytes_sent() > told {
+                        told = report.bytes_sent();
+                        send(BuildEvent::ContextSent { bytes: told }).await;
+                    }
+                    continue;
+                }
+            };
+            match item {
+                Some(Ok(info)) => {
+                    for event in progress.update(info) {
+                        send(event).await;
+                    }
+                }
+                Some(Err(error)) => break Err(error),
+                None => break Ok(()),
+            }
+        };
+        drop(stream);
+        if report.bytes_sent() > told {
+            send(BuildEvent::ContextSent {
+                bytes: report.bytes_sent(),
+            })
+            .await;
+        }
+        // The transport's error for a context that broke off says nothing; this one does.
+        if let Some(error) = report.take_error() {
+            return Err(error.into());
+        }
+        let failure = result
+            .err()
+            .map(|error| self.error("build the image", error));
+        let message = match &failure {
+            Some(DockerError::Daemon { message, .. }) => Some(message.as_str()),
+            Some(_) => Some("the connection broke off"),
+            None => None,
+        };
+        for event in progress.end(message) {
+            send(event).await;
+        }
+        match failure {
+            Some(DockerError::Daemon { message, .. }) => {
+                Err(failure::explain(build, message, progress.failed_step()))
+            }
+            Some(error) => Err(error),
+            None => self.built(build, tags, progress.image()).await,
+        }
+    }
+
+    fn build_options(
+        &self,
+        build: &ImageBuild,
+        labels: &BTreeMap<String, String>,
+    ) -> BuildImageOptions {
+        let map = |map: &BTreeMap<String, String>| -> HashMap<String, String> {
+            map.iter()
+                .map(|(key, value)| (key.clone(), value.clone()))
+                .collect()
+        };
+        let mut all_labels = map(&build.labels);
+        all_labels.extend(map(labels));
+        let buildkit = self.facts().builder == Builder::BuildKit;
+        BuildImageOptions {
+            dockerfile: build.dockerfile_path.clone(),
+            nocache: build.no_cache,
+            cachefrom: (!build.cache_from.is_empty()).then(|| build.cache_from.clone()),
+            buildargs: Some(map(&build.args)),
+            labels: Some(all_labels),
+            platform: build.platform.clone().unwrap_or_default(),
+            target: build.target.clone().unwrap_or_default(),
+            // Containers of steps that failed are of no use to anybody either.
+            rm: true,
+            forcerm: true,
+            version: match buildkit {
+                true => BuilderVersion::BuilderBuildKit,
+                false => BuilderVersion::BuilderV1,
+            },
+            session: buildkit.then(session_id),
+            ..BuildImageOptions::default()
+        }
+    }
+
+    /// Tags what was built: only what was built successfully, and all tags alike.
+    async fn built(
+        &self,
+        build: &ImageBuild,
+        tags: &[String],
+        id: Option<&str>,
+    ) -> Result<BuiltImage, DockerError> {
+        let nothing = || failure::explain(build, "the builder made no image".to_owned(), None);
+        let image = self
+            .image(id.ok_or_else(nothing)?)
+            .await?
+            .ok_or_else(nothing)?;
+        for tag in tags {
+            self.tag(&image.id, tag).await?;
+        }
+        Ok(BuiltImage {
+            id: image.id,
+            size: image.size,
+        })
+    }
+}
+
+/// A name for the connection over which BuildKit asks for what it needs. It has to be unique on
+/// the daemon, not secret: the seed of a hash map is random enough.
+fn session_id() -> String {
+    let random = || RandomState::new().hash_one(std::process::id());
+    format!("rengine-{:016x}{:016x}", random(), random())
+}
+
+/// The image's id in what a daemon sent.
+fn image_id(info: &BuildInfo) -> Option<String> {
+    match &info.aux {
+        Some(BuildInfoAux::Default(image)) => image.id.clone(),
+        _ => None,
+    }
+}

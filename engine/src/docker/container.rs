@@ -1,0 +1,224 @@
+//! The life of a container.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use bollard::query_parameters::{
+    CreateContainerOptions, KillContainerOptions, RemoveContainerOptions, RenameContainerOptions,
+    StartContainerOptions, StopContainerOptions,
+};
+use regex::Regex;
+
+use super::error::status;
+use super::spec::{Network, create_body};
+use super::{Docker, DockerError};
+use crate::app::ContainerSpec;
+
+impl Docker {
+    /// Creates a container without starting it, and gives its id.
+    ///
+    /// `labels` come on top of the spec's own. `network` counts where the spec has no network
+    /// mode.
+    pub async fn create_container(
+        &self,
+        name: &str,
+        image_id: &str,
+        spec: &ContainerSpec,
+        labels: &BTreeMap<String, String>,
+        network: Option<&Network>,
+    ) -> Result<String, DockerError> {
+        let body = create_body(image_id, spec, labels, network);
+        self.create(name, body).await
+    }
+
+    pub(super) async fn create(
+        &self,
+        name: &str,
+        body: bollard::models::ContainerCreateBody,
+    ) -> Result<String, DockerError> {
+        let image = body.image.clone().unwrap_or_default();
+        let options = CreateContainerOptions {
+            name: Some(name.to_owned()),
+            ..Default::default()
+        };
+        match self.client().create_container(Some(options), body).await {
+            Ok(created) => Ok(created.id),
+            Err(error) => Err(
+                match (
+                    status(&error),
+                    self.error(format!("create the container {name}"), error),
+                ) {
+                    (Some(409), _) => DockerError::NameTaken {
+                        name: name.to_owned(),
+                    },
+                    (Some(404), DockerError::Daemon { message, .. })
+                        if message.contains("mage") =>
+                    {
+                        DockerError::NoSuchImage {
+                            reference: image,
+                            message,
+                        }
+                    }
+                    // Podman's status for a name in use.
+                    (_, DockerError::Daemon { message, .. })
+                        if message.contains("name is already in use") =>
+                    {
+                        DockerError::NameTaken {
+                            name: name.to_owned(),
+                        }
+                    }
+                    (_, error) => error,
+                },
+            ),
+        }
+    }
+
+    /// Starts a container; one that runs stays as it is.
+    pub async fn start(&self, id: &str) -> Result<(), DockerError> {
+        let started = self
+            .client()
+            .start_container(id, None::<StartContainerOptions>)
+            .await;
+        let Err(error) = started else { return Ok(()) };
+        let error = self.error(format!("start the container {id}"), error);
+        let DockerError::Daemon { message, .. } = &error else {
+            return Err(error);
+        };
+        match taken_port(message) {
+            Some(port) => Err(DockerError::PortTaken {
+                port,
+                holder: self.port_holder(port, id).await,
+                container: self.name_of(id).await,
+            }),
+            None => Err(error),
+        }
+    }
+
+    /// Asks a container to end, and kills it when `timeout` (or the container's own, if `None`)
+    /// is over. One that does not run, or is not there, is left alone.
+    pub async fn stop(&self, id: &str, timeout: Option<Duration>) -> Result<(), DockerError> {
+        let seconds =
+            |time: Duration| i32::try_from(time.as_secs_f64().ceil() as i64).unwrap_or(i32::MAX);
+        let options = StopContainerOptions {
+            t: timeout.map(seconds),
+            ..Default::default()
+        };
+        let stopped = self.patient().stop_container(id, Some(options)).await;
+        self.unless(stopped, &[404], || format!("stop the container {id}"))
+    }
+
+    /// Sends a container a signal, such as `SIGKILL`. One that does not run, or is not there, is
+    /// left alone.
+    pub async fn kill(&self, id: &str, signal: &str) -> Result<(), DockerError> {
+        let options = KillContainerOptions {
+            signal: signal.to_owned(),
+        };
+        let killed = self.client().kill_container(id, Some(options)).await;
+        self.unless(killed, &[404, 409], || format!("kill the container {id}"))
+    }
+
+    /// Removes a container and its anonymous volumes; with `force` a running one too. One that is
+    /// not there, or is being removed, is left alone.
+    pub async fn remove(&self, id: &str, force: bool) -> Result<(), DockerError> {
+        let options = RemoveContainerOptions {
+            v: true,
+            force,
+            link: false,
+        };
+        let removed = self.patient().remove_container(id, Some(options)).await;
+        let removed = self.unless(removed, &[404], || format!("remove the container {id}"));
+        match removed {
+            Err(DockerError::Daemon { message, .. }) if message.contains("already in progress") => {
+                Ok(())
+            }
+            removed => removed,
+        }
+    }
+
+    /// Gives a container another name; one that has it already keeps it.
+    pub async fn rename(&self, id: &str, name: &str) -> Result<(), DockerError> {
+        let options = RenameContainerOptions {
+            name: name.to_owned(),
+        };
+        let Err(error) = self.client().rename_container(id, options).await else {
+            return Ok(());
+        };
+        let status = status(&error);
+        if self.name_of(id).await == name {
+            return Ok(());
+        }
+        match status {
+            Some(409) => Err(DockerError::NameTaken {
+                name: name.to_owned(),
+            }),
+            _ => Err(self.error(format!("rename the container {id} to {name}"), error)),
+        }
+    }
+
+    fn unless(
+        &self,
+        result: Result<(), bollard::errors::Error>,
+        fine: &[u16],
+        action: impl Fn() -> String,
+    ) -> Result<(), DockerError> {
+        match result {
+            Err(error) if status(&error).is_some_and(|status| fine.contains(&status)) => Ok(()),
+            result => result.map_err(|error| self.error(action(), error)),
+        }
+    }
+
+    /// A container's name for a message: its id where the name can't be had.
+    async fn name_of(&self, id: &str) -> String {
+        match self.inspect(id).await {
+            Ok(Some(detail)) => detail.name,
+            _ => id.to_owned(),
+        }
+    }
+}
+
+/// The host's port that was in use, where that is what the daemon says: as Docker does if it
+/// gave the port away itself, if another program has it, and the latter as of version 28.
+fn taken_port(message: &str) -> Option<u16> {
+    static TAKEN: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(
+            r"(?x) Bind\ for\ \S*?:(\d+)\ failed:\ port\ is\ already\ allocated
+            | listen\ (?:tcp|udp)[46]?\ \S*?:(\d+):\ bind:\ address\ already\ in\ use
+            | bind\ host\ port\ (?:for\ )?(?:\[\S*?\]|[\d.]*):(\d+)[:/]\S*\ address\ already\ in\ use",
+        )
+        .ok()
+    });
+    let captures = TAKEN.as_ref()?.captures(message)?;
+    captures
+        .iter()
+        .skip(1)
+        .flatten()
+        .next()?
+        .as_str()
+        .parse()
+        .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_taken_port_is_read_from_what_daemons_say() {
+        for message in [
+            "driver failed programming external connectivity on endpoint web (0a1b): Bind for 0.0.0.0:8080 failed: port is already allocated",
+            "driver failed programming external connectivity on endpoint web (0a1b): Error starting userland proxy: listen tcp4 0.0.0.0:8080: bind: address already in use",
+            "Error starting userland proxy: listen udp [::]:8080: bind: address already in use",
+            "failed to set up container networking: failed to bind host port for 0.0.0.0:8080:172.17.0.2:80/tcp: address already in use",
+            "failed to bind host port 127.0.0.1:8080/tcp: address already in use",
+            "Bind for [::1]:8080 failed: port is already allocated",
+            "rootlessport listen tcp 0.0.0.0:8080: bind: address already in use",
+        ] {
+            assert_eq!(taken_port(message), Some(8080), "{message}");
+        }
+        assert_eq!(
+            taken_port("exec: \"x\": executable file not found in $PATH"),
+            None
+        );
+    }
+}

@@ -1,0 +1,306 @@
+//! What can go wrong between rengine and the daemon.
+
+use std::io;
+use std::time::Duration;
+
+use bollard::errors::Error as ClientError;
+
+use super::{Endpoint, LockHolder};
+use crate::context::ContextError;
+
+/// Why something could not be done with the daemon.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum DockerError {
+    /// The daemon does not answer.
+    #[error("the daemon at {endpoint} can't be reached: {reason}")]
+    #[diagnostic(code(rengine::docker::unreachable), help("{}", reason.advice()))]
+    Unreachable {
+        /// Its URL.
+        endpoint: String,
+        /// Why it does not answer.
+        reason: Unreachable,
+    },
+    /// The daemon answered with an error.
+    #[error("the daemon could not {action}: {message}")]
+    #[diagnostic(code(rengine::docker::daemon))]
+    Daemon {
+        /// What it was asked to do, as in `start the container web-1`.
+        action: String,
+        /// The HTTP status, where there was one.
+        status: Option<u16>,
+        /// The daemon's words.
+        message: String,
+    },
+    /// There is no such image, neither on the daemon nor in its registry.
+    #[error("there is no image `{reference}`: {message}")]
+    #[diagnostic(
+        code(rengine::docker::no_such_image),
+        help(
+            "check its name and tag; for a private registry, log the daemon's host in with `docker login`"
+        )
+    )]
+    NoSuchImage {
+        /// The reference.
+        reference: String,
+        /// The daemon's words.
+        message: String,
+    },
+    /// Something that is no image reference.
+    #[error("`{reference}` is no image reference")]
+    #[diagnostic(
+        code(rengine::docker::reference),
+        help(
+            "write it like `name`, `name:tag`, `registry.example.com/name:tag` or `name@sha256:…`"
+        )
+    )]
+    BadReference {
+        /// The text.
+        reference: String,
+    },
+    /// The build context can't be sent.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Context(#[from] ContextError),
+    /// There is no Dockerfile to build from.
+    #[error("there is no Dockerfile: {path} is missing")]
+    #[diagnostic(
+        code(rengine::docker::no_dockerfile),
+        help("write one, name another in the manifest, or use a plugin that writes one")
+    )]
+    NoDockerfile {
+        /// The path at which it is expected.
+        path: String,
+    },
+    /// The build failed.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    BuildFailed(Box<BuildFailure>),
+    /// A name that a new container should have is in use.
+    #[error("the name `{name}` is in use by another container")]
+    #[diagnostic(
+        code(rengine::docker::name_taken),
+        help("remove it: `docker rm -f {name}`")
+    )]
+    NameTaken {
+        /// The name.
+        name: String,
+    },
+    /// A port that a container should publish is in use on the host.
+    #[error(
+        "`{container}` can't publish port {port}: {} already does",
+        holder.as_ref().map_or("another program on the host".to_owned(), |name| format!("the container `{name}`"))
+    )]
+    #[diagnostic(
+        code(rengine::docker::port_taken),
+        help("{}", match holder {
+            Some(name) => format!("stop it (`docker stop {name}`), or publish another port"),
+            None => format!("find it with `sudo ss -ltnp 'sport = :{port}'` and stop it, or publish another port"),
+        })
+    )]
+    PortTaken {
+        /// The host's port.
+        port: u16,
+        /// The container that holds it, where it is one.
+        holder: Option<String>,
+        /// The container that could not start.
+        container: String,
+    },
+    /// A command in a container took too long.
+    #[error("`{command}` in `{container}` did not end within {}", humantime::format_duration(*timeout))]
+    #[diagnostic(
+        code(rengine::docker::exec_timeout),
+        help("it may still run: no daemon can end one command in a container")
+    )]
+    ExecTimeout {
+        /// The container.
+        container: String,
+        /// The command.
+        command: String,
+        /// The time it had.
+        timeout: Duration,
+        /// What it printed up to then.
+        output: String,
+    },
+    /// Somebody else deploys this app.
+    #[error("`{app}` is being deployed {}", holder.as_ref().map_or("by somebody else".to_owned(), |holder| holder.to_string()))]
+    #[diagnostic(
+        code(rengine::docker::locked),
+        help(
+            "wait until that deploy ends; if it is no more, break its lock with `rengine unlock`"
+        )
+    )]
+    Locked {
+        /// The app.
+        app: String,
+        /// Who holds the lock, where that can be read.
+        holder: Option<Box<LockHolder>>,
+    },
+}
+
+/// Why a daemon does not answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unreachable {
+    /// There is no such socket.
+    #[error("there is no such socket")]
+    NoSocket,
+    /// The socket may not be opened by this user.
+    #[error("permission denied")]
+    Permission,
+    /// Nobody listens.
+    #[error("nobody listens there")]
+    Refused,
+    /// Connected, but without an answer for so long.
+    #[error("no answer within {}", humantime::format_duration(*.0))]
+    Silent(Duration),
+    /// Something else, in the system's words.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl Unreachable {
+    fn advice(&self) -> &'static str {
+        match self {
+            Self::NoSocket | Self::Refused => {
+                "is the daemon running? `sudo systemctl start docker` starts it"
+            }
+            Self::Permission => {
+                "add yourself to the group that may use it (`sudo usermod -aG docker $USER`, then log in again), or use sudo"
+            }
+            Self::Silent(_) => {
+                "the daemon may be overloaded: `sudo systemctl restart docker` restarts it"
+            }
+            Self::Other(_) => "check the address, and that the daemon listens there",
+        }
+    }
+}
+
+/// Where and why a build failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.headline())]
+pub struct BuildFailure {
+    /// The instruction that failed, such as `RUN make`; `None` if it never came to that.
+    pub step: Option<String>,
+    /// The Dockerfile's path in the context.
+    pub dockerfile: String,
+    /// The line of the Dockerfile, from 1.
+    pub line: Option<usize>,
+    /// The exit status, where a command failed.
+    pub exit_code: Option<i64>,
+    /// The builder's words.
+    pub message: String,
+    /// The last lines that the step printed.
+    pub log: Vec<String>,
+}
+
+impl BuildFailure {
+    fn headline(&self) -> String {
+        let place = match self.line {
+            Some(line) => format!("{}, line {line}", self.dockerfile),
+            None => self.dockerfile.clone(),
+        };
+        match (&self.step, self.exit_code) {
+            (Some(step), Some(code)) => format!("{place}: `{step}` failed with exit code {code}"),
+            (Some(step), None) => format!("{place}: `{step}` failed: {}", self.message),
+            (None, _) => format!("{place}: {}", self.message),
+        }
+    }
+}
+
+impl miette::Diagnostic for BuildFailure {
+    fn code<'a>(&'a self) -> Option<Box<dyn std::fmt::Display + 'a>> {
+        Some(Box::new("rengine::docker::build_failed"))
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn std::fmt::Display + 'a>> {
+        match self.log.is_empty() {
+            true => None,
+            false => Some(Box::new(format!(
+                "the last lines that it printed:\n{}",
+                self.log.join("\n")
+            ))),
+        }
+    }
+}
+
+impl DockerError {
+    pub(super) fn unreachable(endpoint: &Endpoint, reason: Unreachable) -> Self {
+        Self::Unreachable {
+            endpoint: endpoint.to_string(),
+            reason,
+        }
+    }
+}
+
+/// The HTTP status of a client error.
+pub(super) fn status(error: &ClientError) -> Option<u16> {
+    match error {
+        ClientError::DockerResponseServerError { status_code, .. } => Some(*status_code),
+        _ => None,
+    }
+}
+
+/// Tells a daemon that can't be reached from one that says no.
+pub(super) fn from_client(endpoint: &Endpoint, action: String, error: ClientError) -> DockerError {
+    match error {
+        ClientError::DockerResponseServerError {
+            status_code,
+            message,
+        } => DockerError::Daemon {
+            action,
+            status: Some(status_code),
+            message: message.trim().to_owned(),
+        },
+        ClientError::DockerStreamError { error } => DockerError::Daemon {
+            action,
+            status: None,
+            message: error.trim().to_owned(),
+        },
+        ClientError::SocketNotFoundError(_) => {
+            DockerError::unreachable(endpoint, Unreachable::NoSocket)
+        }
+        error => match reason(&error) {
+            Some(reason) => DockerError::unreachable(endpoint, reason),
+            None => DockerError::Daemon {
+                action,
+                status: None,
+                message: chain(&error),
+            },
+        },
+    }
+}
+
+/// Why a connection could not be made, if that is what the error says.
+fn reason(error: &ClientError) -> Option<Unreachable> {
+    if let ClientError::HyperLegacyError { err } = error
+        && !err.is_connect()
+    {
+        return None;
+    }
+    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = source {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            return Some(match error.kind() {
+                io::ErrorKind::PermissionDenied => Unreachable::Permission,
+                io::ErrorKind::NotFound => Unreachable::NoSocket,
+                io::ErrorKind::ConnectionRefused => Unreachable::Refused,
+                _ => Unreachable::Other(error.to_string()),
+            });
+        }
+        source = error.source();
+    }
+    matches!(error, ClientError::HyperLegacyError { .. }).then(|| Unreachable::Other(chain(error)))
+}
+
+/// An error with what caused it: the client's own texts seldom say enough.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let next = error.to_string();
+        if !text.contains(&next) {
+            text = format!("{text}: {next}");
+        }
+        source = error.source();
+    }
+    text
+}

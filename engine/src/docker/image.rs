@@ -1,0 +1,142 @@
+//! Images that are there, and those that are pulled.
+
+use bollard::models::ImageInspect;
+use bollard::query_parameters::{CreateImageOptions, RemoveImageOptions, TagImageOptions};
+use futures_util::StreamExt;
+use tokio::sync::mpsc;
+
+use super::error::status;
+use super::inspect::{image_id, port_key};
+use super::{Docker, DockerError, reference};
+use crate::plan::observed::ImageFacts;
+
+/// What happens during a pull.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PullEvent {
+    /// The layer, by the start of its digest; `None` where it is about the whole image.
+    pub layer: Option<String>,
+    /// The daemon's words, such as `Downloading`.
+    pub status: String,
+    /// Bytes done, where the daemon counts them.
+    pub current: Option<u64>,
+    /// Bytes to do, where the daemon knows.
+    pub total: Option<u64>,
+}
+
+impl Docker {
+    /// What an image says of itself, by reference or id; `None` if the daemon does not have it.
+    pub async fn image(&self, reference: &str) -> Result<Option<ImageFacts>, DockerError> {
+        match self
+            .client()
+            .inspect_image(reference::check(reference)?)
+            .await
+        {
+            Ok(image) => Ok(Some(image_facts(image))),
+            Err(error) if status(&error) == Some(404) => Ok(None),
+            Err(error) => Err(self.error(format!("inspect the image {reference}"), error)),
+        }
+    }
+
+    /// Has the daemon fetch an image from its registry, and gives what it says of itself.
+    pub async fn pull(
+        &self,
+        reference: &str,
+        events: mpsc::Sender<PullEvent>,
+    ) -> Result<ImageFacts, DockerError> {
+        let (name, tag) = reference::split(reference::check(reference)?);
+        let options = CreateImageOptions {
+            from_image: Some(name.to_owned()),
+            tag: Some(tag.to_owned()),
+            ..Default::default()
+        };
+        let missing = |message: String| DockerError::NoSuchImage {
+            reference: reference.to_owned(),
+            message,
+        };
+        let mut progress = self.patient().create_image(Some(options), None, None);
+        while let Some(item) = progress.next().await {
+            let item = match item {
+                Ok(item) => item,
+                Err(error) => {
+                    return Err(match self.error(format!("pull {reference}"), error) {
+                        DockerError::Daemon {
+                            status: Some(404),
+                            message,
+                            ..
+                        } => missing(message),
+                        error => error,
+                    });
+                }
+            };
+            let bytes = item.progress_detail.unwrap_or_default();
+            let event = PullEvent {
+                layer: item.id,
+                status: item.status.unwrap_or_default(),
+                current: bytes.current.and_then(|bytes| u64::try_from(bytes).ok()),
+                total: bytes.total.and_then(|bytes| u64::try_from(bytes).ok()),
+            };
+            // Who does not listen wants no events; the pull goes on.
+            let _ = events.send(event).await;
+        }
+        let image = self.image(reference).await?;
+        image.ok_or_else(|| missing("it isn't there after the pull".to_owned()))
+    }
+
+    /// Gives an image another name; whatever had that name loses it.
+    pub async fn tag(&self, id: &str, reference: &str) -> Result<(), DockerError> {
+        let (name, tag) = reference::split(reference::check(reference)?);
+        let options = TagImageOptions {
+            repo: Some(name.to_owned()),
+            tag: Some(tag.to_owned()),
+        };
+        let tagged = self
+            .client()
+            .tag_image(reference::check(id)?, Some(options))
+            .await;
+        tagged.map_err(|error| self.error(format!("tag the image {id} as {reference}"), error))
+    }
+
+    /// Removes an image, by reference or id, with all its names; one that is not there is no
+    /// trouble. One that a container uses stays, and that is an error.
+    pub async fn remove_image(&self, reference: &str) -> Result<(), DockerError> {
+        let options = RemoveImageOptions {
+            force: false,
+            ..Default::default()
+        };
+        let removed = self
+            .client()
+            .remove_image(reference::check(reference)?, Some(options), None)
+            .await;
+        match removed {
+            Ok(_) => Ok(()),
+            Err(error) if status(&error) == Some(404) => Ok(()),
+            Err(error) => Err(self.error(format!("remove the image {reference}"), error)),
+        }
+    }
+}
+
+fn image_facts(image: ImageInspect) -> ImageFacts {
+    let config = image.config.unwrap_or_default();
+    let mut exposed: Vec<_> = config
+        .exposed_ports
+        .unwrap_or_default()
+        .iter()
+        .filter_map(|key| port_key(key))
+        .collect();
+    exposed.sort_unstable();
+    let test = config
+        .healthcheck
+        .and_then(|check| check.test)
+        .unwrap_or_default();
+    ImageFacts {
+        id: image_id(&image.id.unwrap_or_default()),
+        exposed,
+        user: config.user.unwrap_or_default(),
+        has_health_check: test.first().is_some_and(|kind| kind != "NONE"),
+        size: image
+            .size
+            .and_then(|size| u64::try_from(size).ok())
+            .unwrap_or(0),
+        labels: config.labels.unwrap_or_default().into_iter().collect(),
+    }
+}

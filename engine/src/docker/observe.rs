@@ -1,0 +1,224 @@
+//! The snapshot of what the daemon has for an app.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use bollard::models::{
+    ContainerSummary, ContainerSummaryStateEnum, ImageSummary, PortSummary, PortSummaryTypeEnum,
+};
+use bollard::query_parameters::{ListContainersOptions, ListImagesOptions};
+use futures_util::future::try_join_all;
+
+use super::inspect::{host_address, image_id, plain_name};
+use super::{Docker, DockerError};
+use crate::app::{Name, Protocol};
+use crate::plan::observed::{
+    ContainerState, Observed, ObservedContainer, ObservedImage, PublishedPort, TakenPort, label,
+};
+
+impl Docker {
+    /// Reads what the daemon has for an app, and the facts of these images, in a few requests at
+    /// the same time.
+    pub async fn observe(
+        &self,
+        app: &Name,
+        references: &[String],
+    ) -> Result<Observed, DockerError> {
+        let filter = format!("{}={app}", label::APP);
+        let references: BTreeSet<&String> = references.iter().collect();
+        let (all, running, images, facts) = tokio::try_join!(
+            self.containers(true, Some(&filter)),
+            self.containers(false, None),
+            self.images(&filter),
+            try_join_all(references.iter().map(|reference| self.image(reference))),
+        )?;
+        let has_label = |container: &ContainerSummary, key: &str| {
+            container
+                .labels
+                .as_ref()
+                .is_some_and(|labels| labels.contains_key(key))
+        };
+        let own = |container: &ContainerSummary| {
+            let labels = container.labels.as_ref();
+            labels
+                .and_then(|labels| labels.get(label::APP))
+                .is_some_and(|name| name == app.as_str())
+        };
+        let mut containers: Vec<ObservedContainer> = all
+            .into_iter()
+            .filter(|container| !has_label(container, label::LOCK))
+            .map(container)
+            .collect();
+        // The id decides between two of one second, so that the order is always the same.
+        containers.sort_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
+        let mut images: Vec<ObservedImage> = images.into_iter().map(image).collect();
+        images.sort_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
+        Ok(Observed {
+            containers,
+            images,
+            references: references
+                .into_iter()
+                .zip(facts)
+                .filter_map(|(reference, facts)| Some((reference.clone(), facts?)))
+                .collect(),
+            taken_ports: running
+                .into_iter()
+                .filter(|container| !own(container))
+                .flat_map(taken_ports)
+                .collect(),
+        })
+    }
+
+    /// The apps of which the daemon has a container.
+    pub async fn apps(&self) -> Result<Vec<Name>, DockerError> {
+        let containers = self.containers(true, Some(label::APP)).await?;
+        let name =
+            |container: ContainerSummary| Name::parse(container.labels?.get(label::APP)?).ok();
+        let names: BTreeSet<Name> = containers.into_iter().filter_map(name).collect();
+        Ok(names.into_iter().collect())
+    }
+
+    /// The running container that holds a port of the host, but for `except`.
+    pub(super) async fn port_holder(&self, port: u16, except: &str) -> Option<String> {
+        let running = self.containers(false, None).await.ok()?;
+        let others = running
+            .into_iter()
+            .filter(|container| container.id.as_deref() != Some(except));
+        others
+            .flat_map(taken_ports)
+            .find(|taken| taken.port.host_port == port)
+            .map(|taken| taken.holder)
+    }
+
+    async fn containers(
+        &self,
+        all: bool,
+        label: Option<&str>,
+    ) -> Result<Vec<ContainerSummary>, DockerError> {
+        let filters =
+            label.map(|label| HashMap::from([("label".to_owned(), vec![label.to_owned()])]));
+        let options = ListContainersOptions {
+            all,
+            filters,
+            ..Default::default()
+        };
+        let list = self.client().list_containers(Some(options)).await;
+        list.map_err(|error| self.error("list the containers", error))
+    }
+
+    async fn images(&self, label: &str) -> Result<Vec<ImageSummary>, DockerError> {
+        let filters = Some(HashMap::from([(
+            "label".to_owned(),
+            vec![label.to_owned()],
+        )]));
+        let options = ListImagesOptions {
+            filters,
+            ..Default::default()
+        };
+        let list = self.client().list_images(Some(options)).await;
+        list.map_err(|error| self.error("list the images", error))
+    }
+}
+
+fn container(summary: ContainerSummary) -> ObservedContainer {
+    let labels = summary.labels.unwrap_or_default();
+    let label = |key: &str| labels.get(key).cloned().unwrap_or_default();
+    ObservedContainer {
+        name: name(summary.names.as_deref()),
+        id: summary.id.unwrap_or_default(),
+        service: Name::parse(&label(label::SERVICE)).ok(),
+        release: label(label::RELEASE),
+        fingerprint: label(label::FINGERPRINT),
+        image_id: image_id(&summary.image_id.unwrap_or_default()),
+        state: state(summary.state),
+        ports: ports(summary.ports),
+        created: summary.created.unwrap_or(0),
+        status: summary.status.unwrap_or_default(),
+    }
+}
+
+fn image(summary: ImageSummary) -> ObservedImage {
+    let label = |key: &str| {
+        summary
+            .labels
+            .get(key)
+            .map(String::as_str)
+            .unwrap_or_default()
+    };
+    ObservedImage {
+        service: Name::parse(label(label::SERVICE)).ok(),
+        fingerprint: label(label::FINGERPRINT).to_owned(),
+        // Somebody else's text at worst: then nothing is known, and the image is built anew.
+        bases: serde_json::from_str::<BTreeMap<String, String>>(label(label::BASES))
+            .unwrap_or_default(),
+        id: image_id(&summary.id),
+        tags: summary
+            .repo_tags
+            .into_iter()
+            .filter(|tag| tag != "<none>:<none>")
+            .collect(),
+        created: summary.created,
+        size: u64::try_from(summary.size).unwrap_or(0),
+    }
+}
+
+fn taken_ports(summary: ContainerSummary) -> Vec<TakenPort> {
+    let holder = name(summary.names.as_deref());
+    ports(summary.ports)
+        .into_iter()
+        .map(|port| TakenPort {
+            port,
+            holder: holder.clone(),
+        })
+        .collect()
+}
+
+/// A container has one name; the others that are listed come from old links, with a path.
+fn name(names: Option<&[String]>) -> String {
+    let names = names
+        .unwrap_or_default()
+        .iter()
+        .map(|name| plain_name(name));
+    names
+        .min_by_key(|name| name.contains('/'))
+        .unwrap_or_default()
+}
+
+fn ports(ports: Option<Vec<PortSummary>>) -> Vec<PublishedPort> {
+    let published = |port: PortSummary| {
+        let protocol = match port.typ {
+            Some(PortSummaryTypeEnum::TCP) => Protocol::Tcp,
+            Some(PortSummaryTypeEnum::UDP) => Protocol::Udp,
+            _ => return None,
+        };
+        Some(PublishedPort {
+            container_port: port.private_port,
+            protocol,
+            host_address: host_address(port.ip),
+            host_port: port.public_port.filter(|&port| port != 0)?,
+        })
+    };
+    let mut ports: Vec<PublishedPort> = ports
+        .unwrap_or_default()
+        .into_iter()
+        .filter_map(published)
+        .collect();
+    ports.sort();
+    ports.dedup();
+    ports
+}
+
+fn state(state: Option<ContainerSummaryStateEnum>) -> ContainerState {
+    match state {
+        Some(ContainerSummaryStateEnum::RUNNING | ContainerSummaryStateEnum::STOPPING) => {
+            ContainerState::Running
+        }
+        Some(ContainerSummaryStateEnum::PAUSED) => ContainerState::Paused,
+        Some(ContainerSummaryStateEnum::RESTARTING) => ContainerState::Restarting,
+        Some(ContainerSummaryStateEnum::REMOVING) => ContainerState::Removing,
+        Some(ContainerSummaryStateEnum::EXITED) => ContainerState::Exited,
+        Some(ContainerSummaryStateEnum::DEAD) => ContainerState::Dead,
+        Some(ContainerSummaryStateEnum::CREATED | ContainerSummaryStateEnum::EMPTY) | None => {
+            ContainerState::Created
+        }
+    }
+}

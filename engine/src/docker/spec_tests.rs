@@ -1,0 +1,149 @@
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::*;
+use crate::app::{ByteSize, Cpus, Device, PortMapping, Protocol};
+
+fn body(spec: &ContainerSpec) -> ContainerCreateBody {
+    create_body("sha256:1", spec, &BTreeMap::new(), None)
+}
+
+#[test]
+fn an_empty_spec_leaves_everything_to_the_image_and_the_daemon() {
+    let body = body(&ContainerSpec::default());
+    assert_eq!(
+        (body.user, body.cmd, body.entrypoint, body.healthcheck),
+        (None, None, None, None)
+    );
+    let host = body.host_config.expect("a host config");
+    assert_eq!(
+        (host.memory, host.nano_cpus, host.pids_limit),
+        (None, None, None)
+    );
+    assert_eq!(
+        (host.privileged, host.readonly_rootfs, host.init),
+        (None, None, None)
+    );
+    assert_eq!(
+        host.restart_policy.and_then(|policy| policy.name),
+        Some(RestartPolicyNameEnum::UNLESS_STOPPED)
+    );
+}
+
+#[test]
+fn every_field_reaches_the_daemon() {
+    let text = |text: &str| Some(text.to_owned());
+    let list = |text: &str| vec![text.to_owned()];
+    let map = |key: &str, value: &str| BTreeMap::from([(key.to_owned(), value.to_owned())]);
+    let spec = ContainerSpec {
+        user: text("1:2"),
+        command: Some(list("serve")),
+        entrypoint: Some(list("/app")),
+        working_dir: text("/srv"),
+        env: map("A", "b=c"),
+        labels: map("own", "1"),
+        memory: Some(ByteSize::mib(1)),
+        cpus: Cpus::new(0.5).ok(),
+        pids_limit: Some(9),
+        read_only_root: true,
+        tmpfs: map("/tmp", "size=1m"),
+        no_new_privileges: true,
+        security_options: list("seccomp=unconfined"),
+        cap_drop: list("ALL"),
+        cap_add: list("NET_ADMIN"),
+        privileged: true,
+        devices: vec![Device {
+            host_path: "/dev/a".into(),
+            container_path: "/dev/b".into(),
+            permissions: "r".into(),
+        }],
+        mounts: vec![
+            Mount {
+                source: MountSource::Bind("/h".into()),
+                target: "/c".into(),
+                read_only: true,
+            },
+            Mount {
+                source: MountSource::Anonymous,
+                target: "/d".into(),
+                read_only: false,
+            },
+        ],
+        network_mode: text("host"),
+        pid_mode: text("host"),
+        ipc_mode: text("private"),
+        ports: vec![PortMapping {
+            container_port: 80,
+            protocol: Protocol::Tcp,
+            host_port: Some(8080),
+            host_address: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        }],
+        restart: RestartPolicy::OnFailure(3),
+        health: Some(HealthCheck::new(Probe::Command(list("true")))),
+        stop_signal: text("SIGINT"),
+        stop_timeout: Some(Duration::from_millis(1500)),
+        init: true,
+        hostname: text("h"),
+    };
+    let network = Network {
+        name: "n".to_owned(),
+        aliases: list("web"),
+    };
+    let body = create_body("sha256:1", &spec, &map("extra", "2"), Some(&network));
+    // By way of a value, which sorts what the client keeps in hash maps.
+    let body = serde_json::to_value(body).expect("JSON");
+    insta::assert_snapshot!(format!("{body:#}"));
+}
+
+#[test]
+fn a_network_is_joined_under_its_aliases() {
+    let network = Network {
+        name: "n".to_owned(),
+        aliases: vec!["web".to_owned()],
+    };
+    let body = create_body(
+        "sha256:1",
+        &ContainerSpec::default(),
+        &BTreeMap::new(),
+        Some(&network),
+    );
+    assert_eq!(
+        body.host_config
+            .and_then(|host| host.network_mode)
+            .as_deref(),
+        Some("n")
+    );
+    let endpoints = body
+        .networking_config
+        .and_then(|config| config.endpoints_config)
+        .expect("endpoints");
+    assert_eq!(
+        endpoints["n"].aliases.as_deref(),
+        Some(&["web".to_owned()][..])
+    );
+}
+
+#[test]
+fn the_daemon_probes_with_commands_only() {
+    let test = |probe| {
+        let spec = ContainerSpec {
+            health: Some(HealthCheck::new(probe)),
+            ..ContainerSpec::default()
+        };
+        body(&spec).healthcheck.and_then(|check| check.test)
+    };
+    let words = |words: &[&str]| {
+        words
+            .iter()
+            .map(|word| (*word).to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        test(Probe::Command(words(&["curl x"]))),
+        Some(words(&["CMD-SHELL", "curl x"]))
+    );
+    assert_eq!(
+        test(Probe::Command(words(&["curl", "x"]))),
+        Some(words(&["CMD", "curl", "x"]))
+    );
+    assert_eq!(test(Probe::Tcp(80)), Some(words(&["NONE"])));
+}
