@@ -6,4 +6,5 @@
 #![warn(missing_docs)]
 
 pub mod app;
+pub mod dockerfile;
 pub mod plan;

@@ -130,7 +130,16 @@ mod tests {
         for (text, bytes) in cases {
             assert_eq!(text.parse(), Ok(ByteSize(bytes)), "{text}");
         }
-        for text in ["", "m", "-1m", "1x", "1.2.3m", "99999999999999t", "NaN", "1e3"] {
+        for text in [
+            "",
+            "m",
+            "-1m",
+            "1x",
+            "1.2.3m",
+            "99999999999999t",
+            "NaN",
+            "1e3",
+        ] {
             assert!(text.parse::<ByteSize>().is_err(), "{text}");
         }
     }
