@@ -28,6 +28,7 @@
 //! ```
 
 mod json;
+mod toggle;
 mod units;
 mod value;
 
@@ -36,7 +37,8 @@ use std::fmt;
 use serde::de::{DeserializeOwned, Expected, Unexpected};
 
 use crate::Refusal;
-pub use units::{ByteSize, Duration};
+pub use toggle::Toggle;
+pub use units::{ByteSize, Cpus, Duration};
 use value::{Table, Value};
 
 /// Reads the settings that plugins.toml gives to this plugin.

@@ -95,16 +95,16 @@ macro_rules! export {
 #[macro_export]
 macro_rules! __export_hook {
     ($plugin:ident pre_build) => {
-        $crate::bindings::pre_build::export!($plugin with_types_in $crate::bindings::pre_build);
+        $crate::__export_hook!($plugin pre_build PreBuild);
     };
     ($plugin:ident pre_run) => {
-        $crate::bindings::pre_run::export!($plugin with_types_in $crate::bindings::pre_run);
+        $crate::__export_hook!($plugin pre_run PreRun);
     };
     ($plugin:ident post_run) => {
-        $crate::bindings::post_run::export!($plugin with_types_in $crate::bindings::post_run);
+        $crate::__export_hook!($plugin post_run PostRun);
     };
     ($plugin:ident health) => {
-        $crate::bindings::health::export!($plugin with_types_in $crate::bindings::health);
+        $crate::__export_hook!($plugin health Health);
     };
     ($plugin:ident $other:ident) => {
         ::core::compile_error!(::core::concat!(
@@ -112,5 +112,15 @@ macro_rules! __export_hook {
             ::core::stringify!($other),
             "`: there are pre_build, pre_run, post_run and health"
         ));
+    };
+    ($plugin:ident $hook:ident $trait:ident) => {
+        // Here, so that a missing implementation is told in the trait's own name.
+        const _: () = {
+            const fn implements<T: $crate::$trait>() {}
+            implements::<$plugin>()
+        };
+        // A component's exports have names that native linkers choke on when they make a cdylib.
+        #[cfg(target_arch = "wasm32")]
+        $crate::bindings::$hook::export!($plugin with_types_in $crate::bindings::$hook);
     };
 }

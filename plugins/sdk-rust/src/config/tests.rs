@@ -202,6 +202,22 @@ fn an_unknown_key_is_told_with_those_that_are_known() {
 }
 
 #[test]
+fn a_toggle_is_a_value_or_false() {
+    #[derive(Debug, Deserialize)]
+    struct Config {
+        memory: Toggle<ByteSize>,
+    }
+    let read = |text| from_pairs::<Config, _, _>([("memory", text)]).map(|config| config.memory);
+    assert_eq!(read("false"), Ok(Toggle::Off));
+    assert_eq!(read("6m"), Ok(Toggle::On(ByteSize::mib(6))));
+    assert_eq!(
+        read("true").unwrap_err().to_string(),
+        "config `memory`: expected a size such as \"256MiB\" or \"1g\", found `true` \
+         (`false` turns it off)"
+    );
+}
+
+#[test]
 fn as_a_refusal_it_says_where_to_correct_it() {
     let refusal = Refusal::from(from_pairs::<Config, &str, &str>([]).unwrap_err());
     assert_eq!(refusal.reason, "config: `user` is missing");

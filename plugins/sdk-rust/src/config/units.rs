@@ -12,6 +12,10 @@ pub struct ByteSize(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Duration(pub std::time::Duration);
 
+/// A number of CPUs, such as `0.5`, to the thousandth.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+pub struct Cpus(pub f64);
+
 impl ByteSize {
     /// So many MiB (2²⁰ bytes).
     pub const fn mib(count: u64) -> Self {
@@ -44,27 +48,41 @@ impl Duration {
     }
 }
 
+impl Cpus {
+    fn parse(text: &str) -> Option<Self> {
+        let thousandths = quantity(text, |unit| unit.is_empty().then_some(1000))?;
+        // Every whole number below 2⁵³ is a float.
+        Some(Self(thousandths as f64 / 1000.0))
+    }
+}
+
 /// A decimal number and a unit, in that unit's smallest parts, rounded down.
 ///
-/// In integers, so that it is exact, and links no floating-point code into a plugin.
+/// In 64-bit integers, so that neither floating-point nor 128-bit code is linked into a plugin:
+/// the tables for reading a float alone are 10 KB.
 fn quantity(text: &str, unit: impl FnOnce(&str) -> Option<u64>) -> Option<u64> {
-    let text = text.trim();
+    let text = text.trim_ascii();
     let end = text
         .find(|c: char| !c.is_ascii_digit() && c != '.')
         .unwrap_or(text.len());
     let (number, unit_name) = text.split_at(end);
-    let unit = u128::from(unit(unit_name.trim_start())?);
+    let unit = unit(unit_name.trim_ascii_start())?;
     let (whole, fraction) = match number.split_once('.') {
         Some((whole, fraction)) if !fraction.is_empty() => (whole, fraction),
         Some(_) => return None,
         None => (number, "0"),
     };
-    // Nine digits are nanoseconds of a second, and finer than a byte of a gigabyte.
-    let fraction = &fraction[..fraction.len().min(9)];
-    let scale = 10u128.pow(u32::try_from(fraction.len()).ok()?);
-    let whole = u128::from(whole.parse::<u64>().ok()?);
-    let part = fraction.parse::<u128>().ok()? * unit / scale;
-    u64::try_from(whole * unit + part).ok()
+    let whole = whole.parse::<u64>().ok()?.checked_mul(unit)?;
+    // Six digits are as many as fit: 2⁴⁰ (a terabyte) times 10⁶ is below 2⁶⁴.
+    let (mut digits, mut scale) = (0, 1);
+    for c in fraction.chars() {
+        let digit = c.to_digit(10)?;
+        if scale < 1_000_000 {
+            digits = digits * 10 + u64::from(digit);
+            scale *= 10;
+        }
+    }
+    whole.checked_add(digits * unit / scale)
 }
 
 impl<'de> Deserialize<'de> for ByteSize {
@@ -84,6 +102,17 @@ impl<'de> Deserialize<'de> for Duration {
         Self::parse(&text).ok_or_else(|| {
             D::Error::custom(format_args!(
                 "expected a time such as \"500ms\" or \"10s\", found `{text}`"
+            ))
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Cpus {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| {
+            D::Error::custom(format_args!(
+                "expected a number of CPUs such as 0.5, found `{text}`"
             ))
         })
     }
@@ -139,6 +168,16 @@ mod tests {
         }
         for text in ["", "10", "s", "1S", "-1s", "1d", "1 2s"] {
             assert_eq!(Duration::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn cpus_are_plain_numbers() {
+        for (text, cpus) in [("0.5", 0.5), ("2", 2.0), ("1.2345", 1.234)] {
+            assert_eq!(Cpus::parse(text), Some(Cpus(cpus)), "{text}");
+        }
+        for text in ["", "half", "-1", "1e3", "1 cpu"] {
+            assert_eq!(Cpus::parse(text), None, "{text}");
         }
     }
 }

@@ -53,11 +53,19 @@ impl Value {
         }
     }
 
-    /// A whole number between two bounds. Not generic, so that the code is there once.
-    fn integer(&self, min: i128, max: i128) -> Result<i128, Error> {
+    /// A whole number between two bounds, negative ones in two's complement. Not generic, so that
+    /// the code is there once.
+    fn integer(&self, min: i64, max: u64) -> Result<u64, Error> {
+        let read = |text: &str| {
+            if text.starts_with('-') {
+                let number = text.parse().ok().filter(|number: &i64| *number >= min)?;
+                Some(number as u64)
+            } else {
+                text.parse().ok().filter(|number: &u64| *number <= max)
+            }
+        };
         self.scalar()
-            .and_then(|text| text.parse().ok())
-            .filter(|number| (min..=max).contains(number))
+            .and_then(read)
             .ok_or_else(|| Error::expected(&format!("a whole number from {min} to {max}"), self))
     }
 
@@ -72,7 +80,7 @@ impl Value {
 macro_rules! integers {
     ($($method:ident $visit:ident $type:ty,)*) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-            let number = self.integer(<$type>::MIN.into(), <$type>::MAX.into())?;
+            let number = self.integer(<$type>::MIN as i64, <$type>::MAX as u64)?;
             visitor.$visit(number as $type)
         }
     )*};
