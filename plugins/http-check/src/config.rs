@@ -147,6 +147,11 @@ mod tests {
             let error = statuses(bad).unwrap_err().to_string();
             assert!(error.starts_with("config `status"), "{bad}: {error}");
         }
+        assert_eq!(
+            statuses("ok").unwrap_err().to_string(),
+            "config `status`: expected a status such as 200, a range such as \"200-399\", or a list \
+             of them, found `ok`"
+        );
     }
 
     #[test]

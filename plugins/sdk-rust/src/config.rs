@@ -142,7 +142,7 @@ impl serde::de::Error for Error {
     }
 
     fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::new(format!("expected {expected}, found {found}"))
+        Self::new(format!("expected {expected}, found {}", Found(found)))
     }
 
     fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
@@ -171,6 +171,28 @@ impl serde::de::Error for Error {
 
     fn duplicate_field(field: &'static str) -> Self {
         Self::new(format!("`{field}` is there twice"))
+    }
+}
+
+/// What was found, in the words of settings. Serde's own words are Rust's, and bring the code that
+/// writes floats into every plugin: 20 KB.
+struct Found<'a>(Unexpected<'a>);
+
+impl fmt::Display for Found<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Unexpected::Bool(value) => write!(f, "`{value}`"),
+            Unexpected::Unsigned(number) => write!(f, "`{number}`"),
+            Unexpected::Signed(number) => write!(f, "`{number}`"),
+            Unexpected::Char(text) => write!(f, "`{text}`"),
+            Unexpected::Str(text) => write!(f, "`{text}`"),
+            Unexpected::Float(_) => f.write_str("a number"),
+            Unexpected::Seq => f.write_str("a list"),
+            Unexpected::Map => f.write_str("a table"),
+            Unexpected::Unit | Unexpected::Option => f.write_str("nothing"),
+            Unexpected::Other(what) => f.write_str(what),
+            _ => f.write_str("something else"),
+        }
     }
 }
 
