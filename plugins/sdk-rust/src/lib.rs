@@ -1,0 +1,82 @@
+//! Write plugins for the deploy engine rengine in Rust.
+//!
+//! A plugin is a WebAssembly component that exports one or more hooks. With this crate it is a
+//! type that implements the traits of its hooks, and one line that exports them:
+//!
+//! ```
+//! use rengine_plugin::{Context, ImageBuild, PreBuild, Result, ensure};
+//!
+//! struct Stamp;
+//!
+//! impl PreBuild for Stamp {
+//!     fn pre_build(ctx: &Context, build: &ImageBuild) -> Result {
+//!         ensure!(
+//!             build.has_file(".dockerignore"),
+//!             "service {} sends its whole folder to the builder", ctx.service;
+//!             hint = "add a .dockerignore"
+//!         );
+//!         build.set_label("com.example.app", &ctx.app)?;
+//!         Ok(())
+//!     }
+//! }
+//!
+//! rengine_plugin::export!(Stamp: pre_build);
+//! # fn main() {}
+//! ```
+//!
+//! The crate's own Cargo.toml says `crate-type = ["cdylib", "rlib"]`, and
+//! `cargo build --release --target wasm32-wasip2` makes the component; no other tool is needed.
+//! It exports the hooks that [`export!`] lists and imports what the code calls, nothing else.
+//!
+//! # Tests
+//!
+//! The resources that a hook is handed are rengine's, and exist only while it calls the plugin.
+//! So let the hook be thin: it reads what it needs into a plain value, has a pure function decide,
+//! and carries out what that says. The function is tested natively, with `cargo test`:
+//!
+//! ```
+//! # use rengine_plugin::{Context, ContainerSpec, PreRun, Result, ensure};
+//! const MOST: u64 = 4 << 30;
+//!
+//! fn decide(asked: Option<u64>) -> Result<u64> {
+//!     let bytes = asked.unwrap_or(256 << 20);
+//!     ensure!(bytes <= MOST, "{bytes} bytes of memory are more than anybody gets");
+//!     Ok(bytes)
+//! }
+//!
+//! # struct Limits;
+//! impl PreRun for Limits {
+//!     fn pre_run(_: &Context, spec: &ContainerSpec) -> Result {
+//!         spec.set_memory(Some(decide(spec.memory())?))?;
+//!         Ok(())
+//!     }
+//! }
+//!
+//! assert_eq!(decide(None), Ok(256 << 20));
+//! assert!(decide(Some(MOST + 1)).is_err());
+//! ```
+//!
+//! Logging works natively too (to standard error), and [`config::from_pairs`] reads settings as
+//! [`config::load`] does. The methods of resources panic outside of a component.
+
+#[doc(hidden)]
+pub mod bindings;
+pub mod config;
+mod export;
+mod http;
+pub mod log;
+mod refusal;
+
+pub use bindings::health::exports::rengine::plugin::health::Status;
+pub use bindings::rengine::plugin::build::ImageBuild;
+pub use bindings::rengine::plugin::container::{
+    ContainerSpec, Device, Mount, MountKind, PortMapping, RestartPolicy,
+};
+pub use bindings::rengine::plugin::running::{
+    HttpRequest, HttpResponse, PublishedPort, RunningContainer,
+};
+pub use bindings::rengine::plugin::types::{
+    ChangeError, Context, HealthCheck, HttpProbe, Probe, Protocol, Refusal,
+};
+pub use export::{Health, PostRun, PreBuild, PreRun};
+pub use refusal::Result;
