@@ -25,7 +25,12 @@ use error::CliError;
 
 /// Builds an app's images and runs its containers, with sandboxed WebAssembly plugins.
 #[derive(Debug, Parser)]
-#[command(name = "rengine", version, propagate_version = true, max_term_width = 100)]
+#[command(
+    name = "rengine",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
 pub struct Cli {
     #[command(flatten)]
     global: GlobalArgs,
@@ -38,7 +43,13 @@ pub struct Cli {
 #[command(next_help_heading = "Global options")]
 pub struct GlobalArgs {
     /// Work in this folder
-    #[arg(short = 'C', long = "directory", global = true, value_name = "DIR", default_value = ".")]
+    #[arg(
+        short = 'C',
+        long = "directory",
+        global = true,
+        value_name = "DIR",
+        default_value = "."
+    )]
     directory: PathBuf,
     /// Read this file instead of plugins.toml
     #[arg(long, global = true, value_name = "FILE")]
@@ -105,7 +116,10 @@ pub fn main() -> ProcessExitCode {
         _ => Verbosity::Normal,
     };
     let ui = Ui::new(cli.global.json, verbosity);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
             ui.error(&CliError::Io {

@@ -15,7 +15,7 @@ mod transform;
 
 pub use error::{DeployError, ExitCode};
 pub use event::{Event, Outcome, PluginSummary, Reporter, ServiceSummary};
-pub use execute::{Done, addresses, execute};
+pub use execute::{Done, addresses, execute, lock_holder};
 pub use hooks::plugin_cache;
 pub use prepare::{Options, Prepared, prepare};
 pub use release::release_id;

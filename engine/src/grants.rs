@@ -1,14 +1,48 @@
-//! What a plugin may do beyond its sandbox: nothing, until plugins.toml can say otherwise.
+//! What a plugin may do beyond its sandbox. Deny by default.
+
+use std::collections::BTreeSet;
 
 use thiserror::Error;
 
-/// The grants of one plugin.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Grants {}
+/// The grants of one plugin, as plugins.toml gives them. The default grants nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Grants {
+    /// Full access to the host.
+    privileged: bool,
+    /// Capabilities that it may add, such as `NET_ADMIN`.
+    cap_add: BTreeSet<String>,
+    /// Devices of the host.
+    devices: BTreeSet<String>,
+    /// Folders of the host that it may mount, with all that is in them.
+    bind_mounts: BTreeSet<String>,
+    /// Namespaces that it may share with the host or another container.
+    host_namespaces: BTreeSet<Namespace>,
+    /// Security options, such as another seccomp profile or none.
+    security_options: bool,
+    /// The daemon's own socket, which is the host.
+    docker_socket: bool,
+    /// The files of the build context.
+    context: Option<ContextGrant>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Namespace {
+    Network,
+    Pid,
+    Ipc,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum ContextGrant {
+    Read,
+}
 
 /// A grant that is missing.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{what} is not granted")]
+#[error("{what} is not granted: add `{line_to_add}` under the plugin in plugins.toml")]
 pub struct Denied {
     /// What was asked for.
     pub what: String,
@@ -16,23 +50,183 @@ pub struct Denied {
     pub line_to_add: String,
 }
 
-macro_rules! denied {
-    ($($question:ident ( $($name:ident : $type:ty),* ) $what:literal $line:literal;)*) => {$(
-        #[doc = concat!("May it use ", $what, "?")]
-        pub fn $question(&self $(, $name: $type)*) -> Result<(), Denied> {
-            Err(Denied { what: format!($what), line_to_add: $line.to_owned() })
-        }
-    )*};
+fn granted(yes: bool, what: impl Into<String>, grant: impl AsRef<str>) -> Result<(), Denied> {
+    if yes {
+        return Ok(());
+    }
+    Err(Denied {
+        what: what.into(),
+        line_to_add: format!("grants = {{ {} }}", grant.as_ref()),
+    })
 }
 
 impl Grants {
-    denied! {
-        allows_bind(_path: &str, _read_only: bool) "a bind mount" "bind-mounts = []";
-        allows_cap(_name: &str) "a capability" "cap-add = []";
-        allows_device(_path: &str) "a device" "devices = []";
-        allows_namespace(_kind: &str) "a host namespace" "host-namespaces = []";
-        allows_privileged() "privileged mode" "privileged = true";
-        allows_security_option(_option: &str) "a security option" "security-options = true";
-        reads_context() "the build context" "context = \"read\"";
+    /// May it mount this path of the host? A granted folder covers what is in it; the daemon's
+    /// socket, and any folder that it is in, needs `docker-socket` as well.
+    pub fn allows_bind(&self, path: &str, _read_only: bool) -> Result<(), Denied> {
+        let path = normal(path);
+        let covered = self
+            .bind_mounts
+            .iter()
+            .any(|folder| below(&path, &normal(folder)));
+        let what = format!("mounting /{}", path.join("/"));
+        granted(
+            covered,
+            &what,
+            format!("bind-mounts = [\"/{}\"]", path.join("/")),
+        )?;
+        let socket = SOCKETS.iter().any(|socket| below(&normal(socket), &path));
+        let what = format!("{what}, which has the daemon's socket in it,");
+        granted(!socket || self.docker_socket, what, "docker-socket = true")
+    }
+
+    /// May it add this capability? `name` is in upper case, without `CAP_`.
+    pub fn allows_cap(&self, name: &str) -> Result<(), Denied> {
+        let plain = |text: &String| text.trim_start_matches("CAP_").eq_ignore_ascii_case(name);
+        granted(
+            self.cap_add.iter().any(plain),
+            format!("the capability {name}"),
+            format!("cap-add = [\"{name}\"]"),
+        )
+    }
+
+    /// May it use this device?
+    pub fn allows_device(&self, path: &str) -> Result<(), Denied> {
+        let same = |device: &String| normal(device) == normal(path);
+        granted(
+            self.devices.iter().any(same),
+            format!("the device {path}"),
+            format!("devices = [\"{path}\"]"),
+        )
+    }
+
+    /// May it share this namespace, one of `network`, `pid` and `ipc`?
+    pub fn allows_namespace(&self, kind: &str) -> Result<(), Denied> {
+        let known = match kind {
+            "network" => Some(Namespace::Network),
+            "pid" => Some(Namespace::Pid),
+            "ipc" => Some(Namespace::Ipc),
+            _ => None,
+        };
+        granted(
+            known.is_some_and(|kind| self.host_namespaces.contains(&kind)),
+            format!("sharing the {kind} namespace"),
+            format!("host-namespaces = [\"{kind}\"]"),
+        )
+    }
+
+    /// May it make the container privileged?
+    pub fn allows_privileged(&self) -> Result<(), Denied> {
+        granted(
+            self.privileged,
+            "a privileged container",
+            "privileged = true",
+        )
+    }
+
+    /// May it add this security option?
+    pub fn allows_security_option(&self, option: &str) -> Result<(), Denied> {
+        granted(
+            self.security_options,
+            format!("the security option {option}"),
+            "security-options = true",
+        )
+    }
+
+    /// May it read the files of the build context?
+    pub fn reads_context(&self) -> Result<(), Denied> {
+        granted(
+            self.context == Some(ContextGrant::Read),
+            "reading the build context",
+            "context = \"read\"",
+        )
+    }
+}
+
+/// Where daemons have their sockets.
+const SOCKETS: [&str; 4] = [
+    "/var/run/docker.sock",
+    "/run/docker.sock",
+    "/run/podman/podman.sock",
+    "/var/run/podman/podman.sock",
+];
+
+/// The parts of an absolute path, with `.` and `..` taken out by their letters: what comes of
+/// it can't leave a folder by way of `..`.
+fn normal(path: &str) -> Vec<&str> {
+    let mut parts = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    parts
+}
+
+/// True if `path` is `folder` or in it.
+fn below(path: &[&str], folder: &[&str]) -> bool {
+    path.starts_with(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grants(text: &str) -> Grants {
+        toml::from_str(text).expect("grants")
+    }
+
+    #[test]
+    fn nothing_is_granted_by_default() {
+        let none = Grants::default();
+        assert!(none.allows_privileged().is_err());
+        assert!(none.allows_cap("NET_ADMIN").is_err());
+        assert!(none.allows_device("/dev/fuse").is_err());
+        assert!(none.allows_bind("/srv", true).is_err());
+        assert!(none.allows_namespace("pid").is_err());
+        assert!(none.allows_security_option("seccomp=unconfined").is_err());
+        let denied = none.reads_context().expect_err("not granted");
+        assert_eq!(denied.line_to_add, "grants = { context = \"read\" }");
+    }
+
+    #[test]
+    fn a_folder_covers_what_is_in_it_and_no_more() {
+        let grants = grants("bind-mounts = [\"/srv/data\"]");
+        for good in [
+            "/srv/data",
+            "/srv/data/",
+            "/srv/data/x",
+            "/srv/./data/y/../z",
+        ] {
+            assert!(grants.allows_bind(good, false).is_ok(), "{good}");
+        }
+        for bad in [
+            "/",
+            "/srv",
+            "/srv/database",
+            "/srv/data/../other",
+            "/srv/data/../../etc",
+        ] {
+            assert!(grants.allows_bind(bad, false).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_daemons_socket_needs_its_own_grant() {
+        let all = grants("bind-mounts = [\"/\"]");
+        for path in [
+            "/",
+            "/var",
+            "/var/run",
+            "/run/docker.sock",
+            "/var/run/docker.sock",
+        ] {
+            assert!(all.allows_bind(path, true).is_err(), "{path}");
+        }
+        assert!(all.allows_bind("/srv", true).is_ok());
+        let socket = grants("bind-mounts = [\"/run\"]\ndocker-socket = true");
+        assert!(socket.allows_bind("/run/docker.sock", false).is_ok());
     }
 }

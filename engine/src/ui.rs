@@ -162,7 +162,11 @@ fn terminal_width() -> usize {
 /// Standard output may be closed, as by `| head`: that is no error of ours.
 fn print(text: &str) {
     let mut out = std::io::stdout().lock();
-    let newline = if text.ends_with('\n') || text.is_empty() { "" } else { "\n" };
+    let newline = if text.ends_with('\n') || text.is_empty() {
+        ""
+    } else {
+        "\n"
+    };
     let _ = write!(out, "{text}{newline}");
     let _ = out.flush();
 }

@@ -5,14 +5,10 @@ use serde::Serialize;
 
 use super::error::CliError;
 use super::{GlobalArgs, session};
-use crate::app::ByteSize;
 use crate::deploy::plugin_cache;
-use crate::docker::{Docker, DockerError};
+use crate::docker::{Builder, BuilderChoice, Docker};
 use crate::plugin::PluginHost;
 use crate::ui::{Ui, printable};
-
-/// Less than this on the daemon's disk is told.
-const LITTLE_DISK: ByteSize = ByteSize::mib(2048);
 
 /// One thing that was looked at.
 #[derive(Debug, Serialize)]
@@ -70,8 +66,8 @@ pub async fn run(global: &GlobalArgs, ui: Ui) -> Result<(), CliError> {
         }
         Ok(endpoint) => {
             let found = endpoint.to_string();
-            match Docker::connect(endpoint, true).await {
-                Ok(docker) => daemon(&docker, &found, &mut checks).await,
+            match Docker::connect(endpoint, BuilderChoice::Automatic).await {
+                Ok(docker) => daemon(&docker, &found, &mut checks),
                 Err(error) => {
                     unreachable = true;
                     checks.push(Check::failed("daemon", &error));
@@ -101,7 +97,7 @@ pub async fn run(global: &GlobalArgs, ui: Ui) -> Result<(), CliError> {
     }
 }
 
-async fn daemon(docker: &Docker, endpoint: &str, checks: &mut Vec<Check>) {
+fn daemon(docker: &Docker, endpoint: &str, checks: &mut Vec<Check>) {
     let facts = docker.facts();
     checks.push(Check::ok(
         "daemon",
@@ -110,17 +106,15 @@ async fn daemon(docker: &Docker, endpoint: &str, checks: &mut Vec<Check>) {
             facts.product, facts.version, facts.api_version, facts.os, facts.arch
         ),
     ));
-    checks.push(Check::ok("builder", facts.builder.to_string()));
-    match docker.free_disk().await {
-        Ok(Some(free)) if free < LITTLE_DISK => checks.push(Check {
-            what: "disk",
-            ok: false,
-            found: format!("{free} free where the daemon keeps its images"),
-            help: Some("remove what is unused: `docker system prune`".into()),
-        }),
-        Ok(Some(free)) => checks.push(Check::ok("disk", format!("{free} free"))),
-        Ok(None) => checks.push(Check::ok("disk", "not known: the daemon is elsewhere")),
-        Err(error) => checks.push(Check::failed("disk", &error as &DockerError)),
+    checks.push(Check::ok(
+        "builder",
+        match facts.builder {
+            Builder::BuildKit => "BuildKit",
+            Builder::Classic => "the classic builder",
+        },
+    ));
+    if let Some(driver) = &facts.storage_driver {
+        checks.push(Check::ok("storage", driver.clone()));
     }
 }
 
@@ -135,7 +129,11 @@ fn show(checks: &[Check], ui: Ui) {
             true => style.good("✔"),
             false => style.bad("✗"),
         };
-        ui.result(&format!("{sign} {:<9} {}", check.what, printable(&check.found)));
+        ui.result(&format!(
+            "{sign} {:<9} {}",
+            check.what,
+            printable(&check.found)
+        ));
         if let Some(help) = &check.help {
             ui.result(&format!("            {} {help}", style.good("help:")));
         }

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::error::CliError;
 use super::{GlobalArgs, session};
-use crate::docker::LockHolder;
+use crate::deploy::lock_holder;
 use crate::ui::{Ui, time};
 
 /// What can be asked of taking an app down.
@@ -21,7 +21,7 @@ pub async fn run(global: &GlobalArgs, args: DownArgs, ui: Ui) -> Result<(), CliE
     let manifest = session::load_manifest(global)?;
     let docker = session::connect(global, &manifest).await?;
     let app = &manifest.app.name;
-    let lock = docker.lock(app, &LockHolder::current("down")).await?;
+    let lock = docker.lock(app, &lock_holder("rengine down")).await?;
     let work = async {
         let observed = docker.observe(app, &[]).await?;
         let mut removed = 0;
@@ -40,7 +40,11 @@ pub async fn run(global: &GlobalArgs, args: DownArgs, ui: Ui) -> Result<(), CliE
         if args.images {
             for image in &observed.images {
                 docker.remove_image(&image.id).await?;
-                ui.note(&format!("  {} removed image {}", ui.styles().good("✔"), image.id));
+                ui.note(&format!(
+                    "  {} removed image {}",
+                    ui.styles().good("✔"),
+                    image.id
+                ));
             }
         }
         Ok::<_, CliError>(removed)

@@ -17,6 +17,10 @@ pub enum CliError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Deploy(#[from] DeployError),
+    /// No daemon can be found.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Endpoint(#[from] crate::docker::EndpointError),
     /// A file can't be read or written.
     #[error("{what} {} failed: {reason}", path.display())]
     Io {
@@ -53,9 +57,6 @@ pub enum CliError {
         /// True if it was the daemon that could not be reached.
         unreachable: bool,
     },
-    /// The person stopped it.
-    #[error("interrupted")]
-    Interrupted,
 }
 
 impl CliError {
@@ -63,12 +64,14 @@ impl CliError {
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Deploy(error) => error.exit_code(),
-            Self::Io { .. } | Self::Exists { .. } | Self::NoService { .. } => ExitCode::BadInput,
+            Self::Endpoint(crate::docker::EndpointError::NotFound { .. }) => ExitCode::Unreachable,
+            Self::Endpoint(_) | Self::Io { .. } | Self::Exists { .. } | Self::NoService { .. } => {
+                ExitCode::BadInput
+            }
             Self::Unwell { unreachable, .. } => match unreachable {
                 true => ExitCode::Unreachable,
                 false => ExitCode::Failed,
             },
-            Self::Interrupted => ExitCode::Interrupted,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use futures_util::StreamExt;
-use futures_util::stream::{SelectAll, StreamExt as _};
+use futures_util::stream::SelectAll;
 use serde::Serialize;
 
 use super::error::CliError;
@@ -36,7 +36,7 @@ struct Line<'a> {
     container: &'a str,
     stream: LogStream,
     #[serde(skip_serializing_if = "Option::is_none")]
-    time: Option<&'a str>,
+    time: Option<jiff::Timestamp>,
     text: &'a str,
 }
 
@@ -89,17 +89,23 @@ pub async fn run(global: &GlobalArgs, args: LogsArgs, ui: Ui) -> Result<(), CliE
             ui.json(&Line {
                 container,
                 stream: line.stream,
-                time: line.time.as_deref(),
+                time: line.time,
                 text: &line.text,
             });
             continue;
         }
-        let time = line.time.map_or_else(String::new, |time| format!("{time} "));
+        let time = line
+            .time
+            .map_or_else(String::new, |time| format!("{time} "));
         let who = match containers.len() {
             1 => String::new(),
             _ => format!("{} | ", ui.styles().bold(container)),
         };
-        ui.result(&format!("{who}{}{}", ui.styles().dim(time), printable(&line.text)));
+        ui.result(&format!(
+            "{who}{}{}",
+            ui.styles().dim(time),
+            printable(&line.text)
+        ));
     }
     Ok(())
 }

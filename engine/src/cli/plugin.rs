@@ -106,7 +106,12 @@ fn render(inspection: &Inspection, ui: Ui) -> String {
     let style = ui.styles();
     let mut text = String::new();
     let size = ByteSize(inspection.size);
-    let _ = writeln!(text, "{} {size}, sha256:{}", style.bold("file   "), inspection.digest);
+    let _ = writeln!(
+        text,
+        "{} {size}, sha256:{}",
+        style.bold("file   "),
+        inspection.digest
+    );
     let hooks: Vec<_> = inspection.hooks.iter().map(|hook| hook.name()).collect();
     let hooks = match hooks.is_empty() {
         true => format!("none of rengine:plugin@{WIT_VERSION}: rengine can't use it"),
@@ -128,7 +133,11 @@ fn render(inspection: &Inspection, ui: Ui) -> String {
     if grants.is_empty() {
         let _ = writeln!(text, "{} none", style.bold("grants "));
     } else {
-        let _ = writeln!(text, "{} it may need, by what it imports:", style.bold("grants "));
+        let _ = writeln!(
+            text,
+            "{} it may need, by what it imports:",
+            style.bold("grants ")
+        );
         for (grant, method) in grants {
             let _ = writeln!(text, "  {grant}  {}", style.dim(format_args!("({method})")));
         }

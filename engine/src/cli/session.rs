@@ -1,8 +1,8 @@
 //! What most commands begin with: the manifest, and the daemon.
 
-use super::error::CliError;
 use super::GlobalArgs;
-use crate::docker::{Docker, DockerError, Endpoint};
+use super::error::CliError;
+use crate::docker::{BuilderChoice, Docker, Endpoint, EndpointError};
 use crate::manifest::{self, Manifest};
 
 fn env(name: &str) -> Option<String> {
@@ -11,11 +11,18 @@ fn env(name: &str) -> Option<String> {
 
 /// Reads plugins.toml, or what stands for it.
 pub fn load_manifest(global: &GlobalArgs) -> Result<Manifest, CliError> {
-    Ok(manifest::load(&global.directory, global.file.as_deref(), &env)?)
+    Ok(manifest::load(
+        &global.directory,
+        global.file.as_deref(),
+        &env,
+    )?)
 }
 
 /// Finds the daemon: the command line before the file before the environment.
-pub fn endpoint(global: &GlobalArgs, manifest: Option<&Manifest>) -> Result<Endpoint, DockerError> {
+pub fn endpoint(
+    global: &GlobalArgs,
+    manifest: Option<&Manifest>,
+) -> Result<Endpoint, EndpointError> {
     let file = manifest.and_then(|manifest| manifest.docker.host.as_deref());
     Endpoint::discover(global.host.as_deref().or(file), &env)
 }
@@ -23,6 +30,6 @@ pub fn endpoint(global: &GlobalArgs, manifest: Option<&Manifest>) -> Result<Endp
 /// Reaches the daemon.
 pub async fn connect(global: &GlobalArgs, manifest: &Manifest) -> Result<Docker, CliError> {
     let endpoint = endpoint(global, Some(manifest))?;
-    let buildkit = env("DOCKER_BUILDKIT").is_none_or(|value| value != "0");
-    Ok(Docker::connect(endpoint, buildkit).await?)
+    let builder = BuilderChoice::from_env(env("DOCKER_BUILDKIT").as_deref());
+    Ok(Docker::connect(endpoint, builder).await?)
 }

@@ -75,7 +75,7 @@ impl RunningContainer {
         let endpoint = self.docker.endpoint();
         let mut routes = Vec::new();
         // Elsewhere than on Linux, containers run in a machine of their own.
-        if endpoint.is_local() && cfg!(target_os = "linux") {
+        if endpoint.socket_path().is_some() && cfg!(target_os = "linux") {
             match self.detail.address {
                 Some(address) => routes.push(SocketAddr::new(address, port)),
                 None => routes.push(SocketAddr::new(IpAddr::from([127, 0, 0, 1]), port)),
@@ -233,7 +233,10 @@ impl ContainerAccess for RunningContainer {
         async move {
             match timeout(limit, self.connect(port)).await {
                 Ok(connected) => connected.map(drop),
-                Err(_) => Err(format!("no connection to port {port} within {}", time(limit))),
+                Err(_) => Err(format!(
+                    "no connection to port {port} within {}",
+                    time(limit)
+                )),
             }
         }
         .boxed()
@@ -267,8 +270,7 @@ pub fn without_dockerfile(folder: &Path) -> String {
     if folder.join("go.mod").is_file() {
         "write a Dockerfile, or use the plugin go-static, which writes one for Go programs".into()
     } else if other.iter().any(|name| folder.join(name).is_file()) {
-        "Compose files are not supported yet: name what to build under [app] in plugins.toml"
-            .into()
+        "Compose files are not supported yet: name what to build under [app] in plugins.toml".into()
     } else {
         "write a Dockerfile, name another with `build = { dockerfile = \"…\" }`, or an image with \
          `image = \"…\"` under [app] in plugins.toml"

@@ -131,11 +131,9 @@ impl DeployError {
 }
 
 fn docker_exit_code(error: &DockerError) -> ExitCode {
-    if error.is_unreachable() {
-        ExitCode::Unreachable
-    } else if error.is_locked() {
-        ExitCode::Locked
-    } else {
-        ExitCode::Failed
+    match error {
+        DockerError::Unreachable { .. } => ExitCode::Unreachable,
+        DockerError::Locked { .. } => ExitCode::Locked,
+        _ => ExitCode::Failed,
     }
 }

@@ -12,7 +12,7 @@ use super::health::{HealthGate, last_output};
 use super::hooks::{log_sink, or_warn};
 use super::{DeployError, Event, Outcome, Prepared, Reporter, ServiceSummary};
 use crate::app::{Fields, ImageSource, Name, Protocol, Service};
-use crate::docker::{BuildEvent, Docker, LockHolder, StepState};
+use crate::docker::{BuildEvent, Docker, LockHolder, PullEvent, StepState};
 use crate::plan::observed::{ObservedContainer, PublishedPort, label};
 use crate::plan::{Operation, OperationKind, Start};
 use crate::plugin::{CallContext, Hook};
@@ -46,7 +46,7 @@ pub async fn execute(
             services: summaries(&prepared, docker).await?,
         });
     }
-    let holder = LockHolder::current("deploy");
+    let holder = lock_holder("rengine deploy");
     let lock = docker.lock(&prepared.app.name, &holder).await?;
     let run = async {
         prepared.refresh(docker).await?;
@@ -151,10 +151,10 @@ impl Execution<'_> {
         };
         match &operation.kind {
             OperationKind::Pull { reference } => {
-                let (events, output) = self.output(step);
+                let (events, output) = self.output(step, pull_line);
                 let pull = self.docker.pull(reference, events);
-                let id = self.interruptible(with_output(pull, output)).await??;
-                self.progress(&name).image = Some(id);
+                let facts = self.interruptible(with_output(pull, output)).await??;
+                self.progress(&name).image = Some(facts.id);
                 Ok(None)
             }
             OperationKind::Build { inputs, bases } => {
@@ -227,10 +227,9 @@ impl Execution<'_> {
         inputs: &Fields,
         bases: &BTreeMap<String, String>,
     ) -> Result<crate::docker::BuiltImage, DeployError> {
-        let (ImageSource::Build(build), Some(context)) = (
-            &service.image,
-            self.prepared.contexts.get(&service.name),
-        ) else {
+        let (ImageSource::Build(build), Some(context)) =
+            (&service.image, self.prepared.contexts.get(&service.name))
+        else {
             return Err(DeployError::NoDockerfile {
                 service: service.name.to_string(),
                 path: "Dockerfile".into(),
@@ -247,7 +246,7 @@ impl Execution<'_> {
         let mut labels = self.labels(&service.name, inputs);
         labels.remove(label::RELEASE);
         labels.insert(label::BASES.to_owned(), json(bases));
-        let (events, output) = self.output(step);
+        let (events, output) = self.output(step, build_line);
         let build = self.docker.build(build, context, &tags, &labels, events);
         Ok(self.interruptible(with_output(build, output)).await??)
     }
@@ -260,18 +259,19 @@ impl Execution<'_> {
         image: Option<&str>,
         inputs: &Fields,
     ) -> Result<(), DeployError> {
-        let image = match (image, &self.progress(name).image, &service.image) {
-            (Some(id), _, _) | (None, Some(id), _) => id.to_owned(),
+        let made = self.progress(name).image.clone();
+        let image = match (image.map(str::to_owned).or(made), &service.image) {
+            (Some(id), _) => id,
             // Pulled by a step before; its name serves as well.
-            (None, None, ImageSource::Image(reference)) => reference.clone(),
-            (None, None, ImageSource::Build(_)) => format!("{}-{name}", self.prepared.app.name),
+            (None, ImageSource::Image(reference)) => reference.clone(),
+            (None, ImageSource::Build(_)) => format!("{}-{name}", self.prepared.app.name),
         };
         let unproven = format!("{container}{}", ObservedContainer::CANDIDATE_SUFFIX);
         let mut labels = service.container.labels.clone();
         labels.extend(self.labels(name, inputs));
         let id = self
             .docker
-            .create_container(&unproven, &image, &service.container, &labels)
+            .create_container(&unproven, &image, &service.container, &labels, None)
             .await?;
         self.progress(name).candidate = Some((id, unproven));
         Ok(())
@@ -330,7 +330,9 @@ impl Execution<'_> {
                 });
             }
             if let Err(error) = self.docker.remove(&id, true).await {
-                self.warn(format!("the new container {container} could not be removed: {error}"));
+                self.warn(format!(
+                    "the new container {container} could not be removed: {error}"
+                ));
             }
             let restarted = self.start_again(&progress.stopped).await;
             let still = self.prepared.observed.containers.iter().find(|old| {
@@ -352,7 +354,9 @@ impl Execution<'_> {
             match self.docker.start(id).await {
                 Ok(()) => running = Some(name.clone()),
                 Err(error) => {
-                    self.warn(format!("{name}, which ran before, could not be started: {error}"));
+                    self.warn(format!(
+                        "{name}, which ran before, could not be started: {error}"
+                    ));
                 }
             }
         }
@@ -400,13 +404,17 @@ impl Execution<'_> {
     }
 
     /// A channel for a builder's events, and the future that passes them on.
-    fn output(&self, step: usize) -> (mpsc::Sender<BuildEvent>, impl Future<Output = ()> + use<>) {
+    fn output<E>(
+        &self,
+        step: usize,
+        line: fn(E) -> Option<String>,
+    ) -> (mpsc::Sender<E>, impl Future<Output = ()> + use<E>) {
         const WAITING_EVENTS: usize = 256;
         let (sender, mut receiver) = mpsc::channel(WAITING_EVENTS);
         let reporter = self.reporter.clone();
         let pass_on = async move {
             while let Some(event) = receiver.recv().await {
-                if let Some(line) = build_line(event) {
+                if let Some(line) = line(event) {
                     reporter.report(Event::StepOutput { step, line });
                 }
             }
@@ -418,6 +426,17 @@ impl Execution<'_> {
 /// Runs `work`, which sends events, beside what passes them on, until both are done.
 async fn with_output<T>(work: impl Future<Output = T>, output: impl Future<Output = ()>) -> T {
     tokio::join!(work, output).0
+}
+
+/// This process, as the holder of an app's lock.
+pub fn lock_holder(command: &str) -> LockHolder {
+    let user = std::env::var("USER").unwrap_or_else(|_| "an unnamed user".to_owned());
+    LockHolder::this_process(user, command.to_owned(), jiff::Timestamp::now())
+}
+
+fn pull_line(event: PullEvent) -> Option<String> {
+    // Layers tell their progress many times a second; what concerns the image is enough.
+    event.layer.is_none().then_some(event.status)
 }
 
 fn build_line(event: BuildEvent) -> Option<String> {
@@ -444,9 +463,10 @@ async fn summaries(
 ) -> Result<Vec<ServiceSummary>, DeployError> {
     let observed = docker.observe(&prepared.app.name, &[]).await?;
     let services = prepared.app.services.keys().filter_map(|name| {
-        let container = observed.containers.iter().rev().find(|container| {
-            container.service.as_ref() == Some(name) && container.is_running()
-        })?;
+        let container =
+            observed.containers.iter().rev().find(|container| {
+                container.service.as_ref() == Some(name) && container.is_running()
+            })?;
         Some(ServiceSummary {
             service: name.to_string(),
             container: container.name.clone(),

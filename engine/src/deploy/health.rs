@@ -9,7 +9,7 @@ use super::access::RunningContainer;
 use super::hooks::{Hooks, log_sink, or_warn};
 use super::{DeployError, Reporter};
 use crate::app::{HealthCheck, Name, Probe, Protocol};
-use crate::docker::{ContainerDetail, DaemonHealth, Docker};
+use crate::docker::{ContainerDetail, DaemonHealth, Docker, HealthStatus as DaemonStatus};
 use crate::plugin::{
     CallContext, ContainerAccess, HealthStatus, Hook, HttpRequest, HttpResponse, PluginError,
 };
@@ -79,7 +79,12 @@ impl HealthGate<'_> {
     }
 
     fn has_own_check(&self, detail: &ContainerDetail) -> bool {
-        detail.health.is_some() || self.hooks.having(Hook::Health, self.service).next().is_some()
+        detail.health.is_some()
+            || self
+                .hooks
+                .having(Hook::Health, self.service)
+                .next()
+                .is_some()
     }
 
     /// Runs every check to its end, one after the other: all must agree.
@@ -98,9 +103,8 @@ impl HealthGate<'_> {
             _ if self.has_own_check(detail) => {}
             _ => {
                 // Nothing was said about health: at least the port that people will use answers.
-                let tcp = |port: &&crate::plan::observed::PublishedPort| {
-                    port.protocol == Protocol::Tcp
-                };
+                let tcp =
+                    |port: &&crate::plan::observed::PublishedPort| port.protocol == Protocol::Tcp;
                 if let Some(port) = detail.ports.iter().find(tcp) {
                     let check = HealthCheck {
                         interval: DAEMON_INTERVAL,
@@ -211,10 +215,7 @@ impl HealthGate<'_> {
         } else if detail.running {
             "it ended and was started again".to_owned()
         } else {
-            match detail.exit_code {
-                Some(code) => format!("it ended with exit status {code}"),
-                None => "it ended".to_owned(),
-            }
+            format!("it ended with exit status {}", detail.exit_code)
         };
         Err(self.unhealthy(&detail.name, why))
     }
@@ -236,15 +237,15 @@ impl HealthGate<'_> {
 }
 
 fn daemon_verdict(health: &DaemonHealth) -> Verdict {
-    let output = health.last_output.as_deref().map_or("", str::trim);
+    let output = health.last_output.trim();
     let said = |what: &str| match output {
         "" => what.to_owned(),
         output => format!("{what}: {output}"),
     };
-    match health.status.as_str() {
-        "healthy" | "none" | "" => Verdict::Healthy,
-        "unhealthy" => Verdict::Unhealthy(said("its health check fails")),
-        _ => Verdict::Waiting(said("its health check has not succeeded yet")),
+    match health.status {
+        DaemonStatus::Healthy => Verdict::Healthy,
+        DaemonStatus::Unhealthy => Verdict::Unhealthy(said("its health check fails")),
+        DaemonStatus::Starting => Verdict::Waiting(said("its health check has not succeeded yet")),
     }
 }
 

@@ -70,10 +70,7 @@ pub async fn prepare(
     let Transformed { mut app, changes } = transform.run(manifest.app.clone()).await?;
     name_volumes(&mut app);
     let references = references(&app);
-    let (contexts, observed) = tokio::join!(
-        contexts(&app),
-        docker.observe(&app.name, &references)
-    );
+    let (contexts, observed) = tokio::join!(contexts(&app), docker.observe(&app.name, &references));
     let contexts = contexts?;
     let mut observed = observed?;
     let wanted = Wanted {
@@ -87,7 +84,9 @@ pub async fn prepare(
             .map(|service| wanted_service(service, &contexts, &hooks, &changes))
             .collect(),
     };
-    observed.containers.sort_by_key(|container| container.created);
+    observed
+        .containers
+        .sort_by_key(|container| container.created);
     let plan = plan(&wanted, &observed);
     Ok(Prepared {
         app,

@@ -6,8 +6,8 @@ use super::access::{LazyContext, without_dockerfile};
 use super::hooks::{Hooks, log_sink, or_warn};
 use super::{DeployError, Reporter};
 use crate::app::{App, ContainerSpec, ImageBuild, ImageSource, PortMapping, Protocol, Service};
-use crate::dockerfile::Dockerfile;
 use crate::docker::Docker;
+use crate::dockerfile::Dockerfile;
 use crate::plugin::{CallContext, Change, Hook};
 
 /// The app as plugins made it, with their changes.
@@ -103,12 +103,19 @@ impl Transform<'_> {
                 let target = build.target.as_deref();
                 exposed.extend(dockerfile.exposed_ports(target, &build.args));
                 // What the base image exposes, the image exposes too.
-                if let Some(base) = dockerfile.base(target, &build.args) {
-                    exposed.extend(self.docker.image(&base).await?.unwrap_or_default().exposed);
+                // With several it is not known here which one the last stage builds on.
+                if let [base] = &dockerfile.external_bases(target, &build.args)[..] {
+                    exposed.extend(self.docker.image(base).await?.unwrap_or_default().exposed);
                 }
             }
             ImageSource::Image(reference) => {
-                exposed.extend(self.docker.image(reference).await?.unwrap_or_default().exposed);
+                exposed.extend(
+                    self.docker
+                        .image(reference)
+                        .await?
+                        .unwrap_or_default()
+                        .exposed,
+                );
             }
         }
         publish(&mut service.container, exposed);

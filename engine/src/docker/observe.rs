@@ -10,7 +10,7 @@ use futures_util::future::try_join_all;
 
 use super::inspect::{host_address, image_id, plain_name};
 use super::{Docker, DockerError};
-use crate::app::{Name, Protocol};
+use crate::app::{Fields, Name, Protocol};
 use crate::plan::observed::{
     ContainerState, Observed, ObservedContainer, ObservedImage, PublishedPort, TakenPort, label,
 };
@@ -128,12 +128,18 @@ fn container(summary: ContainerSummary) -> ObservedContainer {
         service: Name::parse(&label(label::SERVICE)).ok(),
         release: label(label::RELEASE),
         fingerprint: label(label::FINGERPRINT),
+        inputs: inputs(&label(label::INPUTS)),
         image_id: image_id(&summary.image_id.unwrap_or_default()),
         state: state(summary.state),
         ports: ports(summary.ports),
         created: summary.created.unwrap_or(0),
         status: summary.status.unwrap_or_default(),
     }
+}
+
+/// What a label says of a fingerprint's fields; none where it can't be read.
+fn inputs(label: &str) -> Fields {
+    serde_json::from_str(label).unwrap_or_default()
 }
 
 fn image(summary: ImageSummary) -> ObservedImage {
@@ -147,6 +153,7 @@ fn image(summary: ImageSummary) -> ObservedImage {
     ObservedImage {
         service: Name::parse(label(label::SERVICE)).ok(),
         fingerprint: label(label::FINGERPRINT).to_owned(),
+        inputs: inputs(label(label::INPUTS)),
         // Somebody else's text at worst: then nothing is known, and the image is built anew.
         bases: serde_json::from_str::<BTreeMap<String, String>>(label(label::BASES))
             .unwrap_or_default(),

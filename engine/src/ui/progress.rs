@@ -74,7 +74,10 @@ impl ProgressReporter {
         };
         let who = format!("{} {}", record.plugin, record.hook);
         for line in printable(&record.message).lines() {
-            self.line(&format!("    {} {word}{line}", self.style.plugin(format_args!("{who}:"))));
+            self.line(&format!(
+                "    {} {word}{line}",
+                self.style.plugin(format_args!("{who}:"))
+            ));
         }
     }
 
@@ -118,7 +121,11 @@ impl Reporter for ProgressReporter {
         let style = self.style;
         match event {
             Event::Warning { message, help } => {
-                self.line(&format!("{} {}", style.odd("warning:"), printable(&message)));
+                self.line(&format!(
+                    "{} {}",
+                    style.odd("warning:"),
+                    printable(&message)
+                ));
                 if let Some(help) = help {
                     self.line(&format!("  {} {}", style.good("help:"), printable(&help)));
                 }

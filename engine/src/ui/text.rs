@@ -106,7 +106,12 @@ mod tests {
 
     #[test]
     fn times_have_the_unit_that_fits() {
-        let cases = [(0, "0ms"), (999, "999ms"), (3_449, "3.4s"), (125_000, "2m 05s")];
+        let cases = [
+            (0, "0ms"),
+            (999, "999ms"),
+            (3_449, "3.4s"),
+            (125_000, "2m 05s"),
+        ];
         for (millis, text) in cases {
             assert_eq!(time(Duration::from_millis(millis)), text);
         }

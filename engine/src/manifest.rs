@@ -1,0 +1,134 @@
+//! plugins.toml: text in, [`Manifest`] out. Reads files, and does nothing else.
+
+mod convert;
+mod error;
+mod init;
+mod raw;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use indexmap::IndexMap;
+
+use crate::app::{App, ByteSize, Name};
+use crate::grants::Grants;
+
+pub use error::ManifestError;
+pub use init::{InitFile, init};
+
+/// The file that is read where none is named.
+pub const FILE_NAME: &str = "plugins.toml";
+/// Time for a new container to become healthy, where plugins.toml does not say.
+pub const DEFAULT_DEPLOY_TIMEOUT: Duration = Duration::from_secs(60);
+/// The largest file that is taken for a plugins.toml, in bytes.
+const MAX_FILE_BYTES: u64 = 1 << 20;
+
+/// What plugins.toml says, with defaults for what it does not say.
+#[derive(Debug, Clone)]
+pub struct Manifest {
+    /// The folder of the app, absolute.
+    pub dir: PathBuf,
+    /// The file, where there is one.
+    pub path: Option<PathBuf>,
+    /// The app.
+    pub app: App,
+    /// False if ports are to be taken from what the image exposes.
+    pub ports_declared: bool,
+    /// The plugins, in the order in which they run.
+    pub plugins: IndexMap<Name, PluginEntry>,
+    /// Which daemon.
+    pub docker: DockerSection,
+    /// How to deploy.
+    pub deploy: DeploySection,
+    /// What is odd and no error.
+    pub warnings: Vec<String>,
+}
+
+/// `[docker]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DockerSection {
+    /// The daemon's URL; found by itself if `None`.
+    pub host: Option<String>,
+}
+
+/// `[deploy]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeploySection {
+    /// Time for a new container to become healthy.
+    pub timeout: Duration,
+}
+
+/// `[plugins.NAME]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PluginEntry {
+    /// The component, absolute.
+    pub path: PathBuf,
+    /// The services it is for; all if `None`.
+    pub services: Option<BTreeSet<Name>>,
+    /// What it reads through `wasi:config`: scalars as text, arrays and tables as JSON.
+    pub config: BTreeMap<String, String>,
+    /// What it may do beyond its sandbox.
+    pub grants: Grants,
+    /// What its refusal or failure does.
+    pub on_error: OnError,
+    /// Time for one call.
+    pub timeout: Duration,
+    /// Linear memory of one instance.
+    pub memory: ByteSize,
+}
+
+/// What a plugin's refusal or failure does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnError {
+    /// It ends the deploy.
+    #[default]
+    Fail,
+    /// It is told, and the deploy goes on as if the plugin had done nothing.
+    Warn,
+}
+
+/// Reads the manifest of a folder: `file` (relative to the folder), or `plugins.toml` if it is
+/// there, or nothing but defaults. `env` gives environment variables.
+///
+/// # Errors
+///
+/// If a file can't be read, or says what can't be meant; with line and column.
+pub fn load(
+    dir: &Path,
+    file: Option<&Path>,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<Manifest, ManifestError> {
+    let dir = std::path::absolute(dir)
+        .and_then(std::fs::canonicalize)
+        .map_err(|error| ManifestError::read(dir, &error))?;
+    let path = file.map_or_else(|| dir.join(FILE_NAME), |file| dir.join(file));
+    match read(&path) {
+        Ok(text) => convert::manifest(&text, Some(path), dir, env),
+        Err(ManifestError::Missing { .. }) if file.is_none() => {
+            convert::manifest("", None, dir, env)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn read(path: &Path) -> Result<String, ManifestError> {
+    let facts = std::fs::metadata(path).map_err(|error| ManifestError::read(path, &error))?;
+    let problem = |reason: String| ManifestError::Read {
+        path: path.to_owned(),
+        reason,
+    };
+    if !facts.is_file() {
+        return Err(problem("it is not a file".into()));
+    }
+    if facts.len() > MAX_FILE_BYTES {
+        let limit = ByteSize(MAX_FILE_BYTES);
+        return Err(problem(format!("it is larger than {limit}")));
+    }
+    let bytes = std::fs::read(path).map_err(|error| ManifestError::read(path, &error))?;
+    String::from_utf8(bytes).map_err(|_| problem("it is not UTF-8 text".into()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,573 @@
+//! From what is written to what is meant.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use miette::NamedSource;
+use toml::{Spanned, Value};
+
+use super::raw::{AppTable, Build, BuildTable, File, Health, OneOrMany, PluginTable};
+use super::{
+    DEFAULT_DEPLOY_TIMEOUT, DeploySection, DockerSection, FILE_NAME, Manifest, ManifestError,
+    PluginEntry,
+};
+use crate::app::{
+    App, ByteSize, ContainerSpec, Cpus, HealthCheck, ImageBuild, ImageSource, Mount, MountSource,
+    Name, PortMapping, Probe, Protocol, RestartPolicy, Service,
+};
+use crate::plugin::{DEFAULT_MEMORY, DEFAULT_TIMEOUT};
+
+type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// What a conversion is about: for errors, and for paths.
+struct Reader<'a> {
+    text: &'a str,
+    name: String,
+    dir: PathBuf,
+    env: Env<'a>,
+}
+
+pub fn manifest(
+    text: &str,
+    path: Option<PathBuf>,
+    dir: PathBuf,
+    env: Env<'_>,
+) -> Result<Manifest, ManifestError> {
+    let name = path.as_ref().and_then(|path| path.file_name());
+    let reader = Reader {
+        text,
+        name: name.map_or_else(
+            || FILE_NAME.to_owned(),
+            |name| name.to_string_lossy().into(),
+        ),
+        dir,
+        env,
+    };
+    let file: File = toml::from_str(text).map_err(|error| {
+        let span = error.span().unwrap_or(0..0);
+        let message = error.message().to_owned();
+        let help = suggestion(&message);
+        reader.error(span, message, help)
+    })?;
+    let ports_declared = file.app.ports.is_some();
+    let app = reader.app(file.app)?;
+    let plugins = file
+        .plugins
+        .into_iter()
+        .map(|(name, table)| reader.plugin(name, table, &app))
+        .collect::<Result<_, _>>()?;
+    let timeout = reader.duration(file.deploy.timeout.as_ref())?;
+    Ok(Manifest {
+        path,
+        app,
+        ports_declared,
+        plugins,
+        docker: DockerSection {
+            host: file.docker.host,
+        },
+        deploy: DeploySection {
+            timeout: timeout.unwrap_or(DEFAULT_DEPLOY_TIMEOUT),
+        },
+        warnings: Vec::new(),
+        dir: reader.dir,
+    })
+}
+
+/// `did you mean`, from the parser's own list of what it expected.
+fn suggestion(message: &str) -> Option<String> {
+    let rest = message.strip_prefix("unknown field ").or_else(|| {
+        let (_, rest) = message.split_once("unknown variant ")?;
+        Some(rest)
+    })?;
+    let mut words = rest.split('`').skip(1).step_by(2);
+    let given = words.next()?;
+    let closest = words
+        .max_by(|a, b| strsim::jaro_winkler(a, given).total_cmp(&strsim::jaro_winkler(b, given)))?;
+    const SIMILAR: f64 = 0.75;
+    (strsim::jaro_winkler(closest, given) > SIMILAR).then(|| format!("did you mean `{closest}`?"))
+}
+
+impl Reader<'_> {
+    fn error(&self, span: Range<usize>, message: String, help: Option<String>) -> ManifestError {
+        ManifestError::Invalid {
+            message,
+            source_code: NamedSource::new(&self.name, self.text.to_owned()),
+            span: span.into(),
+            help,
+        }
+    }
+
+    fn at<T, E: std::fmt::Display>(
+        &self,
+        result: Result<T, E>,
+        span: Range<usize>,
+    ) -> Result<T, ManifestError> {
+        result.map_err(|error| self.error(span, error.to_string(), None))
+    }
+
+    fn name(&self, text: &Spanned<String>) -> Result<Name, ManifestError> {
+        self.at(Name::parse(text.get_ref()), text.span())
+    }
+
+    fn duration(&self, text: Option<&Spanned<String>>) -> Result<Option<Duration>, ManifestError> {
+        let Some(text) = text else { return Ok(None) };
+        match humantime::parse_duration(text.get_ref()) {
+            Ok(time) if time > Duration::ZERO => Ok(Some(time)),
+            Ok(_) => Err(self.error(text.span(), "a time must be longer than 0".into(), None)),
+            Err(error) => Err(self.error(
+                text.span(),
+                format!("`{}` is not a time: {error}", text.get_ref()),
+                Some("write a number with a unit, such as \"10s\" or \"1m 30s\"".into()),
+            )),
+        }
+    }
+
+    fn size(&self, text: Option<&Spanned<String>>) -> Result<Option<ByteSize>, ManifestError> {
+        text.map(|text| self.at(text.get_ref().parse(), text.span()))
+            .transpose()
+    }
+
+    fn app(&self, table: AppTable) -> Result<App, ManifestError> {
+        if let Some(compose) = &table.compose {
+            return Err(self.error(
+                compose.span(),
+                "Compose files are not supported yet".into(),
+                Some("name one service's `build` or `image` here".into()),
+            ));
+        }
+        let name = match &table.name {
+            Some(name) => self.name(name)?,
+            None => {
+                let folder = self.dir.file_name().map(|name| name.to_string_lossy());
+                let lossy = folder.and_then(|folder| Name::from_lossy(&folder));
+                lossy
+                    .map_or_else(|| Name::parse("app"), Ok)
+                    .map_err(|error| self.error(0..0, error.to_string(), None))?
+            }
+        };
+        let service_name = match &table.service {
+            Some(name) => self.name(name)?,
+            None => self.at(Name::parse("web"), 0..0)?,
+        };
+        let service = Service {
+            name: service_name.clone(),
+            image: self.image(&table)?,
+            container: self.container(table)?,
+        };
+        let mut services = IndexMap::new();
+        services.insert(service_name, service);
+        Ok(App { name, services })
+    }
+
+    fn image(&self, table: &AppTable) -> Result<ImageSource, ManifestError> {
+        if let Some(image) = &table.image {
+            if table.build.is_some() {
+                return Err(self.error(
+                    image.span(),
+                    "`image` and `build` exclude each other".into(),
+                    None,
+                ));
+            }
+            let reference = self.interpolate(image.get_ref(), image.span())?;
+            return Ok(ImageSource::Image(reference));
+        }
+        let default = BuildTable::default();
+        let context_only;
+        let (build, span) = match &table.build {
+            None => (&default, 0..0),
+            Some(build) => match build.get_ref() {
+                Build::Table(table) => (table, build.span()),
+                Build::Context(context) => {
+                    context_only = BuildTable {
+                        context: Some(context.clone()),
+                        ..Default::default()
+                    };
+                    (&context_only, build.span())
+                }
+            },
+        };
+        let context = self.dir.join(build.context.as_deref().unwrap_or("."));
+        if !context.is_dir() {
+            let message = format!("there is no folder {}", context.display());
+            return Err(self.error(span, message, None));
+        }
+        let dockerfile_path = build.dockerfile.as_deref().unwrap_or("Dockerfile");
+        let file = context.join(dockerfile_path);
+        let dockerfile = match std::fs::read_to_string(&file) {
+            Ok(text) => Some(text),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => return Err(ManifestError::read(&file, &error)),
+        };
+        let mut args = BTreeMap::new();
+        for (name, value) in &build.args {
+            args.insert(name.clone(), self.interpolate(value, span.clone())?);
+        }
+        Ok(ImageSource::Build(Box::new(ImageBuild {
+            context,
+            dockerfile_path: dockerfile_path.trim_start_matches("./").to_owned(),
+            dockerfile,
+            args,
+            labels: build.labels.clone(),
+            target: build.target.clone(),
+            platform: build.platform.clone(),
+            cache_from: build.cache_from.clone(),
+            no_cache: build.no_cache,
+            generated: BTreeMap::new(),
+        })))
+    }
+
+    fn container(&self, table: AppTable) -> Result<ContainerSpec, ManifestError> {
+        let mut env = self.env_files(table.env_file.as_ref())?;
+        for (name, value) in &table.env {
+            let text = match value.get_ref() {
+                Value::String(text) => self.interpolate(text, value.span())?,
+                Value::Integer(_) | Value::Float(_) | Value::Boolean(_) => {
+                    value.get_ref().to_string()
+                }
+                _ => {
+                    let message = "an environment variable is a text, a number or a boolean";
+                    return Err(self.error(value.span(), message.into(), None));
+                }
+            };
+            env.insert(name.clone(), text);
+        }
+        let upper = |names: Vec<String>| -> Vec<String> {
+            let plain = |name: String| name.to_uppercase().trim_start_matches("CAP_").to_owned();
+            names.into_iter().map(plain).collect()
+        };
+        let mut ports = Vec::new();
+        for port in table.ports.iter().flatten() {
+            ports.push(self.port(port)?);
+        }
+        Ok(ContainerSpec {
+            user: table.user,
+            command: self.words(table.command.as_ref())?,
+            entrypoint: self.words(table.entrypoint.as_ref())?,
+            working_dir: table.working_dir,
+            env,
+            labels: table.labels,
+            memory: self.size(table.memory.as_ref())?,
+            cpus: table
+                .cpus
+                .map(|cpus| self.at(Cpus::new(*cpus.get_ref()), cpus.span()))
+                .transpose()?,
+            pids_limit: table.pids,
+            read_only_root: table.read_only,
+            tmpfs: table
+                .tmpfs
+                .iter()
+                .map(|mount| mount.split_once(':').unwrap_or((mount, "")))
+                .map(|(path, options)| (path.to_owned(), options.to_owned()))
+                .collect(),
+            no_new_privileges: table.no_new_privileges,
+            privileged: table.privileged,
+            cap_add: upper(table.cap_add),
+            cap_drop: upper(table.cap_drop),
+            mounts: table
+                .volumes
+                .iter()
+                .map(|volume| self.mount(volume))
+                .collect::<Result<_, _>>()?,
+            network_mode: table.network,
+            ports,
+            restart: match &table.restart {
+                Some(text) => self.restart(text)?,
+                None => RestartPolicy::default(),
+            },
+            health: table
+                .health
+                .map(|health| self.health(health.span(), health.into_inner()))
+                .transpose()?,
+            stop_signal: table.stop_signal,
+            stop_timeout: self.duration(table.stop_timeout.as_ref())?,
+            init: table.init,
+            hostname: table.hostname,
+            ..Default::default()
+        })
+    }
+
+    fn words(
+        &self,
+        words: Option<&Spanned<OneOrMany>>,
+    ) -> Result<Option<Vec<String>>, ManifestError> {
+        let Some(words) = words else { return Ok(None) };
+        match words.get_ref() {
+            OneOrMany::Many(words) => Ok(Some(words.clone())),
+            OneOrMany::One(text) => match shlex::split(text) {
+                Some(words) => Ok(Some(words)),
+                None => {
+                    let message = "a quote in the command is never closed";
+                    Err(self.error(words.span(), message.into(), None))
+                }
+            },
+        }
+    }
+
+    /// Docker's `[address:][host port:]container port[/protocol]`; a port alone is published
+    /// under its own number.
+    fn port(&self, value: &Spanned<Value>) -> Result<PortMapping, ManifestError> {
+        let text = match value.get_ref() {
+            Value::Integer(port) => port.to_string(),
+            Value::String(text) => text.clone(),
+            _ => String::new(),
+        };
+        let bad = || {
+            let help = "write \"8080\", \"8080:80\" or \"127.0.0.1:8080:80/udp\"";
+            let message = format!("`{text}` is not a port to publish");
+            self.error(value.span(), message, Some(help.into()))
+        };
+        let (rest, protocol) = match text.split_once('/') {
+            None | Some((_, "tcp")) => (text.trim_end_matches("/tcp"), Protocol::Tcp),
+            Some((rest, "udp")) => (rest, Protocol::Udp),
+            Some(_) => return Err(bad()),
+        };
+        let (rest, container) = rest.rsplit_once(':').unwrap_or(("", rest));
+        let number = |text: &str| text.parse().ok().filter(|&port: &u16| port != 0);
+        let container_port = number(container).ok_or_else(bad)?;
+        let (address, host) = rest.rsplit_once(':').unwrap_or(("", rest));
+        let address = address.trim_start_matches('[').trim_end_matches(']');
+        let host_address = match address {
+            "" => None,
+            address => Some(address.parse::<IpAddr>().map_err(|_| bad())?),
+        };
+        Ok(PortMapping {
+            container_port,
+            protocol,
+            host_port: match host {
+                "" if host_address.is_some() => None,
+                "" => Some(container_port),
+                host => Some(number(host).ok_or_else(bad)?),
+            },
+            host_address,
+        })
+    }
+
+    fn mount(&self, text: &Spanned<String>) -> Result<Mount, ManifestError> {
+        let parts: Vec<&str> = text.get_ref().split(':').collect();
+        let (source, target, mode) = match parts[..] {
+            [target] => (None, target, "rw"),
+            [source, target] => (Some(source), target, "rw"),
+            [source, target, mode] => (Some(source), target, mode),
+            _ => (None, "", ""),
+        };
+        if !target.starts_with('/') || !matches!(mode, "rw" | "ro") {
+            return Err(self.error(
+                text.span(),
+                format!("`{}` is not a volume", text.get_ref()),
+                Some("write \"data:/var/lib/data\" or \"./conf:/etc/conf:ro\"".into()),
+            ));
+        }
+        let source = match source {
+            None => MountSource::Anonymous,
+            Some(path) if path.starts_with(['/', '.', '~']) => {
+                MountSource::Bind(self.host_path(path).display().to_string())
+            }
+            Some(name) => MountSource::Volume(name.to_owned()),
+        };
+        Ok(Mount {
+            source,
+            target: target.to_owned(),
+            read_only: mode == "ro",
+        })
+    }
+
+    fn host_path(&self, path: &str) -> PathBuf {
+        match path.strip_prefix("~/").zip((self.env)("HOME")) {
+            Some((rest, home)) => Path::new(&home).join(rest),
+            // Without `.` in the middle, which daemons refuse.
+            None => self.dir.join(path).components().collect(),
+        }
+    }
+
+    fn restart(&self, text: &Spanned<String>) -> Result<RestartPolicy, ManifestError> {
+        let policy = match text.get_ref().as_str() {
+            "no" => Some(RestartPolicy::No),
+            "always" => Some(RestartPolicy::Always),
+            "unless-stopped" => Some(RestartPolicy::UnlessStopped),
+            "on-failure" => Some(RestartPolicy::OnFailure(0)),
+            other => other
+                .strip_prefix("on-failure:")
+                .and_then(|times| times.parse().ok())
+                .map(RestartPolicy::OnFailure),
+        };
+        policy.ok_or_else(|| {
+            self.error(
+                text.span(),
+                format!("`{}` is no restart policy", text.get_ref()),
+                Some("one of no, always, unless-stopped, on-failure and on-failure:N".into()),
+            )
+        })
+    }
+
+    fn health(&self, span: Range<usize>, table: Health) -> Result<HealthCheck, ManifestError> {
+        let probe = match (table.http, table.tcp, table.command) {
+            (Some(path), None, None) if path.starts_with('/') => Probe::Http {
+                path,
+                port: table.port,
+                status: table.status,
+            },
+            (Some(_), None, None) => {
+                let message = "the path of a health check starts with `/`";
+                return Err(self.error(span, message.into(), None));
+            }
+            (None, Some(port), None) => Probe::Tcp(port),
+            (None, None, Some(OneOrMany::One(text))) => Probe::Command(vec![text]),
+            (None, None, Some(OneOrMany::Many(words))) if !words.is_empty() => {
+                Probe::Command(words)
+            }
+            _ => {
+                let message = "a health check has one of `http`, `tcp` and `command`";
+                return Err(self.error(span, message.into(), None));
+            }
+        };
+        let default = HealthCheck::new(probe);
+        Ok(HealthCheck {
+            interval: self
+                .duration(table.interval.as_ref())?
+                .unwrap_or(default.interval),
+            timeout: self
+                .duration(table.timeout.as_ref())?
+                .unwrap_or(default.timeout),
+            retries: table.retries.unwrap_or(default.retries).max(1),
+            start_period: self
+                .duration(table.start_period.as_ref())?
+                .unwrap_or(default.start_period),
+            probe: default.probe,
+        })
+    }
+
+    fn env_files(
+        &self,
+        files: Option<&Spanned<OneOrMany>>,
+    ) -> Result<BTreeMap<String, String>, ManifestError> {
+        let mut env = BTreeMap::new();
+        let Some(files) = files else { return Ok(env) };
+        let names = match files.get_ref() {
+            OneOrMany::One(name) => std::slice::from_ref(name),
+            OneOrMany::Many(names) => names,
+        };
+        for name in names {
+            let path = self.dir.join(name);
+            let text = super::read(&path)?;
+            for (index, line) in text.lines().enumerate() {
+                let line = line.trim();
+                let line = line.strip_prefix("export ").unwrap_or(line);
+                if line.is_empty() || line.starts_with('#') {
+                    continue;
+                }
+                let (key, value) = match line.split_once('=') {
+                    Some((key, value)) => (key.trim(), Some(unquoted(value.trim()).to_owned())),
+                    None => (line, (self.env)(line)),
+                };
+                if key.is_empty() || key.contains(char::is_whitespace) {
+                    let reason = format!("line {} has no KEY=VALUE", index + 1);
+                    return Err(ManifestError::Read { path, reason });
+                }
+                env.extend(value.map(|value| (key.to_owned(), value)));
+            }
+        }
+        Ok(env)
+    }
+
+    /// `${VAR}`, `${VAR:-default}` and `$$`. A variable that is not set is an error: a deploy
+    /// with an empty value in the place of a forgotten one is worse than none.
+    fn interpolate(&self, text: &str, span: Range<usize>) -> Result<String, ManifestError> {
+        let mut out = String::new();
+        let mut rest = text;
+        while let Some(position) = rest.find('$') {
+            out.push_str(&rest[..position]);
+            rest = &rest[position + 1..];
+            if let Some(after) = rest.strip_prefix('$') {
+                out.push('$');
+                rest = after;
+            } else if let Some((inner, after)) =
+                rest.strip_prefix('{').and_then(|rest| rest.split_once('}'))
+            {
+                let (name, default) = match inner.split_once(":-") {
+                    Some((name, default)) => (name, Some(default.to_owned())),
+                    None => (inner, None),
+                };
+                let value = (self.env)(name).filter(|value| !value.is_empty());
+                let value = value.or(default).ok_or_else(|| {
+                    let message = format!("the environment variable `{name}` is not set");
+                    let help = format!("set it, or give a default: ${{{name}:-…}}");
+                    self.error(span.clone(), message, Some(help))
+                })?;
+                out.push_str(&value);
+                rest = after;
+            } else {
+                out.push('$');
+            }
+        }
+        out.push_str(rest);
+        Ok(out)
+    }
+
+    fn plugin(
+        &self,
+        name: Spanned<String>,
+        table: PluginTable,
+        app: &App,
+    ) -> Result<(Name, PluginEntry), ManifestError> {
+        let parsed = self.name(&name)?;
+        let Some(path) = table.path else {
+            let message = format!("the plugin `{parsed}` has no `path`");
+            let help = "add `path = \"….wasm\"`, the component's file";
+            return Err(self.error(name.span(), message, Some(help.into())));
+        };
+        let mut services = None;
+        for service in table.services.iter().flatten() {
+            let wanted = self.name(service)?;
+            if !app.services.contains_key(&wanted) {
+                let known: Vec<_> = app.services.keys().map(Name::as_str).collect();
+                let message = format!("the app has no service `{wanted}`");
+                let help = format!("its services: {}", known.join(", "));
+                return Err(self.error(service.span(), message, Some(help)));
+            }
+            services
+                .get_or_insert_with(std::collections::BTreeSet::new)
+                .insert(wanted);
+        }
+        let entry = PluginEntry {
+            path: self.dir.join(path),
+            services,
+            config: table
+                .config
+                .into_iter()
+                .map(|(key, value)| (key, config_text(value)))
+                .collect(),
+            grants: table.grants,
+            on_error: table.on_error,
+            timeout: self
+                .duration(table.timeout.as_ref())?
+                .unwrap_or(DEFAULT_TIMEOUT),
+            memory: self.size(table.memory.as_ref())?.unwrap_or(DEFAULT_MEMORY),
+        };
+        Ok((parsed, entry))
+    }
+}
+
+/// Scalars as text, arrays and tables as JSON: what `wasi:config` can carry.
+fn config_text(value: Value) -> String {
+    match value {
+        Value::String(text) => text,
+        Value::Array(_) | Value::Table(_) => serde_json::to_string(&value).unwrap_or_default(),
+        other => other.to_string(),
+    }
+}
+
+fn unquoted(value: &str) -> &str {
+    for quote in ['"', '\''] {
+        let inner = value
+            .strip_prefix(quote)
+            .and_then(|rest| rest.strip_suffix(quote));
+        if let Some(inner) = inner {
+            return inner;
+        }
+    }
+    value
+}

@@ -1,0 +1,119 @@
+//! plugins.toml as it is written.
+
+use std::collections::BTreeMap;
+
+use indexmap::IndexMap;
+use serde::Deserialize;
+use toml::{Spanned, Value};
+
+use super::OnError;
+use crate::grants::Grants;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct File {
+    pub app: AppTable,
+    pub docker: DockerTable,
+    pub deploy: DeployTable,
+    pub plugins: IndexMap<Spanned<String>, PluginTable>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub struct AppTable {
+    pub name: Option<Spanned<String>>,
+    pub service: Option<Spanned<String>>,
+    pub compose: Option<Spanned<String>>,
+    pub build: Option<Spanned<Build>>,
+    pub image: Option<Spanned<String>>,
+    pub ports: Option<Vec<Spanned<Value>>>,
+    pub env: IndexMap<String, Spanned<Value>>,
+    pub env_file: Option<Spanned<OneOrMany>>,
+    pub command: Option<Spanned<OneOrMany>>,
+    pub entrypoint: Option<Spanned<OneOrMany>>,
+    pub user: Option<String>,
+    pub working_dir: Option<String>,
+    pub hostname: Option<String>,
+    pub labels: BTreeMap<String, String>,
+    pub memory: Option<Spanned<String>>,
+    pub cpus: Option<Spanned<f64>>,
+    pub pids: Option<u32>,
+    pub restart: Option<Spanned<String>>,
+    pub volumes: Vec<Spanned<String>>,
+    pub tmpfs: Vec<String>,
+    pub read_only: bool,
+    pub no_new_privileges: bool,
+    pub privileged: bool,
+    pub cap_add: Vec<String>,
+    pub cap_drop: Vec<String>,
+    pub network: Option<String>,
+    pub init: bool,
+    pub stop_signal: Option<String>,
+    pub stop_timeout: Option<Spanned<String>>,
+    pub health: Option<Spanned<Health>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Build {
+    Context(String),
+    Table(BuildTable),
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub struct BuildTable {
+    pub context: Option<String>,
+    pub dockerfile: Option<String>,
+    pub args: BTreeMap<String, String>,
+    pub labels: BTreeMap<String, String>,
+    pub target: Option<String>,
+    pub platform: Option<String>,
+    pub cache_from: Vec<String>,
+    pub no_cache: bool,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Health {
+    pub http: Option<String>,
+    pub tcp: Option<u16>,
+    pub command: Option<OneOrMany>,
+    pub port: Option<u16>,
+    pub status: Option<u16>,
+    pub interval: Option<Spanned<String>>,
+    pub timeout: Option<Spanned<String>>,
+    pub retries: Option<u32>,
+    pub start_period: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DockerTable {
+    pub host: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DeployTable {
+    pub timeout: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub struct PluginTable {
+    pub path: Option<String>,
+    pub services: Option<Vec<Spanned<String>>>,
+    pub config: BTreeMap<String, Value>,
+    pub grants: Grants,
+    pub on_error: OnError,
+    pub timeout: Option<Spanned<String>>,
+    pub memory: Option<Spanned<String>>,
+}
