@@ -1,1 +1,152 @@
+//! What end-to-end tests share: a project in a folder of its own, the real `rengine`, and the
+//! real daemon.
 
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+/// An app in a temporary folder; what it made in the daemon goes when it is dropped.
+pub struct Project {
+    folder: tempfile::TempDir,
+    /// The app's name, unique to this process and test.
+    pub app: String,
+    /// A port of the host that was free a moment ago.
+    pub port: u16,
+}
+
+impl Project {
+    /// A web app that serves `page`; `extra` goes to the end of plugins.toml's `[app]`.
+    pub fn new(name: &str, page: &str, extra: &str) -> Self {
+        let docker = Command::new("docker").arg("version").output();
+        assert!(
+            docker.is_ok_and(|output| output.status.success()),
+            "no Docker daemon answers: run ./dev setup"
+        );
+        let project = Self {
+            folder: tempfile::tempdir().expect("a folder"),
+            app: format!("t{}-{name}", std::process::id()),
+            port: TcpListener::bind("127.0.0.1:0")
+                .and_then(|listener| listener.local_addr())
+                .expect("a free port")
+                .port(),
+        };
+        let dockerfile = "FROM rengine/busybox:local\nCOPY index.html /www/\n\
+             CMD [\"httpd\", \"-f\", \"-p\", \"8080\", \"-h\", \"/www\"]\n";
+        project.write("Dockerfile", dockerfile);
+        project.write("index.html", page);
+        project.configure(extra);
+        project
+    }
+
+    /// Writes plugins.toml with `extra` at its end.
+    pub fn configure(&self, extra: &str) {
+        let (app, port) = (&self.app, self.port);
+        let text = format!("[app]\nname = \"{app}\"\nports = [\"{port}:8080\"]\n{extra}\n");
+        self.write("plugins.toml", &text);
+    }
+
+    /// Writes a file of the project.
+    pub fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.folder.path().join(name), text).expect("a file");
+    }
+
+    /// Runs `rengine` in the project.
+    pub fn rengine(&self, args: &[&str]) -> Outcome {
+        let output = Command::new(rengine())
+            .current_dir(self.folder.path())
+            .args(args)
+            .output()
+            .expect("rengine runs");
+        Outcome::from(output)
+    }
+
+    /// What the app answers on its port.
+    pub fn get(&self) -> std::io::Result<String> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
+        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        stream.write_all(b"GET / HTTP/1.0\r\n\r\n")?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text)?;
+        Ok(text)
+    }
+
+    /// The ids of the app's containers.
+    pub fn containers(&self) -> Vec<String> {
+        let filter = format!("label=dev.rengine.app={}", self.app);
+        docker(&["ps", "-aq", "--no-trunc", "--filter", &filter])
+            .lines()
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// What the daemon knows of the app's only container.
+    pub fn inspect(&self) -> serde_json::Value {
+        let containers = self.containers();
+        assert_eq!(containers.len(), 1, "{containers:?}");
+        let text = docker(&["inspect", &containers[0]]);
+        let mut list: Vec<serde_json::Value> = serde_json::from_str(&text).expect("JSON");
+        list.remove(0)
+    }
+}
+
+impl Drop for Project {
+    fn drop(&mut self) {
+        for id in self.containers() {
+            docker(&["rm", "-f", "-v", &id]);
+        }
+        let filter = format!("label=dev.rengine.app={}", self.app);
+        for id in docker(&["images", "-q", "--filter", &filter]).lines() {
+            docker(&["rmi", "-f", id]);
+        }
+    }
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The exit code.
+    pub code: i32,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+impl From<Output> for Outcome {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+/// Runs `docker` and returns what it prints.
+pub fn docker(args: &[&str]) -> String {
+    let output = Command::new("docker").args(args).output();
+    let output = output.expect("docker runs");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// A plugin of this repository, built by `./dev test`.
+pub fn plugin(file: &str) -> PathBuf {
+    let path = target().join("wasm32-wasip2/plugin").join(file);
+    assert!(path.is_file(), "{} is missing: run ./dev test", path.display());
+    path
+}
+
+fn rengine() -> PathBuf {
+    let path = target().join("debug/rengine");
+    assert!(path.is_file(), "{} is missing: run ./dev test", path.display());
+    path
+}
+
+fn target() -> PathBuf {
+    // target/debug/deps/TEST
+    let test = std::env::current_exe().expect("this test");
+    let target = test.ancestors().nth(3).expect("three folders above");
+    target.to_owned()
+}
