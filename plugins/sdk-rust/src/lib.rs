@@ -80,3 +80,8 @@ pub use bindings::rengine::plugin::types::{
 };
 pub use export::{Health, PostRun, PreBuild, PreRun};
 pub use refusal::Result;
+
+/// The plugin in the guide is compiled with the documentation's tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Guide;
