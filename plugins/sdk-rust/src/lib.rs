@@ -59,6 +59,8 @@
 //! Logging works natively too (to standard error), and [`config::from_pairs`] reads settings as
 //! [`config::load`] does. The methods of resources panic outside of a component.
 
+#![warn(missing_docs)]
+
 #[doc(hidden)]
 pub mod bindings;
 pub mod config;
