@@ -3,6 +3,8 @@
 //! The hook looks at the build context, [`dockerfile`] writes the text. README.md has every
 //! setting.
 
+#![warn(missing_docs)]
+
 mod config;
 mod dockerfile;
 mod project;

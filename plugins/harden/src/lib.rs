@@ -3,6 +3,8 @@
 //! The hook reads the specification into plain values, [`harden`] decides, and the hook carries
 //! out what it says. README.md has every setting.
 
+#![warn(missing_docs)]
+
 mod config;
 mod decision;
 mod dockerfile;

@@ -3,6 +3,8 @@
 //! The hooks send requests; what an answer means is for [`judge`] and [`cold`] to say. README.md
 //! has every setting.
 
+#![warn(missing_docs)]
+
 mod config;
 mod verdict;
 

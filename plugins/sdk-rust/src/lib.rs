@@ -59,6 +59,8 @@
 //! Logging works natively too (to standard error), and [`config::from_pairs`] reads settings as
 //! [`config::load`] does. The methods of resources panic outside of a component.
 
+#![warn(missing_docs)]
+
 #[doc(hidden)]
 pub mod bindings;
 pub mod config;
@@ -80,3 +82,8 @@ pub use bindings::rengine::plugin::types::{
 };
 pub use export::{Health, PostRun, PreBuild, PreRun};
 pub use refusal::Result;
+
+/// The plugin in the guide is compiled with the documentation's tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Guide;
