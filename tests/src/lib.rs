@@ -134,13 +134,21 @@ pub fn docker(args: &[&str]) -> String {
 /// A plugin of this repository, built by `./dev test`.
 pub fn plugin(file: &str) -> PathBuf {
     let path = target().join("wasm32-wasip2/plugin").join(file);
-    assert!(path.is_file(), "{} is missing: run ./dev test", path.display());
+    assert!(
+        path.is_file(),
+        "{} is missing: run ./dev test",
+        path.display()
+    );
     path
 }
 
 fn rengine() -> PathBuf {
     let path = target().join("debug/rengine");
-    assert!(path.is_file(), "{} is missing: run ./dev test", path.display());
+    assert!(
+        path.is_file(),
+        "{} is missing: run ./dev test",
+        path.display()
+    );
     path
 }
 

@@ -35,7 +35,10 @@ fn a_changed_limit_reaches_the_container() {
     assert_eq!(project.inspect()["HostConfig"]["Memory"], 32 << 20);
     project.configure("memory = \"48MiB\"");
     let plan = project.rengine(&["plan"]);
-    assert!(plan.stdout.contains("memory \"32MiB\" → \"48MiB\""), "{plan:?}");
+    assert!(
+        plan.stdout.contains("memory \"32MiB\" → \"48MiB\""),
+        "{plan:?}"
+    );
     assert!(!plan.stdout.contains("build"), "{plan:?}");
     assert_eq!(project.rengine(&["deploy"]).code, 0);
     assert_eq!(project.inspect()["HostConfig"]["Memory"], 48 << 20);
@@ -87,7 +90,10 @@ fn bad_input_is_told_and_touches_nothing() {
     let usage = project.rengine(&["depoly"]);
     assert_eq!(usage.code, 2, "{usage:?}");
     let unreachable = project.rengine(&["-H", "unix:///no/such.sock", "status"]);
-    assert_eq!(unreachable.code, 2, "plugins.toml is read first: {unreachable:?}");
+    assert_eq!(
+        unreachable.code, 2,
+        "plugins.toml is read first: {unreachable:?}"
+    );
     project.configure("");
     let unreachable = project.rengine(&["-H", "unix:///no/such.sock", "status"]);
     assert_eq!(unreachable.code, 4, "{unreachable:?}");
