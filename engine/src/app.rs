@@ -350,7 +350,7 @@ impl Protocol {
 }
 
 /// When the daemon starts a container again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum RestartPolicy {
     /// Never.
     No,
@@ -358,15 +358,10 @@ pub enum RestartPolicy {
     Always,
     /// Whenever it ends, unless a person stopped it: rengine's default, since what was
     /// deployed should be there after a reboot.
+    #[default]
     UnlessStopped,
     /// When it ends with another status than 0; at most this many times, 0 for no limit.
     OnFailure(u32),
-}
-
-impl Default for RestartPolicy {
-    fn default() -> Self {
-        Self::UnlessStopped
-    }
 }
 
 impl fmt::Display for RestartPolicy {

@@ -105,8 +105,11 @@ fn an_excluded_folder_is_there_for_what_an_exception_keeps() {
 #[test]
 fn a_folder_that_cannot_be_read_is_no_trouble_if_it_is_ignored() {
     let folder = folder(&[(".dockerignore", "private"), ("private/x", "")]);
-    fs::set_permissions(folder.path().join("private"), fs::Permissions::from_mode(0))
-        .expect("chmod");
+    fs::set_permissions(
+        folder.path().join("private"),
+        fs::Permissions::from_mode(0o000),
+    )
+    .expect("chmod");
     assert!(Context::load(&build(folder.path())).is_ok());
     fs::set_permissions(
         folder.path().join("private"),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use indexmap::IndexMap;
@@ -16,8 +17,8 @@ use super::{
     PluginEntry,
 };
 use crate::app::{
-    App, ByteSize, ContainerSpec, Cpus, HealthCheck, ImageBuild, ImageSource, Mount, MountSource,
-    Name, PortMapping, Probe, Protocol, RestartPolicy, Service,
+    App, ByteSize, ContainerSpec, Cpus, Device, HealthCheck, ImageBuild, ImageSource, Mount,
+    MountSource, Name, PortMapping, Probe, Protocol, RestartPolicy, Service,
 };
 use crate::plugin::{DEFAULT_MEMORY, DEFAULT_TIMEOUT};
 
@@ -95,7 +96,7 @@ impl Reader<'_> {
     fn error(&self, span: Range<usize>, message: String, help: Option<String>) -> ManifestError {
         ManifestError::Invalid {
             message,
-            source_code: NamedSource::new(&self.name, self.text.to_owned()),
+            source_code: Arc::new(NamedSource::new(&self.name, self.text.to_owned())),
             span: span.into(),
             help,
         }
@@ -241,7 +242,7 @@ impl Reader<'_> {
         };
         let mut ports = Vec::new();
         for port in table.ports.iter().flatten() {
-            ports.push(self.port(port)?);
+            ports.extend(self.ports(port)?);
         }
         Ok(ContainerSpec {
             user: table.user,
@@ -272,6 +273,14 @@ impl Reader<'_> {
                 .iter()
                 .map(|volume| self.mount(volume))
                 .collect::<Result<_, _>>()?,
+            devices: table
+                .devices
+                .iter()
+                .map(|device| self.device(device))
+                .collect::<Result<_, _>>()?,
+            security_options: table.security_opt,
+            pid_mode: table.pid,
+            ipc_mode: table.ipc,
             network_mode: table.network,
             ports,
             restart: match &table.restart {
@@ -308,15 +317,16 @@ impl Reader<'_> {
     }
 
     /// Docker's `[address:][host port:]container port[/protocol]`; a port alone is published
-    /// under its own number.
-    fn port(&self, value: &Spanned<Value>) -> Result<PortMapping, ManifestError> {
+    /// under its own number. Either port may be a range, `8000-8005`, if the other is as long.
+    fn ports(&self, value: &Spanned<Value>) -> Result<Vec<PortMapping>, ManifestError> {
         let text = match value.get_ref() {
             Value::Integer(port) => port.to_string(),
             Value::String(text) => text.clone(),
             _ => String::new(),
         };
         let bad = || {
-            let help = "write \"8080\", \"8080:80\" or \"127.0.0.1:8080:80/udp\"";
+            let help =
+                "write \"8080\", \"8080:80\", \"8000-8005:80-85\" or \"127.0.0.1:8080:80/udp\"";
             let message = format!("`{text}` is not a port to publish");
             self.error(value.span(), message, Some(help.into()))
         };
@@ -326,23 +336,57 @@ impl Reader<'_> {
             Some(_) => return Err(bad()),
         };
         let (rest, container) = rest.rsplit_once(':').unwrap_or(("", rest));
-        let number = |text: &str| text.parse().ok().filter(|&port: &u16| port != 0);
-        let container_port = number(container).ok_or_else(bad)?;
+        let container = port_range(container).ok_or_else(bad)?;
         let (address, host) = rest.rsplit_once(':').unwrap_or(("", rest));
         let address = address.trim_start_matches('[').trim_end_matches(']');
         let host_address = match address {
             "" => None,
             address => Some(address.parse::<IpAddr>().map_err(|_| bad())?),
         };
-        Ok(PortMapping {
+        let host = match host {
+            "" if host_address.is_some() => None,
+            "" => Some(container.clone()),
+            host => Some(port_range(host).ok_or_else(bad)?),
+        };
+        if host
+            .as_ref()
+            .is_some_and(|host| host.len() != container.len())
+        {
+            return Err(bad());
+        }
+        let first = container.start();
+        let mapping = |container_port: u16| PortMapping {
             container_port,
             protocol,
-            host_port: match host {
-                "" if host_address.is_some() => None,
-                "" => Some(container_port),
-                host => Some(number(host).ok_or_else(bad)?),
-            },
+            host_port: host
+                .as_ref()
+                .map(|host| host.start() + (container_port - first)),
             host_address,
+        };
+        Ok(container.clone().map(mapping).collect())
+    }
+
+    /// Docker's `host path[:path in the container[:permissions]]`.
+    fn device(&self, text: &Spanned<String>) -> Result<Device, ManifestError> {
+        let parts: Vec<&str> = text.get_ref().split(':').collect();
+        let (host_path, container_path, permissions) = match parts[..] {
+            [path] => (path, path, "rwm"),
+            [host, path] => (host, path, "rwm"),
+            [host, path, permissions] => (host, path, permissions),
+            _ => ("", "", ""),
+        };
+        let known = |text: &str| !text.is_empty() && text.chars().all(|c| "rwm".contains(c));
+        if !host_path.starts_with('/') || !container_path.starts_with('/') || !known(permissions) {
+            return Err(self.error(
+                text.span(),
+                format!("`{}` is not a device", text.get_ref()),
+                Some("write \"/dev/fuse\" or \"/dev/ttyUSB0:/dev/serial:rw\"".into()),
+            ));
+        }
+        Ok(Device {
+            host_path: host_path.to_owned(),
+            container_path: container_path.to_owned(),
+            permissions: permissions.to_owned(),
         })
     }
 
@@ -514,6 +558,13 @@ impl Reader<'_> {
         app: &App,
     ) -> Result<(Name, PluginEntry), ManifestError> {
         let parsed = self.name(&name)?;
+        for (key, used) in [("source", &table.source), ("builtin", &table.builtin)] {
+            if let Some(used) = used {
+                let message = format!("plugins can't be loaded by `{key}` yet");
+                let help = "put the component beside plugins.toml, and write `path = \"….wasm\"`";
+                return Err(self.error(used.span(), message, Some(help.into())));
+            }
+        }
         let Some(path) = table.path else {
             let message = format!("the plugin `{parsed}` has no `path`");
             let help = "add `path = \"….wasm\"`, the component's file";
@@ -549,6 +600,13 @@ impl Reader<'_> {
         };
         Ok((parsed, entry))
     }
+}
+
+/// One port, or the first and the last of several.
+fn port_range(text: &str) -> Option<std::ops::RangeInclusive<u16>> {
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    let (first, last) = (first.parse().ok()?, last.parse().ok()?);
+    (0 < first && first <= last).then_some(first..=last)
 }
 
 /// Scalars as text, arrays and tables as JSON: what `wasi:config` can carry.

@@ -46,6 +46,10 @@ pub struct AppTable {
     pub privileged: bool,
     pub cap_add: Vec<String>,
     pub cap_drop: Vec<String>,
+    pub devices: Vec<Spanned<String>>,
+    pub security_opt: Vec<String>,
+    pub pid: Option<String>,
+    pub ipc: Option<String>,
     pub network: Option<String>,
     pub init: bool,
     pub stop_signal: Option<String>,
@@ -110,6 +114,8 @@ pub struct DeployTable {
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct PluginTable {
     pub path: Option<String>,
+    pub source: Option<Spanned<String>>,
+    pub builtin: Option<Spanned<String>>,
     pub services: Option<Vec<Spanned<String>>>,
     pub config: BTreeMap<String, Value>,
     pub grants: Grants,
