@@ -10,6 +10,7 @@ use std::time::Duration;
 
 mod build;
 mod container;
+mod disk;
 mod endpoint;
 mod error;
 mod exec;

@@ -5,10 +5,14 @@ use serde::Serialize;
 
 use super::error::CliError;
 use super::{GlobalArgs, session};
+use crate::app::ByteSize;
 use crate::deploy::plugin_cache;
 use crate::docker::{Builder, BuilderChoice, Docker};
 use crate::plugin::PluginHost;
 use crate::ui::{Ui, printable};
+
+/// With less space than this a build soon fails.
+const MIN_FREE_DISK: ByteSize = ByteSize::mib(1024);
 
 /// One thing that was looked at.
 #[derive(Debug, Serialize)]
@@ -115,6 +119,19 @@ fn daemon(docker: &Docker, endpoint: &str, checks: &mut Vec<Check>) {
     ));
     if let Some(driver) = &facts.storage_driver {
         checks.push(Check::ok("storage", driver.clone()));
+    }
+    checks.push(disk(docker.free_disk()));
+}
+
+fn disk(free: Option<ByteSize>) -> Check {
+    let Some(free) = free else {
+        return Check::ok("disk", "not told: the daemon is on another machine");
+    };
+    Check {
+        what: "disk",
+        ok: free >= MIN_FREE_DISK,
+        found: format!("{free} free"),
+        help: (free < MIN_FREE_DISK).then(|| "free some with `docker system prune`".to_owned()),
     }
 }
 

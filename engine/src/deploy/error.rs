@@ -61,7 +61,7 @@ pub enum DeployError {
     /// A plugin refused or failed.
     #[error(transparent)]
     #[diagnostic(transparent)]
-    Plugin(#[from] PluginError),
+    Plugin(Box<PluginError>),
     /// The daemon did not do what it was asked.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -104,6 +104,12 @@ pub enum DeployError {
 impl From<DockerError> for DeployError {
     fn from(error: DockerError) -> Self {
         Self::Docker(Box::new(error))
+    }
+}
+
+impl From<PluginError> for DeployError {
+    fn from(error: PluginError) -> Self {
+        Self::Plugin(Box::new(error))
     }
 }
 

@@ -117,6 +117,11 @@ pub enum EndpointError {
 }
 
 impl Endpoint {
+    /// True if it is a socket of this machine.
+    pub(super) fn is_local(&self) -> bool {
+        matches!(self.address, Address::Unix(_))
+    }
+
     /// Finds the daemon as the `docker` command does: `host_flag`, `DOCKER_HOST`, the Docker
     /// context; and then the first of the usual sockets that exists, Docker's before Podman's.
     ///

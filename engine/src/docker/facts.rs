@@ -23,6 +23,8 @@ pub struct DaemonFacts {
     pub host: Option<String>,
     /// How images are stored, such as `overlay2`.
     pub storage_driver: Option<String>,
+    /// The folder of the daemon's host that images and containers are kept in.
+    pub root_dir: Option<String>,
     /// The host's CPUs.
     pub cpus: Option<u64>,
     /// The host's memory in bytes.
@@ -111,6 +113,7 @@ pub(super) async fn ask(
         arch: version.arch.unwrap_or_default(),
         host: info.name,
         storage_driver: info.driver,
+        root_dir: info.docker_root_dir,
         cpus: info.ncpu.and_then(|count| u64::try_from(count).ok()),
         memory: info.mem_total.and_then(|bytes| u64::try_from(bytes).ok()),
         rootless: security.iter().any(|option| option.contains("rootless")),

@@ -295,7 +295,6 @@ impl Reader<'_> {
             stop_timeout: self.duration(table.stop_timeout.as_ref())?,
             init: table.init,
             hostname: table.hostname,
-            ..Default::default()
         })
     }
 
