@@ -1,3 +1,3 @@
 module example.com/go-web
 
-go 1.26
+go 1.19

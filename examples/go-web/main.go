@@ -9,10 +9,10 @@ import (
 )
 
 func main() {
-	http.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+	http.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "hello from Go, run by user %d\n", os.Getuid())
 	})
-	http.HandleFunc("GET /writable", func(w http.ResponseWriter, r *http.Request) {
+	http.HandleFunc("/writable", func(w http.ResponseWriter, r *http.Request) {
 		for _, folder := range []string{"/", "/tmp"} {
 			fmt.Fprintf(w, "%s %t\n", folder, writable(folder))
 		}
