@@ -3,7 +3,7 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
@@ -52,14 +52,22 @@ impl Project {
         std::fs::write(self.folder.path().join(name), text).expect("a file");
     }
 
+    /// The project's folder.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// `rengine` in the project, for whoever runs it in a way of their own.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(rengine());
+        command.current_dir(self.path()).args(args);
+        command
+    }
+
     /// Runs `rengine` in the project.
     pub fn rengine(&self, args: &[&str]) -> Outcome {
-        let output = Command::new(rengine())
-            .current_dir(self.folder.path())
-            .args(args)
-            .output()
-            .expect("rengine runs");
-        Outcome::from(output)
+        let output = self.command(args).output();
+        Outcome::from(output.expect("rengine runs"))
     }
 
     /// What the app answers on its port.

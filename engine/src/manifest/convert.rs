@@ -50,8 +50,13 @@ pub fn manifest(
     };
     let file: File = toml::from_str(text).map_err(|error| {
         let span = error.span().unwrap_or(0..0);
-        let message = error.message().to_owned();
-        let help = suggestion(&message);
+        let help = suggestion(error.message());
+        let message = match (&help, error.message().split_once(", expected one of")) {
+            // What was meant says more than all that could have been.
+            (Some(_), Some((message, _))) => message,
+            _ => error.message(),
+        };
+        let message = message.to_owned();
         reader.error(span, message, help)
     })?;
     let ports_declared = file.app.ports.is_some();
@@ -192,6 +197,8 @@ impl Reader<'_> {
             },
         };
         let context = self.dir.join(build.context.as_deref().unwrap_or("."));
+        // Without `.` in the middle, as people would write it.
+        let context: PathBuf = context.components().collect();
         if !context.is_dir() {
             let message = format!("there is no folder {}", context.display());
             return Err(self.error(span, message, None));

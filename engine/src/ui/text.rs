@@ -46,18 +46,22 @@ pub fn time(time: Duration) -> String {
     }
 }
 
-/// A value for people: one line, not too long, in quotes.
+/// A value for people: one line, not too long; a text in quotes, a list as it is, and as much of
+/// a digest as is needed to tell it from another.
 pub fn value(value: Option<&str>) -> String {
     const LONGEST: usize = 60;
+    const DIGEST: usize = "sha256:".len() + 12;
     match value {
         None => "(none)".to_owned(),
         Some(text) if text.lines().count() > 1 => {
             format!("({} lines)", text.lines().count())
         }
+        Some(text) if text.starts_with("sha256:") => text.chars().take(DIGEST).collect(),
         Some(text) if text.chars().count() > LONGEST => {
             let start: String = text.chars().take(LONGEST).collect();
             format!("\"{}…\"", printable(&start))
         }
+        Some(text) if text.starts_with("[\"") => printable(text),
         Some(text) => format!("\"{}\"", printable(text)),
     }
 }
@@ -101,6 +105,25 @@ mod tests {
         ];
         for (text, safe) in cases {
             assert_eq!(printable(text), safe, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn values_are_short_and_on_one_line() {
+        let digest = format!("sha256:{}", "0123456789abcdef".repeat(4));
+        let long = "x".repeat(61);
+        let cut = format!("\"{}…\"", "x".repeat(60));
+        let cases = [
+            (None, "(none)"),
+            (Some(""), "\"\""),
+            (Some("10001"), "\"10001\""),
+            (Some("[\"ALL\"]"), "[\"ALL\"]"),
+            (Some("a\nb"), "(2 lines)"),
+            (Some(&*digest), "sha256:0123456789ab"),
+            (Some(&*long), &*cut),
+        ];
+        for (text, shown) in cases {
+            assert_eq!(value(text), shown, "{text:?}");
         }
     }
 
