@@ -3,9 +3,10 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use std::time::Duration;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 /// An app in a temporary folder; what it made in the daemon goes when it is dropped.
 pub struct Project {
@@ -70,6 +71,23 @@ impl Project {
         Outcome::from(output.expect("rengine runs"))
     }
 
+    /// Starts `rengine` in the project, and goes on.
+    pub fn start(&self, args: &[&str]) -> Running {
+        let (stdout, stderr) = (scratch(), scratch());
+        let child = self
+            .command(args)
+            .stdin(Stdio::null())
+            .stdout(stdout.reopen().expect("a file"))
+            .stderr(stderr.reopen().expect("a file"))
+            .spawn()
+            .expect("rengine runs");
+        Running {
+            child,
+            stdout,
+            stderr,
+        }
+    }
+
     /// What the app answers on its port.
     pub fn get(&self) -> std::io::Result<String> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
@@ -111,10 +129,81 @@ impl Drop for Project {
     }
 }
 
+/// A `rengine` that runs; it is killed when this is dropped.
+pub struct Running {
+    child: Child,
+    stdout: tempfile::NamedTempFile,
+    stderr: tempfile::NamedTempFile,
+}
+
+impl Running {
+    /// What it wrote to both streams so far.
+    pub fn output(&self) -> String {
+        let read = |file: &tempfile::NamedTempFile| {
+            String::from_utf8_lossy(&std::fs::read(file.path()).expect("a file")).into_owned()
+        };
+        read(&self.stdout) + &read(&self.stderr)
+    }
+
+    /// Waits until it has written a text.
+    pub fn wait_for(&mut self, text: &str) {
+        until(&format!("rengine writes {text}"), || {
+            let output = self.output();
+            let ended = self.child.try_wait().expect("its state");
+            assert!(
+                output.contains(text) || ended.is_none(),
+                "it ended without {text}: {output}"
+            );
+            output.contains(text)
+        });
+    }
+
+    /// Sends a signal, such as `INT`.
+    pub fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &pid]).status();
+        assert!(sent.expect("kill runs").success());
+    }
+
+    /// Waits for its end.
+    pub fn finish(mut self) -> Outcome {
+        until("rengine ends", || {
+            self.child.try_wait().expect("its state").is_some()
+        });
+        let status = self.child.wait().expect("its state");
+        let read = |file: &tempfile::NamedTempFile| std::fs::read(file.path()).expect("a file");
+        Outcome::from(Output {
+            status,
+            stdout: read(&self.stdout),
+            stderr: read(&self.stderr),
+        })
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn scratch() -> tempfile::NamedTempFile {
+    tempfile::NamedTempFile::new().expect("a file")
+}
+
+/// Waits until something is true; a minute is far more than anything here takes.
+pub fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !done() {
+        assert!(started.elapsed() < Duration::from_secs(60), "never: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 /// How a command ended.
 #[derive(Debug)]
 pub struct Outcome {
-    /// The exit code.
+    /// The exit code; 128 and the signal's number for what a signal ended, as in a shell.
     pub code: i32,
     /// Standard output.
     pub stdout: String,
@@ -125,7 +214,9 @@ pub struct Outcome {
 impl From<Output> for Outcome {
     fn from(output: Output) -> Self {
         Self {
-            code: output.status.code().unwrap_or(-1),
+            code: (output.status.code())
+                .or_else(|| Some(128 + output.status.signal()?))
+                .unwrap_or(-1),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         }

@@ -7,7 +7,7 @@ use super::error::CliError;
 use super::{GlobalArgs, session};
 use crate::app::ByteSize;
 use crate::deploy::plugin_cache;
-use crate::docker::{Builder, BuilderChoice, Docker};
+use crate::docker::{Builder, Docker};
 use crate::plugin::PluginHost;
 use crate::ui::{Ui, printable};
 
@@ -70,7 +70,7 @@ pub async fn run(global: &GlobalArgs, ui: Ui) -> Result<(), CliError> {
         }
         Ok(endpoint) => {
             let found = endpoint.to_string();
-            match Docker::connect(endpoint, BuilderChoice::Automatic).await {
+            match Docker::connect(endpoint, session::builder()).await {
                 Ok(docker) => daemon(&docker, &found, &mut checks),
                 Err(error) => {
                     unreachable = true;

@@ -30,6 +30,10 @@ pub fn endpoint(
 /// Reaches the daemon.
 pub async fn connect(global: &GlobalArgs, manifest: &Manifest) -> Result<Docker, CliError> {
     let endpoint = endpoint(global, Some(manifest))?;
-    let builder = BuilderChoice::from_env(env("DOCKER_BUILDKIT").as_deref());
-    Ok(Docker::connect(endpoint, builder).await?)
+    Ok(Docker::connect(endpoint, builder()).await?)
+}
+
+/// The builder that the environment asks for.
+pub fn builder() -> BuilderChoice {
+    BuilderChoice::from_env(env("DOCKER_BUILDKIT").as_deref())
 }

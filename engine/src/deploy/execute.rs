@@ -430,7 +430,8 @@ async fn with_output<T>(work: impl Future<Output = T>, output: impl Future<Outpu
 
 /// This process, as the holder of an app's lock.
 pub fn lock_holder(command: &str) -> LockHolder {
-    let user = std::env::var("USER").unwrap_or_else(|_| "an unnamed user".to_owned());
+    let user = std::env::var("USER");
+    let user = user.unwrap_or_else(|_| format!("user {}", rustix::process::getuid().as_raw()));
     LockHolder::this_process(user, command.to_owned(), jiff::Timestamp::now())
 }
 

@@ -126,7 +126,7 @@ pub enum DockerError {
     #[diagnostic(
         code(rengine::docker::locked),
         help(
-            "wait until that deploy ends; if it is no more, break its lock with `rengine unlock`"
+            "wait until that deploy ends; if it is no more, break its lock with `rengine deploy --break-lock`"
         )
     )]
     Locked {
@@ -152,6 +152,9 @@ pub enum Unreachable {
     /// Connected, but without an answer for so long.
     #[error("no answer within {}", humantime::format_duration(*.0))]
     Silent(Duration),
+    /// It answered, and then the connection ended in the middle of an answer.
+    #[error("the connection broke off ({0})")]
+    BrokeOff(String),
     /// Something else, in the system's words.
     #[error("{0}")]
     Other(String),
@@ -168,6 +171,9 @@ impl Unreachable {
             }
             Self::Silent(_) => {
                 "the daemon may be overloaded: `sudo systemctl restart docker` restarts it"
+            }
+            Self::BrokeOff(_) => {
+                "see with `rengine doctor` whether the daemon runs, and deploy again: what is done already is kept"
             }
             Self::Other(_) => "check the address, and that the daemon listens there",
         }
@@ -269,8 +275,17 @@ pub(super) fn from_client(endpoint: &Endpoint, action: String, error: ClientErro
     }
 }
 
-/// Why a connection could not be made, if that is what the error says.
+/// Why a connection could not be made or kept, if that is what the error says.
 fn reason(error: &ClientError) -> Option<Unreachable> {
+    // The client gives what broke off a stream of answers as an error without a kind.
+    let broke_off = match error {
+        ClientError::HyperResponseError { .. } => true,
+        ClientError::IOError { err } => err.kind() == io::ErrorKind::Other,
+        _ => false,
+    };
+    if broke_off {
+        return Some(Unreachable::BrokeOff(chain(error)));
+    }
     if let ClientError::HyperLegacyError { err } = error
         && !err.is_connect()
     {

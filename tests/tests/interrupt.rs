@@ -1,0 +1,112 @@
+//! Stopping rengine in the middle: what ran before runs on, and the next deploy converges.
+
+use rengine_tests::{Project, docker, until};
+
+/// The port answers with a page, even if the server needs a moment.
+fn answers(project: &Project, page: &str) {
+    until(&format!("the app answers {page}"), || {
+        project.get().is_ok_and(|text| text.contains(page))
+    });
+}
+
+/// Names of the app's containers, its lock among them.
+fn names(project: &Project) -> String {
+    let filter = format!("name={}", project.app);
+    docker(&["ps", "-a", "--format", "{{.Names}}", "--filter", &filter])
+}
+
+/// Deploys again as it should be, and finds one container and no lock.
+fn converges(project: &Project) {
+    project.write("index.html", "the next one");
+    project.configure("stop-timeout = \"1s\"");
+    let next = project.rengine(&["deploy"]);
+    assert_eq!(next.code, 0, "{next:?}");
+    answers(project, "the next one");
+    let names = names(project);
+    assert_eq!(names.lines().count(), 1, "{names}");
+    assert!(
+        !names.contains("candidate") && !names.contains("lock"),
+        "{names}"
+    );
+}
+
+#[test]
+fn ctrl_c_in_a_build_leaves_the_old_one_alone() {
+    let project = Project::new("int-build", "the old one", "stop-timeout = \"1s\"");
+    assert_eq!(project.rengine(&["deploy"]).code, 0);
+    let old = project.containers();
+    let dockerfile = "FROM rengine/busybox:local\nRUN echo began; sleep 50\n";
+    project.write("Dockerfile", dockerfile);
+    let mut deploy = project.start(&["deploy"]);
+    deploy.wait_for("sleep 50");
+    deploy.signal("INT");
+    let ended = deploy.finish();
+    assert_eq!(ended.code, 130, "{ended:?}");
+    assert!(ended.stderr.contains("interrupted"), "{ended:?}");
+    assert_eq!(project.containers(), old);
+    answers(&project, "the old one");
+    project.write(
+        "Dockerfile",
+        "FROM rengine/busybox:local\nCOPY index.html /www/\n\
+         CMD [\"httpd\", \"-f\", \"-p\", \"8080\", \"-h\", \"/www\"]\n",
+    );
+    converges(&project);
+}
+
+/// A deploy that waits for health: the new container has the port, the old one is stopped.
+const NEVER_HEALTHY: &str =
+    "stop-timeout = \"1s\"\nhealth = { command = [\"false\"], interval = \"200ms\" }";
+
+#[test]
+fn ctrl_c_while_it_waits_for_health_takes_the_new_one_back() {
+    let project = Project::new("int-health", "the old one", "stop-timeout = \"1s\"");
+    assert_eq!(project.rengine(&["deploy"]).code, 0);
+    let old = project.containers();
+    for signal in ["INT", "TERM"] {
+        project.configure(NEVER_HEALTHY);
+        project.write("index.html", signal);
+        let mut deploy = project.start(&["deploy", "-v"]);
+        deploy.wait_for("✔ start");
+        deploy.signal(signal);
+        let ended = deploy.finish();
+        assert_eq!(ended.code, 130, "{ended:?}");
+        assert_eq!(project.containers(), old, "{ended:?}");
+        answers(&project, "the old one");
+    }
+    converges(&project);
+}
+
+#[test]
+fn after_a_kill_the_next_deploy_converges() {
+    let project = Project::new("kill", "the old one", "stop-timeout = \"1s\"");
+    assert_eq!(project.rengine(&["deploy"]).code, 0);
+    for step in ["✔ build", "✔ create", "✔ stop", "✔ start"] {
+        project.configure(NEVER_HEALTHY);
+        project.write("index.html", step);
+        let mut deploy = project.start(&["deploy", "-v"]);
+        deploy.wait_for(step);
+        deploy.signal("KILL");
+        deploy.finish();
+        converges(&project);
+    }
+}
+
+#[test]
+fn two_deploys_at_once_do_not_meet() {
+    let project = Project::new("two", "the old one", NEVER_HEALTHY);
+    let mut first = project.start(&["deploy", "-v"]);
+    first.wait_for("✔ start");
+    project.write("index.html", "another");
+    let second = project.rengine(&["deploy"]);
+    assert_eq!(second.code, 5, "{second:?}");
+    for text in ["is being deployed by", "rengine deploy", "--break-lock"] {
+        assert!(second.stderr.contains(text), "{text}: {second:?}");
+    }
+    first.signal("INT");
+    assert_eq!(first.finish().code, 130);
+    assert!(
+        project.containers().is_empty(),
+        "a first release leaves nothing"
+    );
+    converges(&project);
+}
