@@ -1,0 +1,170 @@
+//! What the tests share that need a real daemon.
+
+// Each test file is a program of its own, and none uses all of this.
+#![allow(dead_code)]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use rengine::app::{ContainerSpec, ImageBuild};
+use rengine::context::Context;
+use rengine::docker::{BuildEvent, BuilderChoice, BuiltImage, Docker, DockerError, Endpoint};
+use tokio::sync::mpsc;
+
+/// A static binary to build images from, where nothing can be pulled.
+pub const BUSYBOX: &str = "/bin/busybox";
+
+/// Connects to the daemon that DOCKER_HOST names, or the usual one.
+pub async fn connect() -> Docker {
+    connect_with(BuilderChoice::Automatic).await
+}
+
+/// As [`connect`], with a choice of builder.
+pub async fn connect_with(builder: BuilderChoice) -> Docker {
+    let endpoint = Endpoint::discover(None, &|name| std::env::var(name).ok());
+    let endpoint = endpoint.unwrap_or_else(|error| no_daemon(&error.to_string()));
+    let docker = Docker::connect(endpoint, builder).await;
+    docker.unwrap_or_else(|error| no_daemon(&error.to_string()))
+}
+
+/// A test without a daemon shows nothing, so it fails.
+pub fn no_daemon(reason: &str) -> ! {
+    panic!("no Docker daemon answers: run ./dev setup ({reason})")
+}
+
+/// A name that nothing else on the daemon has.
+pub fn unique(what: &str) -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    format!("dk-{what}-{}-{count}", std::process::id())
+}
+
+/// Removes containers and images of a test at its end, however it ends.
+#[derive(Default)]
+pub struct Cleanup {
+    containers: Vec<String>,
+    images: Vec<String>,
+}
+
+impl Cleanup {
+    /// A container to remove, by id or name.
+    pub fn container(&mut self, id: impl Into<String>) {
+        self.containers.push(id.into());
+    }
+
+    /// An image to remove, by id or tag.
+    pub fn image(&mut self, id: impl Into<String>) {
+        self.images.push(id.into());
+    }
+}
+
+impl Drop for Cleanup {
+    fn drop(&mut self) {
+        let containers = std::mem::take(&mut self.containers);
+        let images = std::mem::take(&mut self.images);
+        // On a thread of its own: drop can't wait, and the test's runtime is at its end.
+        let cleaning = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+            runtime.block_on(async {
+                let docker = connect().await;
+                for id in containers {
+                    let _ = docker.remove(&id, true).await;
+                }
+                for id in images {
+                    let _ = docker.remove_image(&id).await;
+                }
+            });
+        });
+        let _ = cleaning.join();
+    }
+}
+
+/// A folder with these files, and busybox as `busybox`.
+pub fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (path, text) in files {
+        let path = folder.path().join(path);
+        std::fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+        std::fs::write(path, text).expect("a file");
+    }
+    let copied = std::fs::copy(BUSYBOX, folder.path().join("busybox"));
+    copied.expect("busybox-static is installed: run ./dev setup");
+    folder
+}
+
+/// The build of a folder with this Dockerfile.
+pub fn image_build(folder: &Path, dockerfile: &str) -> ImageBuild {
+    ImageBuild {
+        context: folder.to_owned(),
+        dockerfile_path: "Dockerfile".to_owned(),
+        dockerfile: Some(dockerfile.to_owned()),
+        args: BTreeMap::new(),
+        labels: BTreeMap::new(),
+        target: None,
+        platform: None,
+        cache_from: Vec::new(),
+        no_cache: false,
+        generated: BTreeMap::new(),
+    }
+}
+
+/// A Dockerfile's start, after which there are a shell and its tools.
+pub const WITH_SHELL: &str = "FROM scratch\nCOPY busybox /bin/busybox\nRUN [\"/bin/busybox\", \"--install\", \"-s\", \"/bin\"]\n";
+
+/// Builds, and gives all events too.
+pub async fn build(
+    docker: &Docker,
+    build: &ImageBuild,
+    tags: &[String],
+) -> (Result<BuiltImage, DockerError>, Vec<BuildEvent>) {
+    let context = Context::load(build).expect("a context");
+    let (sender, mut receiver) = mpsc::channel(16);
+    let labels = BTreeMap::new();
+    let building = docker.build(build, &context, tags, &labels, sender);
+    let listening = async {
+        let mut events = Vec::new();
+        while let Some(event) = receiver.recv().await {
+            events.push(event);
+        }
+        events
+    };
+    tokio::join!(building, listening)
+}
+
+/// An image with a shell, for containers; built once, and left to be reused.
+pub async fn shell_image(docker: &Docker) -> String {
+    let folder = folder(&[]);
+    let dockerfile = format!("{WITH_SHELL}EXPOSE 80\nCMD [\"sleep\", \"300\"]\n");
+    let tags = ["dk-shell:1".to_owned()];
+    let (built, _) = build(docker, &image_build(folder.path(), &dockerfile), &tags).await;
+    built.expect("an image with a shell").id
+}
+
+/// A container's spec that runs this command, and is not started again when it ends.
+pub fn shell(script: &str) -> ContainerSpec {
+    ContainerSpec {
+        command: Some(vec!["sh".to_owned(), "-c".to_owned(), script.to_owned()]),
+        restart: rengine::app::RestartPolicy::No,
+        stop_timeout: Some(std::time::Duration::from_secs(1)),
+        ..ContainerSpec::default()
+    }
+}
+
+/// Runs the `docker` command and gives its output, or what it said against it.
+pub fn cli(
+    program: &str,
+    arguments: &[&str],
+    environment: &[(&str, &str)],
+) -> Result<Vec<u8>, String> {
+    let output = Command::new(program)
+        .args(arguments)
+        .envs(environment.iter().copied())
+        .output();
+    let output = output.map_err(|error| format!("{program}: {error}"))?;
+    match output.status.success() {
+        true => Ok(output.stdout),
+        false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+    }
+}
