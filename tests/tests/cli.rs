@@ -202,3 +202,21 @@ fn colour_is_for_terminals_and_can_be_had_without() {
     let piped = project.rengine(&["plan"]);
     assert!(!piped.stdout.contains('\u{1b}'), "{piped:?}");
 }
+
+#[test]
+fn the_readme_has_the_exit_codes_of_the_help() {
+    let project = Project::new("codes", "hello", "");
+    let help = project.rengine(&["--help"]).stdout;
+    let (_, codes) = help.split_once("Exit codes:\n").expect("the codes");
+    let told: Vec<_> = codes
+        .lines()
+        .filter_map(|line| line.trim().split_once(' '))
+        .map(|(code, meaning)| format!("| {code} | {} |", meaning.trim()))
+        .collect();
+    let readme = include_str!("../../README.md");
+    let rows: Vec<_> = readme
+        .lines()
+        .filter(|line| line.starts_with("| ") && line.contains(char::is_numeric))
+        .collect();
+    assert_eq!(rows, told);
+}
