@@ -17,6 +17,8 @@ use crate::plugin::{
 /// How long a container without any check has to run before it counts as healthy: what is
 /// misconfigured usually ends at once.
 const MIN_UPTIME: Duration = Duration::from_secs(1);
+/// Time between the first two probes of a new container; it doubles up to the check's interval.
+const FIRST_INTERVAL: Duration = Duration::from_millis(50);
 /// Time between two looks at what the daemon says.
 const DAEMON_INTERVAL: Duration = Duration::from_millis(100);
 /// Time between two calls of plugins' `health` hooks.
@@ -128,19 +130,23 @@ impl HealthGate<'_> {
     ) -> Result<(), DeployError> {
         let started = Instant::now();
         let mut failed = 0;
+        // Most apps are up long before one interval is over.
+        let mut pause = FIRST_INTERVAL.min(check.interval);
         loop {
             match probe(check, container).await {
                 Ok(()) => return Ok(()),
                 Err(why) => *last = why,
             }
             if started.elapsed() > check.start_period {
+                pause = check.interval;
                 failed += 1;
                 if failed >= check.retries {
                     let why = format!("{last} ({}, {failed} times in a row)", check.probe);
                     return Err(self.unhealthy(&detail.name, why));
                 }
             }
-            tokio::time::sleep(check.interval).await;
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(check.interval);
         }
     }
 
