@@ -411,7 +411,7 @@ fn a_giant_list_of_nothing_is_refused_by_the_setter() {
         // A million empty texts have no length to count.
         let body = "(drop (memory.grow (i32.const 200)))
             (call $set_command (local.get $spec) (i32.const 1)
-              (i32.const 65536) (i32.const 1000000) (i32.const 2048))
+              (i32.const 131072) (i32.const 1000000) (i32.const 2048))
             (return (call $check (i32.const 2048)))";
         let told = lab.attack(&pre_run(SET_COMMAND, body)).await;
         assert_contains(&told, "the command has 1000000 elements");

@@ -79,6 +79,7 @@ impl HostImageBuild for State {
     }
 
     fn set_arg(&mut self, this: Handle, name: String, value: String) -> Changed {
+        self.limiter.collect(name.len() + value.len())?;
         self.change_build(&this, |build| {
             variable(&name)?;
             text("the build argument", &value)?;
@@ -99,6 +100,7 @@ impl HostImageBuild for State {
     }
 
     fn set_label(&mut self, this: Handle, name: String, value: String) -> Changed {
+        self.limiter.collect(name.len() + value.len())?;
         self.change_build(&this, |build| {
             label(&name)?;
             text("the label", &value)?;
@@ -205,6 +207,7 @@ impl HostImageBuild for State {
         contents: Vec<u8>,
         executable: bool,
     ) -> Changed {
+        self.limiter.collect(path.len())?;
         self.change_build(&this, |build| {
             inside_context(&path)?;
             if path == build.dockerfile_path {
