@@ -64,6 +64,20 @@ impl State {
         let SpecResource { spec, grants, .. } = self.table.get_mut(handle)?;
         Ok(change(spec, grants))
     }
+
+    /// A change that adds to a collection, whose bytes count.
+    fn collect_spec(
+        &mut self,
+        handle: &Handle,
+        bytes: usize,
+        change: impl FnOnce(&mut ContainerSpec, &Grants) -> Result<(), ChangeError>,
+    ) -> Changed {
+        let changed = self.change_spec(handle, change)?;
+        if changed.is_ok() {
+            self.limiter.collect(bytes)?;
+        }
+        Ok(changed)
+    }
 }
 
 fn optional<T: ?Sized>(
@@ -173,8 +187,8 @@ impl HostContainerSpec for State {
     }
 
     fn set_env(&mut self, this: Handle, name: String, value: String) -> Changed {
-        self.limiter.collect(name.len() + value.len())?;
-        self.change_spec(&this, |spec, _| {
+        let bytes = name.len() + value.len();
+        self.collect_spec(&this, bytes, |spec, _| {
             variable(&name)?;
             text("the variable", &value)?;
             spec.env.insert(name, value);
@@ -194,8 +208,8 @@ impl HostContainerSpec for State {
     }
 
     fn set_label(&mut self, this: Handle, name: String, value: String) -> Changed {
-        self.limiter.collect(name.len() + value.len())?;
-        self.change_spec(&this, |spec, _| {
+        let bytes = name.len() + value.len();
+        self.collect_spec(&this, bytes, |spec, _| {
             label(&name)?;
             text("the label", &value)?;
             spec.labels.insert(name, value);
@@ -272,8 +286,8 @@ impl HostContainerSpec for State {
     }
 
     fn set_tmpfs(&mut self, this: Handle, path: String, options: String) -> Changed {
-        self.limiter.collect(path.len() + options.len())?;
-        self.change_spec(&this, |spec, _| {
+        let bytes = path.len() + options.len();
+        self.collect_spec(&this, bytes, |spec, _| {
             absolute("the mount's path", &path)?;
             line("the options", &options)?;
             spec.tmpfs.insert(path, options);
@@ -304,8 +318,8 @@ impl HostContainerSpec for State {
     }
 
     fn add_security_option(&mut self, this: Handle, option: String) -> Changed {
-        self.limiter.collect(option.len())?;
-        self.change_spec(&this, |spec, grants| {
+        let bytes = option.len();
+        self.collect_spec(&this, bytes, |spec, grants| {
             line("the option", &option)?;
             // Tightening it has a setter of its own; what is left chooses or drops a profile.
             grants.allows_security_option(&option)?;
@@ -373,10 +387,8 @@ impl HostContainerSpec for State {
     }
 
     fn add_device(&mut self, this: Handle, device: Device) -> Changed {
-        self.limiter.collect(
-            device.host_path.len() + device.container_path.len() + device.permissions.len(),
-        )?;
-        self.change_spec(&this, |spec, grants| {
+        let bytes = device.host_path.len() + device.container_path.len() + device.permissions.len();
+        self.collect_spec(&this, bytes, |spec, grants| {
             absolute("the device's path", &device.host_path)?;
             absolute("the device's path in the container", &device.container_path)?;
             line("the device's permissions", &device.permissions)?;
