@@ -16,6 +16,7 @@ mod host;
 mod inspect;
 mod limits;
 mod log;
+mod output;
 
 pub use access::{
     ContainerAccess, ContextAccess, HttpRequest, HttpResponse, MAX_HTTP_BODY, NoContext,

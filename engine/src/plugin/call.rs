@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use wasmtime::Store;
-use wasmtime::component::ResourceTable;
-use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
+use wasmtime::component::{ResourceTable, ResourceTableError};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_config::WasiConfigVariables;
 
@@ -13,8 +12,9 @@ use super::bindings::rengine::plugin::types;
 use super::capability::build::BuildResource;
 use super::capability::container::SpecResource;
 use super::capability::running::RunningResource;
-use super::limits::{Exceeded, HOSTCALL_BYTES, Limiter, MAX_STDIO_BYTES};
+use super::limits::{Exceeded, HOSTCALL_BYTES, Limiter, MAX_HANDLES, MAX_REASON_BYTES};
 use super::log::{Level, LogRecord, LogSink};
+use super::output::Output;
 use super::{
     Change, ContainerAccess, ContextAccess, Hook, Plugin, PluginError, Refusal, Settings, change,
 };
@@ -53,7 +53,7 @@ pub struct State {
     pub config: WasiConfigVariables,
     pub log: Logger,
     wasi: WasiCtx,
-    stderr: MemoryOutputPipe,
+    printed: Output,
 }
 
 /// Where the messages of one call go, and whom they are attributed to.
@@ -88,14 +88,16 @@ impl WasiView for State {
 
 impl State {
     pub fn new(settings: &Settings, hook: Hook, service: &str, sink: LogSink) -> Self {
-        let stderr = MemoryOutputPipe::new(MAX_STDIO_BYTES);
+        let printed = Output::default();
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(MAX_HANDLES);
         // Nothing is inherited: no files, no network, no environment, no arguments.
         let wasi = WasiCtx::builder()
-            .stdout(stderr.clone())
-            .stderr(stderr.clone())
+            .stdout(printed.clone())
+            .stderr(printed.clone())
             .build();
         Self {
-            table: ResourceTable::new(),
+            table,
             limiter: Limiter::new(settings.memory),
             config: settings
                 .config
@@ -109,9 +111,25 @@ impl State {
                 service: service.to_owned(),
             },
             wasi,
-            stderr,
+            printed,
         }
     }
+
+    /// The end of what the guest printed.
+    pub fn printed(&self) -> Vec<u8> {
+        self.printed.end()
+    }
+}
+
+/// A text for people: a plugin that hands over a novel is not to fill their screens.
+fn bounded(text: String) -> String {
+    cut(&text, MAX_REASON_BYTES).unwrap_or(text)
+}
+
+/// The beginning of a text that is longer than `limit`.
+fn cut(text: &str, limit: usize) -> Option<String> {
+    let start = &text[..text.floor_char_boundary(limit)];
+    (start.len() < text.len()).then(|| format!("{start}… ({} bytes)", text.len()))
 }
 
 /// A store for one call, with every limit set.
@@ -119,6 +137,11 @@ pub fn store(engine: &wasmtime::Engine, state: State) -> Store<State> {
     let mut store = Store::new(engine, state);
     store.limiter(|state| &mut state.limiter);
     store.set_hostcall_fuel(HOSTCALL_BYTES);
+    // What the tables below do not hold, such as resources of the guest's own.
+    store.set_max_component_handles(2 * MAX_HANDLES);
+    if let Some(table) = store.concurrent_resource_table() {
+        table.set_max_capacity(MAX_HANDLES);
+    }
     // A guest that computes gives way at every epoch, so that the timer around the call, which
     // also covers time spent in host functions, gets its turn.
     store.set_epoch_deadline(1);
@@ -129,8 +152,8 @@ pub fn store(engine: &wasmtime::Engine, state: State) -> Store<State> {
 impl From<types::Refusal> for Refusal {
     fn from(refusal: types::Refusal) -> Self {
         Self {
-            reason: refusal.reason,
-            hint: refusal.hint,
+            reason: bounded(refusal.reason),
+            hint: refusal.hint.map(bounded),
         }
     }
 }
@@ -234,9 +257,9 @@ impl Plugin {
         let hook = Hook::Health;
         let (answer, _) = call!(self, hook, context, sink, indices, call_check, resource)?;
         let status = match self.accept(hook, context, answer)? {
-            exports::health::Status::Starting(why) => HealthStatus::Starting(why),
+            exports::health::Status::Starting(why) => HealthStatus::Starting(bounded(why)),
             exports::health::Status::Healthy => HealthStatus::Healthy,
-            exports::health::Status::Unhealthy(why) => HealthStatus::Unhealthy(why),
+            exports::health::Status::Unhealthy(why) => HealthStatus::Unhealthy(bounded(why)),
         };
         Ok(Some(status))
     }
@@ -248,12 +271,15 @@ impl Plugin {
         context: &CallContext,
         answer: Result<T, types::Refusal>,
     ) -> Result<T, PluginError> {
-        answer.map_err(|refusal| PluginError::Refused {
-            plugin: self.name().to_owned(),
-            hook,
-            service: context.service.clone(),
-            help: refusal.hint.clone(),
-            refusal: refusal.into(),
+        answer.map_err(|refusal| {
+            let refusal = Refusal::from(refusal);
+            PluginError::Refused {
+                plugin: self.name().to_owned(),
+                hook,
+                service: context.service.clone(),
+                help: refusal.hint.clone(),
+                refusal,
+            }
         })
     }
 }
@@ -272,32 +298,36 @@ fn outcome<T>(
     settings: &Settings,
     hook: Hook,
     context: &CallContext,
-    store: Store<State>,
+    mut store: Store<State>,
     done: Result<wasmtime::Result<T>, tokio::time::error::Elapsed>,
 ) -> Result<T, PluginError> {
-    let stderr = store.data().stderr.contents();
+    let printed = store.data().printed();
     let (plugin, service) = (settings.name.clone(), context.service.clone());
     match done {
         Ok(Ok(value)) => {
-            for line in String::from_utf8_lossy(&stderr).lines() {
-                let context = String::from("output");
-                store.data().log.log(Level::Debug, context, line.to_owned());
+            let State { limiter, log, .. } = store.data_mut();
+            for line in String::from_utf8_lossy(&printed).lines() {
+                // Printing is no reason to fail: what is more than can be logged is dropped.
+                if limiter.log(line.len()).is_err() {
+                    break;
+                }
+                log.log(Level::Debug, "output".to_owned(), line.to_owned());
             }
             Ok(value)
         }
-        Ok(Err(error)) => Err(match error.downcast_ref::<Exceeded>() {
+        Ok(Err(error)) => Err(match exceeded(&error) {
             Some(cause) => PluginError::Limit {
-                help: limit_help(cause, &plugin),
+                help: limit_help(&cause, &plugin),
                 plugin,
                 hook,
                 service,
-                cause: cause.clone(),
+                cause,
             },
             None => PluginError::Failed {
                 plugin,
                 hook,
                 service,
-                cause: failure(&error, &stderr),
+                cause: failure(&error, &printed),
             },
         }),
         Err(_) => Err(PluginError::Timeout {
@@ -309,20 +339,37 @@ fn outcome<T>(
     }
 }
 
-fn limit_help(cause: &Exceeded, plugin: &str) -> Option<String> {
+/// The limit that ended a call, if one did.
+pub(super) fn exceeded(error: &wasmtime::Error) -> Option<Exceeded> {
+    if let Some(exceeded) = error.downcast_ref::<Exceeded>() {
+        return Some(exceeded.clone());
+    }
+    let full = matches!(
+        error.downcast_ref::<ResourceTableError>(),
+        Some(ResourceTableError::Full)
+    );
+    full.then_some(Exceeded::Handles)
+}
+
+pub(super) fn limit_help(cause: &Exceeded, plugin: &str) -> Option<String> {
     match cause {
         Exceeded::Memory { .. } => Some(format!(
             "if it needs more, raise `memory` under [plugins.{plugin}] in plugins.toml"
         )),
-        Exceeded::Table { .. } | Exceeded::Log | Exceeded::Changes => None,
+        Exceeded::Table { .. }
+        | Exceeded::Log
+        | Exceeded::Changes
+        | Exceeded::ChangedBytes
+        | Exceeded::Handles => None,
     }
 }
 
 /// Why a call broke: the trap's own words, and the last lines of standard error, which hold
 /// the panic's or exception's message in most languages.
-pub(super) fn failure(error: &wasmtime::Error, stderr: &[u8]) -> String {
+pub(super) fn failure(error: &wasmtime::Error, printed: &[u8]) -> String {
     const LAST_LINES: usize = 12;
-    let root = error.root_cause().to_string();
+    const MAX_LINE_BYTES: usize = 1 << 10;
+    let root = bounded(error.root_cause().to_string());
     let mut text = match error.downcast_ref::<wasmtime::Trap>() {
         Some(wasmtime::Trap::UnreachableCodeReached) => {
             "it trapped: it gave up (unreachable code, as after a panic)".to_owned()
@@ -331,11 +378,11 @@ pub(super) fn failure(error: &wasmtime::Error, stderr: &[u8]) -> String {
         Some(trap) => format!("it trapped: {trap}"),
         None => root,
     };
-    let stderr = String::from_utf8_lossy(stderr);
-    let lines: Vec<&str> = stderr.lines().collect();
+    let printed = String::from_utf8_lossy(printed);
+    let lines: Vec<&str> = printed.lines().collect();
     for line in lines.iter().skip(lines.len().saturating_sub(LAST_LINES)) {
         text.push_str("\n  | ");
-        text.push_str(line);
+        text.push_str(cut(line, MAX_LINE_BYTES).as_deref().unwrap_or(line));
     }
     text
 }

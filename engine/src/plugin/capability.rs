@@ -7,7 +7,7 @@ pub mod log;
 pub mod running;
 
 use super::bindings::rengine::plugin::types::ChangeError;
-use super::limits::MAX_TEXT_BYTES;
+use super::limits::{MAX_ELEMENTS, MAX_TEXT_BYTES};
 use crate::grants::Denied;
 use crate::plan::observed::label;
 
@@ -49,7 +49,18 @@ fn line(what: &str, value: &str) -> Result<(), ChangeError> {
     Ok(())
 }
 
+/// A list of bearable length: empty texts have no bytes to count.
+fn elements(what: &str, count: usize, limit: usize) -> Result<(), ChangeError> {
+    if count > limit {
+        return invalid(format!(
+            "{what} has {count} elements, and {limit} is the limit"
+        ));
+    }
+    Ok(())
+}
+
 fn texts(what: &str, values: &[String]) -> Result<(), ChangeError> {
+    elements(what, values.len(), MAX_ELEMENTS)?;
     if values.iter().map(String::len).sum::<usize>() > MAX_TEXT_BYTES {
         return invalid(format!("{what} is longer than {MAX_TEXT_BYTES} bytes"));
     }

@@ -14,7 +14,7 @@ use super::bindings::{self, exports::rengine::plugin as exports};
 use super::cache::Cache;
 use super::call::{self, State};
 use super::inspect::{self, Inspection};
-use super::limits::{EPOCH, Exceeded, MAX_STACK};
+use super::limits::{EPOCH, MAX_STACK};
 use super::{Hook, LoadError, LogSink};
 use crate::app::{ByteSize, hex};
 use crate::grants::Grants;
@@ -137,11 +137,24 @@ impl PluginHost {
                 Some("it was built for an interface that this rengine does not have".to_owned()),
             )
         })?;
+        let has = |hook: Hook| inspection.hooks.contains(&hook);
+        let unfit = |hook: Hook, cause: wasmtime::Error| {
+            let (cause, help) = unfit(hook, &cause);
+            error(cause, Some(help))
+        };
+        macro_rules! indices {
+            ($hook:expr, $interface:ident) => {
+                has($hook)
+                    .then(|| exports::$interface::GuestIndices::new(&pre))
+                    .transpose()
+                    .map_err(|cause| unfit($hook, cause))?
+            };
+        }
         let indices = Indices {
-            pre_build: exports::pre_build::GuestIndices::new(&pre).ok(),
-            pre_run: exports::pre_run::GuestIndices::new(&pre).ok(),
-            post_run: exports::post_run::GuestIndices::new(&pre).ok(),
-            health: exports::health::GuestIndices::new(&pre).ok(),
+            pre_build: indices!(Hook::PreBuild, pre_build),
+            pre_run: indices!(Hook::PreRun, pre_run),
+            post_run: indices!(Hook::PostRun, post_run),
+            health: indices!(Hook::Health, health),
         };
         let plugin = Plugin {
             settings: Arc::new(settings.clone()),
@@ -293,47 +306,59 @@ impl Plugin {
                 post_run,
                 health,
             } = &*self.indices;
-            if let Some(indices) = pre_build {
-                indices.load(&mut store, &instance)?;
+            // Which hook does not fit is told by the inner result, in words.
+            macro_rules! fits {
+                ($indices:expr, $hook:expr) => {
+                    if let Some(indices) = $indices
+                        && let Err(cause) = indices.load(&mut store, &instance)
+                    {
+                        return wasmtime::error::Ok(Err(unfit($hook, &cause)));
+                    }
+                };
             }
-            if let Some(indices) = pre_run {
-                indices.load(&mut store, &instance)?;
-            }
-            if let Some(indices) = post_run {
-                indices.load(&mut store, &instance)?;
-            }
-            if let Some(indices) = health {
-                indices.load(&mut store, &instance)?;
-            }
-            wasmtime::error::Ok(())
+            fits!(pre_build, Hook::PreBuild);
+            fits!(pre_run, Hook::PreRun);
+            fits!(post_run, Hook::PostRun);
+            fits!(health, Hook::Health);
+            wasmtime::error::Ok(Ok(()))
         };
         match tokio::time::timeout(self.settings.timeout, trial).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(match error.downcast_ref::<Exceeded>() {
+            Ok(Ok(fits)) => fits.map_err(|(cause, help)| (cause, Some(help))),
+            Ok(Err(error)) => Err(match call::exceeded(&error) {
                 Some(limit) => (
                     format!("when it starts, {limit}"),
-                    Some(format!(
-                        "raise `memory` under [plugins.{}] in plugins.toml",
-                        self.name()
-                    )),
+                    call::limit_help(&limit, self.name()),
                 ),
-                None => (
-                    format!("{error:#}"),
-                    Some(format!(
-                        "build it against the WIT of `rengine:plugin@{}`",
-                        super::WIT_VERSION
-                    )),
-                ),
+                None => {
+                    let cause = call::failure(&error, &store.data().printed());
+                    let help = "this is a bug in the plugin: tell its author";
+                    (format!("when it starts, {cause}"), Some(help.to_owned()))
+                }
             }),
             Err(_) => Err((
                 format!(
                     "it did not start within {}",
                     humantime::format_duration(self.settings.timeout)
                 ),
-                None,
+                Some(format!(
+                    "if it needs more time, raise `timeout` under [plugins.{}] in plugins.toml",
+                    self.name()
+                )),
             )),
         }
     }
+}
+
+/// Why a hook that is exported is not the one that this host calls, with help.
+fn unfit(hook: Hook, cause: &wasmtime::Error) -> (String, String) {
+    let interface = hook.interface();
+    (
+        format!("it exports {interface} with other types than this rengine's: {cause:#}"),
+        format!(
+            "build it against the WIT of `rengine:plugin@{}`",
+            super::WIT_VERSION
+        ),
+    )
 }
 
 fn engine() -> wasmtime::Result<Engine> {

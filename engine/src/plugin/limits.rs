@@ -21,7 +21,19 @@ pub const MAX_READ_BYTES: usize = 8 << 20;
 /// All files that plugins generate for one build, in bytes.
 pub const MAX_GENERATED_BYTES: usize = 64 << 20;
 /// Setter calls of one call of a hook.
-pub const MAX_CHANGES: usize = 5_000;
+pub const MAX_CHANGES: usize = 20_000;
+/// Names and values that one call of a hook hands to setters that collect them, in bytes.
+pub const MAX_CHANGED_BYTES: usize = 16 << 20;
+/// Elements of a list that a plugin hands to a setter.
+pub const MAX_ELEMENTS: usize = 10_000;
+/// Capabilities in a list; Linux has 41.
+pub const MAX_CAPABILITIES: usize = 100;
+/// What a plugin says to people in one answer, in bytes.
+pub const MAX_REASON_BYTES: usize = 4 << 10;
+/// Method, path and header fields of an HTTP request, in bytes.
+pub const MAX_HTTP_HEAD_BYTES: usize = 64 << 10;
+/// Handles that an instance holds at a time: WASI's resources, tasks, streams and the like.
+pub const MAX_HANDLES: usize = 10_000;
 /// Elements of all tables of an instance. StarlingMonkey, the largest seen, needs 7 688.
 const MAX_TABLE_ELEMENTS: usize = 100_000;
 /// Core instances in a component. Python, the largest seen, needs 14.
@@ -60,6 +72,15 @@ pub enum Exceeded {
     /// Setter calls.
     #[error("it made more than {MAX_CHANGES} changes in one call")]
     Changes,
+    /// Bytes handed to setters.
+    #[error(
+        "its changes have more than {} of text in one call",
+        ByteSize(MAX_CHANGED_BYTES as u64)
+    )]
+    ChangedBytes,
+    /// Handles.
+    #[error("it holds too many handles: {MAX_HANDLES} is the limit")]
+    Handles,
 }
 
 /// Counts what one instance takes.
@@ -70,6 +91,7 @@ pub struct Limiter {
     table_used: usize,
     log_used: usize,
     changes: usize,
+    changed_bytes: usize,
 }
 
 impl Limiter {
@@ -80,6 +102,7 @@ impl Limiter {
             table_used: 0,
             log_used: 0,
             changes: 0,
+            changed_bytes: 0,
         }
     }
 
@@ -101,14 +124,33 @@ impl Limiter {
         }
         Ok(())
     }
+
+    /// Counts what a setter adds to a collection. Each text has a limit of its own, and a guest
+    /// that needs little memory for one could fill the host's with twenty thousand.
+    pub fn collect(&mut self, bytes: usize) -> Result<()> {
+        self.changed_bytes = self.changed_bytes.saturating_add(bytes);
+        if self.changed_bytes > MAX_CHANGED_BYTES {
+            return Err(Exceeded::ChangedBytes.into());
+        }
+        Ok(())
+    }
 }
 
 impl ResourceLimiter for Limiter {
     // Refused growth is a trap and not -1: a guest that can't have memory can do nothing useful,
     // and its own way of dying tells nobody why.
-    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> Result<bool> {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> Result<bool> {
+        // Past its own maximum a memory does not grow whatever is said here.
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(false);
+        }
         // The limit holds for all memories of the component together.
-        let total = self.memory_used - current.min(self.memory_used) + desired;
+        let total = sum(self.memory_used, current, desired);
         if total as u64 > self.memory.0 {
             let wanted = ByteSize(total as u64);
             let limit = self.memory;
@@ -118,8 +160,16 @@ impl ResourceLimiter for Limiter {
         Ok(true)
     }
 
-    fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> Result<bool> {
-        let total = self.table_used - current.min(self.table_used) + desired;
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> Result<bool> {
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(false);
+        }
+        let total = sum(self.table_used, current, desired);
         if total > MAX_TABLE_ELEMENTS {
             return Err(Exceeded::Table { wanted: total }.into());
         }
@@ -138,4 +188,10 @@ impl ResourceLimiter for Limiter {
     fn memories(&self) -> usize {
         MAX_MEMORIES
     }
+}
+
+/// What is used once one part of it has grown. A 64-bit memory can ask for more than a number
+/// holds, together with what others have.
+fn sum(used: usize, current: usize, desired: usize) -> usize {
+    used.saturating_sub(current).saturating_add(desired)
 }

@@ -49,6 +49,20 @@ impl State {
         self.limiter.change()?;
         Ok(change(&mut self.table.get_mut(handle)?.build))
     }
+
+    /// A change that adds to a collection, whose bytes count.
+    fn collect_build(
+        &mut self,
+        handle: &Handle,
+        bytes: usize,
+        change: impl FnOnce(&mut ImageBuild) -> Result<(), ChangeError>,
+    ) -> Changed {
+        let changed = self.change_build(handle, change)?;
+        if changed.is_ok() {
+            self.limiter.collect(bytes)?;
+        }
+        Ok(changed)
+    }
 }
 
 impl Host for State {}
@@ -79,7 +93,8 @@ impl HostImageBuild for State {
     }
 
     fn set_arg(&mut self, this: Handle, name: String, value: String) -> Changed {
-        self.change_build(&this, |build| {
+        let bytes = name.len() + value.len();
+        self.collect_build(&this, bytes, |build| {
             variable(&name)?;
             text("the build argument", &value)?;
             build.args.insert(name, value);
@@ -99,7 +114,8 @@ impl HostImageBuild for State {
     }
 
     fn set_label(&mut self, this: Handle, name: String, value: String) -> Changed {
-        self.change_build(&this, |build| {
+        let bytes = name.len() + value.len();
+        self.collect_build(&this, bytes, |build| {
             label(&name)?;
             text("the label", &value)?;
             build.labels.insert(name, value);
@@ -205,7 +221,8 @@ impl HostImageBuild for State {
         contents: Vec<u8>,
         executable: bool,
     ) -> Changed {
-        self.change_build(&this, |build| {
+        let bytes = path.len();
+        self.collect_build(&this, bytes, |build| {
             inside_context(&path)?;
             if path == build.dockerfile_path {
                 return invalid("the Dockerfile is changed with `set-dockerfile`");

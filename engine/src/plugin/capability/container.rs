@@ -6,7 +6,7 @@ use std::time::Duration;
 use wasmtime::component::Resource;
 
 use super::convert::{from_wit, to_wit};
-use super::{Changed, absolute, invalid, label, line, text, texts, variable};
+use super::{Changed, absolute, elements, invalid, label, line, text, texts, variable};
 use crate::app::{ByteSize, ContainerSpec, Cpus, MountSource};
 use crate::grants::Grants;
 use crate::plugin::bindings::rengine::plugin::container::{
@@ -14,6 +14,7 @@ use crate::plugin::bindings::rengine::plugin::container::{
 };
 use crate::plugin::bindings::rengine::plugin::types::{ChangeError, HealthCheck, Protocol};
 use crate::plugin::call::State;
+use crate::plugin::limits::MAX_CAPABILITIES;
 
 /// Docker's own smallest memory limit.
 const MIN_MEMORY: ByteSize = ByteSize::mib(6);
@@ -63,6 +64,20 @@ impl State {
         let SpecResource { spec, grants, .. } = self.table.get_mut(handle)?;
         Ok(change(spec, grants))
     }
+
+    /// A change that adds to a collection, whose bytes count.
+    fn collect_spec(
+        &mut self,
+        handle: &Handle,
+        bytes: usize,
+        change: impl FnOnce(&mut ContainerSpec, &Grants) -> Result<(), ChangeError>,
+    ) -> Changed {
+        let changed = self.change_spec(handle, change)?;
+        if changed.is_ok() {
+            self.limiter.collect(bytes)?;
+        }
+        Ok(changed)
+    }
 }
 
 fn optional<T: ?Sized>(
@@ -83,6 +98,9 @@ fn namespace(kind: &str, mode: Option<&str>, grants: &Grants) -> Result<(), Chan
 }
 
 fn capabilities(names: Vec<String>) -> Result<Vec<String>, ChangeError> {
+    // Few, since they are compared with each other.
+    elements("the list of capabilities", names.len(), MAX_CAPABILITIES)?;
+    texts("the list of capabilities", &names)?;
     names
         .into_iter()
         .map(|name| {
@@ -169,7 +187,8 @@ impl HostContainerSpec for State {
     }
 
     fn set_env(&mut self, this: Handle, name: String, value: String) -> Changed {
-        self.change_spec(&this, |spec, _| {
+        let bytes = name.len() + value.len();
+        self.collect_spec(&this, bytes, |spec, _| {
             variable(&name)?;
             text("the variable", &value)?;
             spec.env.insert(name, value);
@@ -189,7 +208,8 @@ impl HostContainerSpec for State {
     }
 
     fn set_label(&mut self, this: Handle, name: String, value: String) -> Changed {
-        self.change_spec(&this, |spec, _| {
+        let bytes = name.len() + value.len();
+        self.collect_spec(&this, bytes, |spec, _| {
             label(&name)?;
             text("the label", &value)?;
             spec.labels.insert(name, value);
@@ -266,7 +286,8 @@ impl HostContainerSpec for State {
     }
 
     fn set_tmpfs(&mut self, this: Handle, path: String, options: String) -> Changed {
-        self.change_spec(&this, |spec, _| {
+        let bytes = path.len() + options.len();
+        self.collect_spec(&this, bytes, |spec, _| {
             absolute("the mount's path", &path)?;
             line("the options", &options)?;
             spec.tmpfs.insert(path, options);
@@ -297,7 +318,8 @@ impl HostContainerSpec for State {
     }
 
     fn add_security_option(&mut self, this: Handle, option: String) -> Changed {
-        self.change_spec(&this, |spec, grants| {
+        let bytes = option.len();
+        self.collect_spec(&this, bytes, |spec, grants| {
             line("the option", &option)?;
             // Tightening it has a setter of its own; what is left chooses or drops a profile.
             grants.allows_security_option(&option)?;
@@ -365,9 +387,11 @@ impl HostContainerSpec for State {
     }
 
     fn add_device(&mut self, this: Handle, device: Device) -> Changed {
-        self.change_spec(&this, |spec, grants| {
+        let bytes = device.host_path.len() + device.container_path.len() + device.permissions.len();
+        self.collect_spec(&this, bytes, |spec, grants| {
             absolute("the device's path", &device.host_path)?;
             absolute("the device's path in the container", &device.container_path)?;
+            line("the device's permissions", &device.permissions)?;
             let known = |c: char| matches!(c, 'r' | 'w' | 'm');
             if device.permissions.is_empty() || !device.permissions.chars().all(known) {
                 return invalid("a device's permissions are any of `r`, `w` and `m`");
@@ -394,6 +418,8 @@ impl HostContainerSpec for State {
     }
 
     fn add_mount(&mut self, this: Handle, mount: Mount) -> Changed {
+        self.limiter
+            .collect(mount.target.len() + mount.source.as_ref().map_or(0, String::len))?;
         self.change_spec(&this, |spec, grants| {
             let mount = from_wit::mount(mount)?;
             absolute("the mount's target", &mount.target)?;
@@ -555,6 +581,7 @@ impl HostContainerSpec for State {
 
 /// A volume's name, by Docker's rule. A path here would be a bind mount in disguise.
 fn volume(name: &str) -> Result<(), ChangeError> {
+    line("the volume's name", name)?;
     let first = name.starts_with(|c: char| c.is_ascii_alphanumeric());
     let rest = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
     if name.len() < 2 || !first || !name.chars().all(rest) {

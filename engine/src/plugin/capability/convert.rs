@@ -110,6 +110,7 @@ pub mod from_wit {
         }
         let host_address = match port.host_address {
             None => None,
+            Some(text) if text.len() > 64 => return invalid("the address is no IP address"),
             Some(text) => match text.parse() {
                 Ok(address) => Some(address),
                 Err(_) => {

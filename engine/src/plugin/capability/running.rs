@@ -9,6 +9,7 @@ use crate::plugin::bindings::rengine::plugin::running::{
     Host, HostRunningContainer, HttpRequest, HttpResponse, Protocol, PublishedPort,
 };
 use crate::plugin::call::State;
+use crate::plugin::limits::MAX_HTTP_HEAD_BYTES;
 use crate::plugin::{ContainerAccess, MAX_HTTP_BODY, access};
 
 /// Time for an exchange with a container, where the plugin does not say.
@@ -86,6 +87,13 @@ impl HostRunningContainer for State {
         let container = self.container(&this)?;
         if request.body.len() > MAX_HTTP_BODY {
             return Ok(Err(format!("the body has more than {MAX_HTTP_BODY} bytes")));
+        }
+        let fields = request.headers.iter();
+        let head = fields.map(|(name, value)| name.len() + value.len() + 4);
+        if head.sum::<usize>() + request.method.len() + request.path.len() > MAX_HTTP_HEAD_BYTES {
+            return Ok(Err(format!(
+                "method, path and header fields have more than {MAX_HTTP_HEAD_BYTES} bytes"
+            )));
         }
         let request = access::HttpRequest {
             method: request.method,
