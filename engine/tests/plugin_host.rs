@@ -10,7 +10,7 @@ use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use component::{LOG, SET_CAP_DROP, SET_COMMAND, SET_ENV, SET_PRIVILEGED, pre_run, pre_run_with};
+use component::{SET_ENV, pre_run, pre_run_with};
 use miette::Diagnostic as _;
 use rengine::app::{ByteSize, ContainerSpec};
 use rengine::grants::Grants;
@@ -18,6 +18,19 @@ use rengine::plugin::{
     CallContext, Change, Hook, LoadError, LogRecord, LogSink, MAX_LOG_BYTES, PluginError,
     PluginHost, Settings,
 };
+
+/// Logs `(level, context, message)`.
+const LOG: &str = r#"(import "wasi:logging/logging@0.1.0-draft" "log"
+    (func $log (param i32 i32 i32 i32 i32)))"#;
+/// Replaces the capabilities to drop.
+const SET_CAP_DROP: &str = r#"(import "rengine:plugin/container@0.1.0"
+    "[method]container-spec.set-cap-drop" (func $set_cap_drop (param i32 i32 i32 i32)))"#;
+/// Replaces the command.
+const SET_COMMAND: &str = r#"(import "rengine:plugin/container@0.1.0"
+    "[method]container-spec.set-command" (func $set_command (param i32 i32 i32 i32 i32)))"#;
+/// Gives full access to the host.
+const SET_PRIVILEGED: &str = r#"(import "rengine:plugin/container@0.1.0"
+    "[method]container-spec.set-privileged" (func $set_privileged (param i32 i32 i32)))"#;
 
 /// No test may take longer: a host that hangs is a failure, and not a test run that never ends.
 const HANG: Duration = Duration::from_secs(120);
@@ -374,6 +387,22 @@ fn a_trap_is_told() {
     });
 }
 
+#[test]
+fn an_exit_is_told() {
+    guarded(|| async {
+        let lab = Lab::new();
+        let packages = "package wasi:cli@0.2.0 { interface exit { exit: func(status: result); } }";
+        let imports = r#"(import "wasi:cli/exit@0.2.0" "exit" (func $exit (param i32)))"#;
+        let world = "import wasi:cli/exit@0.2.0;";
+        for status in [0, 1] {
+            let body = format!("(call $exit (i32.const {status}))");
+            let component = pre_run_with(packages, world, imports, &body, "");
+            let told = lab.attack(&component).await;
+            assert_contains(&told, &format!("exit status {status}"));
+        }
+    });
+}
+
 // Texts.
 
 #[test]
@@ -481,11 +510,10 @@ fn a_flood_of_log_lines_is_stopped() {
             let error = result.unwrap_err();
             assert!(matches!(error, PluginError::Limit { .. }), "{error:?}");
             assert_contains(&told(&error), "it logged more than 256KiB in one call");
-            let seen = seen.lock().unwrap();
+            let seen = std::mem::take(&mut *seen.lock().unwrap());
             assert!(!seen.is_empty(), "what came before the limit is there");
             assert!(seen.len() <= MAX_LOG_BYTES / 16, "{} lines", seen.len());
             assert!(seen.iter().all(|record| record.plugin == "hostile"));
-            drop(seen);
             lab.still_works().await;
         }
     });
@@ -757,6 +785,11 @@ fn files_that_are_no_plugins_are_told_apart() {
             let error = lab.load_error(&lab.file("hostile", contents)).await;
             assert_contains(&error.cause, cause);
         }
+        let huge = lab.file("huge", b"");
+        let file = std::fs::File::options().write(true).open(&huge).unwrap();
+        file.set_len(1 << 40).unwrap();
+        let error = lab.load_error(&huge).await;
+        assert_eq!(error.cause, "it has 1TiB, and 256MiB is the limit");
         let missing = lab.folder.path().join("nowhere.wasm");
         let error = lab.load_error(&missing).await;
         assert_eq!(error.cause, "there is no such file");
@@ -838,6 +871,52 @@ fn an_unknown_import_is_named_at_load() {
         let component = pre_run_with(packages, world, imports, "(call $shell)", "");
         let error = lab.load_error(&lab.file("hostile", &component)).await;
         assert_contains(&error.cause, "evil:host/shell@1.0.0");
+    });
+}
+
+/// What a component names is as long as it likes.
+#[test]
+fn a_giant_name_is_cut() {
+    guarded(|| async {
+        let lab = Lab::new();
+        let name = "a".repeat(90_000);
+        let text = format!(
+            r#"(component
+                (import "{name}" (func))
+                (instance $hook)
+                (export "rengine:plugin/pre-build@0.1.0" (instance $hook)))"#
+        );
+        let component = wat::parse_str(text).unwrap();
+        let error = lab.load_error(&lab.file("hostile", &component)).await;
+        assert_contains(&error.cause, "component imports function `aaaa");
+        assert!(error.cause.len() < 10_000, "{} bytes", error.cause.len());
+    });
+}
+
+#[test]
+fn too_many_instances_and_memories_are_told_at_load() {
+    guarded(|| async {
+        let lab = Lab::new();
+        for (item, cause) in [
+            ("", "instance count too high at 101"),
+            ("(memory 1)", "memory count too high at 17"),
+            ("(table 1 funcref)", "table count too high at 33"),
+        ] {
+            let instances = "(core instance (instantiate $m))".repeat(500);
+            let text = format!(
+                r#"(component
+                    (core module $m {item} (func (export "run")))
+                    {instances}
+                    (core instance $i (instantiate $m))
+                    (func $run (canon lift (core func $i "run")))
+                    (instance $hook (export "run" (func $run)))
+                    (export "rengine:plugin/pre-build@0.1.0" (instance $hook)))"#
+            );
+            let component = wat::parse_str(text).unwrap();
+            let error = lab.load_error(&lab.file("hostile", &component)).await;
+            assert_contains(&error.cause, "when it starts, ");
+            assert_contains(&error.cause, cause);
+        }
     });
 }
 

@@ -122,7 +122,7 @@ impl State {
 }
 
 /// A text for people: a plugin that hands over a novel is not to fill their screens.
-fn bounded(text: String) -> String {
+pub(super) fn bounded(text: String) -> String {
     cut(&text, MAX_REASON_BYTES).unwrap_or(text)
 }
 

@@ -120,7 +120,7 @@ impl PluginHost {
         let error = |cause: String, help: Option<String>| LoadError {
             plugin: settings.name.clone(),
             path: settings.path.clone(),
-            cause,
+            cause: call::bounded(cause),
             help,
         };
         let (component, digest, size, compiled) = self
@@ -190,7 +190,7 @@ impl PluginHost {
                         |stem| stem.to_string_lossy().into_owned(),
                     ),
                     path: path.to_owned(),
-                    cause,
+                    cause: call::bounded(cause),
                     help,
                 })?;
         Ok(Inspection {
@@ -412,7 +412,7 @@ fn read(path: &Path) -> Result<Vec<u8>, (String, Option<String>)> {
         let limit = ByteSize(MAX_FILE_BYTES);
         return Err((
             format!("it has {}, and {limit} is the limit", ByteSize(facts.len())),
-            None,
+            Some("see that `path` names the plugin, and leave out debug information".to_owned()),
         ));
     }
     std::fs::read(path).map_err(|error| (error.to_string(), None))

@@ -5,21 +5,9 @@ use std::path::Path;
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
-/// Logs `(level, context, message)`.
-pub const LOG: &str = r#"(import "wasi:logging/logging@0.1.0-draft" "log"
-    (func $log (param i32 i32 i32 i32 i32)))"#;
 /// Sets a variable of the container; the last parameter is where the result goes.
 pub const SET_ENV: &str = r#"(import "rengine:plugin/container@0.1.0"
     "[method]container-spec.set-env" (func $set_env (param i32 i32 i32 i32 i32 i32)))"#;
-/// Replaces the capabilities to drop.
-pub const SET_CAP_DROP: &str = r#"(import "rengine:plugin/container@0.1.0"
-    "[method]container-spec.set-cap-drop" (func $set_cap_drop (param i32 i32 i32 i32)))"#;
-/// Replaces the command.
-pub const SET_COMMAND: &str = r#"(import "rengine:plugin/container@0.1.0"
-    "[method]container-spec.set-command" (func $set_command (param i32 i32 i32 i32 i32)))"#;
-/// Gives full access to the host.
-pub const SET_PRIVILEGED: &str = r#"(import "rengine:plugin/container@0.1.0"
-    "[method]container-spec.set-privileged" (func $set_privileged (param i32 i32 i32)))"#;
 
 /// A component that exports `pre-run`, whose function has this body.
 ///
