@@ -10,7 +10,9 @@ mod execute;
 mod health;
 mod hooks;
 mod prepare;
+mod redact;
 mod release;
+mod state;
 mod transform;
 
 pub use error::{DeployError, ExitCode};
@@ -18,4 +20,5 @@ pub use event::{Event, Outcome, PluginSummary, Reporter, ServiceSummary};
 pub use execute::{Done, addresses, execute, lock_holder};
 pub use hooks::plugin_cache;
 pub use prepare::{Options, Prepared, prepare};
+pub use redact::{RedactingReporter, clean_changes, clean_plan};
 pub use release::release_id;

@@ -17,9 +17,11 @@ mod inspect;
 mod limits;
 mod log;
 mod output;
+mod state;
 
 pub use access::{
-    ContainerAccess, ContextAccess, HttpRequest, HttpResponse, MAX_HTTP_BODY, NoContext,
+    ContainerAccess, ContextAccess, Entries, ExecOutcome, HttpRequest, HttpResponse, MAX_HTTP_BODY,
+    NoContext, Resolver, StateAccess, SystemResolver,
 };
 pub use call::{CallContext, HealthStatus};
 pub use change::Change;
@@ -28,7 +30,9 @@ pub use hook::{Hook, WIT_VERSION};
 pub use host::{Plugin, PluginHost, Settings};
 pub use inspect::{Inspection, Interface};
 pub use limits::{
-    DEFAULT_MEMORY, DEFAULT_TIMEOUT, MAX_CHANGES, MAX_GENERATED_BYTES, MAX_LOG_BYTES,
-    MAX_TEXT_BYTES,
+    DEFAULT_HTTP, DEFAULT_INSTANCES, DEFAULT_LOG, DEFAULT_MEMORY, DEFAULT_RESULT,
+    DEFAULT_TABLE_ELEMENTS, DEFAULT_TIMEOUT, Limits, MAX_CHANGES, MAX_GENERATED_BYTES,
+    MAX_STATE_BYTES, MAX_TEXT_BYTES,
 };
 pub use log::{Level, LogRecord, LogSink};
+pub use state::PluginState;

@@ -18,7 +18,7 @@ pub struct DownArgs {
 }
 
 pub async fn run(global: &GlobalArgs, args: DownArgs, ui: Ui) -> Result<(), CliError> {
-    let manifest = session::load_manifest(global)?;
+    let manifest = session::load_manifest(global, ui)?;
     let docker = session::connect(global, &manifest).await?;
     let app = &manifest.app.name;
     let lock = docker.lock(app, &lock_holder("rengine down")).await?;

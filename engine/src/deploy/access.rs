@@ -17,7 +17,9 @@ use crate::app::{ImageBuild, Protocol};
 use crate::context::Context;
 use crate::docker::{ContainerDetail, Docker, LogOptions};
 use crate::plan::observed::PublishedPort;
-use crate::plugin::{ContainerAccess, ContextAccess, HttpRequest, HttpResponse, MAX_HTTP_BODY};
+use crate::plugin::{
+    ContainerAccess, ContextAccess, ExecOutcome, HttpRequest, HttpResponse, MAX_HTTP_BODY,
+};
 
 /// A build context that is walked when a plugin first asks for it: most plugins never do.
 pub struct LazyContext {
@@ -55,6 +57,10 @@ impl ContextAccess for LazyContext {
         self.get()?
             .read_file(path, limit)
             .map_err(|error| error.to_string())
+    }
+
+    fn folder(&self) -> Option<&Path> {
+        Some(&self.build.context)
     }
 }
 
@@ -238,6 +244,23 @@ impl ContainerAccess for RunningContainer {
                     time(limit)
                 )),
             }
+        }
+        .boxed()
+    }
+
+    fn exec(
+        &self,
+        command: Vec<String>,
+        limit: Duration,
+    ) -> BoxFuture<'_, Result<ExecOutcome, String>> {
+        async move {
+            let ended = self.docker.exec(&self.detail.id, &command, limit).await;
+            ended
+                .map(|ended| ExecOutcome {
+                    exit_code: ended.exit_code,
+                    output: ended.output,
+                })
+                .map_err(|error| error.to_string())
         }
         .boxed()
     }

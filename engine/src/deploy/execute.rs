@@ -10,12 +10,12 @@ use tokio_util::sync::CancellationToken;
 use super::access::RunningContainer;
 use super::health::{HealthGate, last_output};
 use super::hooks::{log_sink, or_warn};
-use super::{DeployError, Event, Outcome, Prepared, Reporter, ServiceSummary};
+use super::{DeployError, Event, Outcome, Prepared, Reporter, ServiceSummary, state};
 use crate::app::{Fields, ImageSource, Name, Protocol, Service};
 use crate::docker::{BuildEvent, Docker, LockHolder, PullEvent, StepState};
 use crate::plan::observed::{ObservedContainer, PublishedPort, label};
 use crate::plan::{Operation, OperationKind, Start};
-use crate::plugin::{CallContext, Hook};
+use crate::plugin::{CallContext, Hook, Plugin, PluginState};
 
 /// A deploy that ended well.
 #[derive(Debug)]
@@ -39,7 +39,11 @@ pub async fn execute(
     reporter: &Arc<dyn Reporter>,
     cancel: &CancellationToken,
 ) -> Result<Done, DeployError> {
-    if prepared.plan.is_empty() {
+    let changed_state = |plugin: &Plugin| {
+        let state = &plugin.settings().state;
+        state.as_ref().is_some_and(PluginState::is_changed)
+    };
+    if prepared.plan.is_empty() && !prepared.hooks.all().any(changed_state) {
         report_plan(&prepared, reporter);
         return Ok(Done {
             outcome: Outcome::NothingToDo,
@@ -63,13 +67,15 @@ pub async fn execute(
         summaries(&prepared, docker).await
     };
     let result = run.await;
+    state::save(&prepared.hooks, reporter).await;
     let released = lock.release().await;
     let services = result?;
     released?;
-    Ok(Done {
-        outcome: Outcome::Succeeded,
-        services,
-    })
+    let outcome = match prepared.plan.is_empty() {
+        true => Outcome::NothingToDo,
+        false => Outcome::Succeeded,
+    };
+    Ok(Done { outcome, services })
 }
 
 fn report_plan(prepared: &Prepared, reporter: &Arc<dyn Reporter>) {

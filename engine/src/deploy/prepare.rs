@@ -15,6 +15,7 @@ use crate::manifest::Manifest;
 use crate::plan::observed::Observed;
 use crate::plan::{Plan, Wanted, WantedService, build_inputs, plan};
 use crate::plugin::{Change, Hook};
+use crate::secrets::Redactor;
 
 /// What a person asked for beyond the manifest.
 #[derive(Debug, Clone, Copy, Default)]
@@ -59,7 +60,10 @@ pub async fn prepare(
         });
     }
     let release = release_id(SystemTime::now());
-    let hooks = Hooks::load(manifest, &**reporter).await?;
+    if let Some(missing) = manifest.secrets.missing.first() {
+        return Err(missing.clone().into());
+    }
+    let hooks = Hooks::load(manifest, docker, &**reporter).await?;
     let transform = Transform {
         hooks: &hooks,
         docker,
@@ -73,15 +77,17 @@ pub async fn prepare(
     let (contexts, observed) = tokio::join!(contexts(&app), docker.observe(&app.name, &references));
     let contexts = contexts?;
     let mut observed = observed?;
+    let redactor = manifest.secrets.redactor();
     let wanted = Wanted {
         app: app.name.clone(),
+        redactor: redactor.clone(),
         release,
         rebuild: options.rebuild,
         remove_orphans: options.remove_orphans,
         services: app
             .services
             .values()
-            .map(|service| wanted_service(service, &contexts, &hooks, &changes))
+            .map(|service| wanted_service(service, &contexts, &hooks, &changes, &redactor))
             .collect(),
     };
     observed
@@ -178,6 +184,7 @@ fn wanted_service(
     contexts: &Contexts,
     hooks: &Hooks,
     changes: &[Change],
+    redactor: &Redactor,
 ) -> WantedService {
     let changed_by = |hook: Hook| {
         let mut names: Vec<String> = Vec::new();
@@ -192,7 +199,7 @@ fn wanted_service(
     WantedService {
         name: service.name.clone(),
         build_inputs: match (service.image.build(), contexts.get(&service.name)) {
-            (Some(build), Some((_, digest))) => build_inputs(build, digest),
+            (Some(build), Some((_, digest))) => build_inputs(build, digest, redactor),
             _ => Fields::default(),
         },
         bases: bases(&service.image),
