@@ -19,9 +19,11 @@ mod log;
 mod output;
 
 pub use access::{
-    ContainerAccess, ContextAccess, HttpRequest, HttpResponse, MAX_HTTP_BODY, NoContext,
+    ContainerAccess, ContextAccess, FinishedDeploy, FinishedService, FinishedStep, HttpRequest,
+    HttpResponse, ImageAccess, MAX_HTTP_BODY, NoContext, Outcome, RunningState,
 };
 pub use call::{CallContext, HealthStatus};
+pub use capability::app::Contexts;
 pub use change::Change;
 pub use error::{LoadError, PluginError, Refusal};
 pub use hook::{Hook, WIT_VERSION};

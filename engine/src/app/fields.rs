@@ -34,6 +34,13 @@ impl Fields {
         self.0.insert(name.to_owned(), value);
     }
 
+    /// Adds the fields of a part, each with the part's name before its own: `build.target`.
+    pub fn add_part(&mut self, part: &str, fields: Self) {
+        let fields = fields.0.into_iter();
+        self.0
+            .extend(fields.map(|(name, value)| (format!("{part}.{name}"), value)));
+    }
+
     /// True if there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
