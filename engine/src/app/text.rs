@@ -18,14 +18,7 @@ macro_rules! serialize_as_text {
     )*};
 }
 
-serialize_as_text!(
-    Cpus,
-    Device,
-    Mount,
-    PortMapping,
-    Probe,
-    RestartPolicy
-);
+serialize_as_text!(Cpus, Device, Mount, PortMapping, Probe, RestartPolicy);
 
 impl Serialize for ByteSize {
     /// In the largest unit that it is a whole number of: fingerprints are made from this, and two

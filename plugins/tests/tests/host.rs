@@ -12,10 +12,10 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use rengine::app::{ByteSize, ContainerSpec, ImageBuild};
 use rengine::grants::Grants;
-use rengine::plan::observed::PublishedPort;
+use rengine::plan::observed::{ContainerStats, PublishedPort};
 use rengine::plugin::{
     CallContext, ContainerAccess, ContextAccess, HealthStatus, Hook, HttpRequest, HttpResponse,
-    LogSink, Plugin, PluginHost, Settings,
+    LogSink, Plugin, PluginHost, RunningState, Settings,
 };
 
 /// Above this a plugin has taken in something that it should do without.
@@ -79,7 +79,7 @@ async fn each_component_exports_its_hooks_alone_and_is_small() {
     for (name, hooks, grants) in [
         ("go-static", vec![Hook::PreBuild], 1),
         ("harden", vec![Hook::PreRun], 0),
-        ("http-check", vec![Hook::PostRun, Hook::Health], 0),
+        ("http-check", vec![Hook::Health, Hook::PostRun], 0),
     ] {
         let inspection = host.inspect(&component(name)).await.unwrap();
         assert_eq!(inspection.hooks, hooks, "{name}");
@@ -234,6 +234,16 @@ impl ContainerAccess for Container {
     }
     fn ports(&self) -> &[PublishedPort] {
         &[]
+    }
+    fn labels(&self) -> &BTreeMap<String, String> {
+        static NONE: BTreeMap<String, String> = BTreeMap::new();
+        &NONE
+    }
+    fn state(&self) -> BoxFuture<'_, Result<RunningState, String>> {
+        async { Err("not asked for".to_owned()) }.boxed()
+    }
+    fn stats(&self) -> BoxFuture<'_, Result<ContainerStats, String>> {
+        async { Err("not asked for".to_owned()) }.boxed()
     }
     fn logs(&self, _: u32) -> BoxFuture<'_, Result<Vec<String>, String>> {
         async { Ok(Vec::new()) }.boxed()
