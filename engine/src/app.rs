@@ -453,7 +453,12 @@ impl fmt::Display for Probe {
                 }
             }
             Self::Tcp(port) => write!(f, "TCP port {port}"),
-            Self::Command(words) => write!(f, "command `{}`", words.join(" ")),
+            // One string is the shell's to read, several are a program and its arguments: told
+            // apart, since fingerprints are made from this.
+            Self::Command(words) => match &words[..] {
+                [script] => write!(f, "shell command `{script}`"),
+                words => write!(f, "command {words:?}"),
+            },
         }
     }
 }

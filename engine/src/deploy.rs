@@ -1,7 +1,7 @@
 //! Deploying: hooks, the plan, carrying it out, and taking it back when it fails.
 //!
-//! [`prepare`] goes from a manifest to a plan and touches nothing; [`execute`] carries the plan
-//! out under the app's lock.
+//! [`run`] is one deploy from its start to its end. It is made of [`prepare`], which goes from a
+//! manifest to a plan and touches nothing, and of carrying that out under the app's lock.
 
 mod access;
 mod error;
@@ -10,15 +10,19 @@ mod execute;
 mod health;
 mod hooks;
 mod prepare;
+mod recorder;
 mod redact;
 mod release;
+mod run;
 mod state;
 mod transform;
 
+pub use crate::plugin::Outcome;
 pub use error::{DeployError, ExitCode};
-pub use event::{Event, Outcome, PluginSummary, Reporter, ServiceSummary};
-pub use execute::{Done, addresses, execute, lock_holder};
-pub use hooks::plugin_cache;
+pub use event::{Event, PluginSummary, Reporter, ServiceSummary};
+pub use execute::{addresses, lock_holder};
+pub use hooks::{Hooks, plugin_cache};
 pub use prepare::{Options, Prepared, prepare};
 pub use redact::{RedactingReporter, clean_changes, clean_plan};
 pub use release::release_id;
+pub use run::{Done, run};

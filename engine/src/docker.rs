@@ -3,7 +3,7 @@
 //! The only code that knows the client library, bollard. Two things about it matter here: it
 //! sends requests without an API version in their path, so a daemon answers with its newest one
 //! and nothing has to be negotiated; and it puts names into paths as they are, so what comes from
-//! a file or a plugin is checked first ([`mod@reference`]).
+//! a file or a plugin is checked first (in `docker/reference.rs`).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +24,7 @@ mod observe;
 mod reference;
 mod spec;
 mod state;
+mod stats;
 
 pub use build::{BuildEvent, BuiltImage, StepState};
 pub use endpoint::{Endpoint, EndpointError, EndpointSource};

@@ -20,10 +20,12 @@ mod output;
 mod state;
 
 pub use access::{
-    ContainerAccess, ContextAccess, Entries, ExecOutcome, HttpRequest, HttpResponse, MAX_HTTP_BODY,
-    NoContext, Resolver, StateAccess, SystemResolver,
+    ContainerAccess, ContextAccess, Entries, ExecOutcome, FinishedDeploy, FinishedService,
+    FinishedStep, HttpRequest, HttpResponse, ImageAccess, MAX_HTTP_BODY, NoContext, Outcome,
+    Resolver, RunningState, StateAccess, SystemResolver,
 };
 pub use call::{CallContext, HealthStatus};
+pub use capability::app::Contexts;
 pub use change::Change;
 pub use error::{LoadError, PluginError, Refusal};
 pub use hook::{Hook, WIT_VERSION};

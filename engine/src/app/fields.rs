@@ -50,6 +50,13 @@ impl Fields {
         }
     }
 
+    /// Adds the fields of a part, each with the part's name before its own: `build.target`.
+    pub fn add_part(&mut self, part: &str, fields: Self) {
+        let fields = fields.0.into_iter();
+        self.0
+            .extend(fields.map(|(name, value)| (format!("{part}.{name}"), value)));
+    }
+
     /// True if there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -118,7 +125,7 @@ fn flatten(name: &str, value: Value, into: &mut BTreeMap<String, String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::{ByteSize, ContainerSpec};
+    use crate::app::{ByteSize, ContainerSpec, HealthCheck, Probe};
 
     #[test]
     fn what_is_not_set_has_no_field() {
@@ -149,5 +156,27 @@ mod tests {
             ]
         );
         assert_ne!(old.fingerprint(), new.fingerprint());
+    }
+
+    #[test]
+    fn specifications_that_differ_have_fields_that_differ() {
+        let memory = |mib| ContainerSpec {
+            memory: Some(ByteSize::mib(mib)),
+            ..Default::default()
+        };
+        let probe = |words: &[&str]| ContainerSpec {
+            health: Some(HealthCheck::new(Probe::Command(
+                words.iter().map(|&word| word.to_owned()).collect(),
+            ))),
+            ..Default::default()
+        };
+        let pairs = [
+            (memory(1100), memory(1130)),
+            (probe(&["test -f x"]), probe(&["test", "-f", "x"])),
+            (probe(&["a", "b c"]), probe(&["a", "b", "c"])),
+        ];
+        for (one, other) in pairs {
+            assert_ne!(Fields::of(&one), Fields::of(&other));
+        }
     }
 }

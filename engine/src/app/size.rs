@@ -19,6 +19,21 @@ impl ByteSize {
     }
 }
 
+impl ByteSize {
+    /// In the largest unit that it is a whole number of: `1536MiB`, which [`fmt::Display`] writes
+    /// as `1.5GiB`.
+    pub(super) fn exact(self) -> String {
+        let unit = UNITS
+            .into_iter()
+            .find(|(_, shift)| self.0 >= 1 << shift && self.0.trailing_zeros() >= *shift);
+        let (name, shift) = unit.unwrap_or(("B", 0));
+        format!("{}{name}", self.0 >> shift)
+    }
+}
+
+/// Units above a byte, largest first, each with the power of two that it stands for.
+const UNITS: [(&str, u32); 4] = [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)];
+
 impl FromStr for ByteSize {
     type Err = ParseSizeError;
 
@@ -53,7 +68,6 @@ impl FromStr for ByteSize {
 impl fmt::Display for ByteSize {
     /// In the largest unit that it fills, with one decimal where it is not whole: `1.5GiB`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const UNITS: [(&str, u32); 4] = [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)];
         for (unit, shift) in UNITS {
             if self.0 >= 1 << shift {
                 return if self.0.trailing_zeros() >= shift {
@@ -150,6 +164,21 @@ mod tests {
         ];
         for (bytes, text) in cases {
             assert_eq!(ByteSize(bytes).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn no_two_sizes_are_written_alike_where_it_matters() {
+        let cases = [
+            (0, "0B"),
+            (1025, "1025B"),
+            (3 << 29, "1536MiB"),
+            (1130 << 20, "1130MiB"),
+            (2 << 40, "2TiB"),
+        ];
+        for (bytes, text) in cases {
+            assert_eq!(ByteSize(bytes).exact(), text);
+            assert_eq!(text.parse(), Ok(ByteSize(bytes)));
         }
     }
 

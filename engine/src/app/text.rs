@@ -18,15 +18,15 @@ macro_rules! serialize_as_text {
     )*};
 }
 
-serialize_as_text!(
-    ByteSize,
-    Cpus,
-    Device,
-    Mount,
-    PortMapping,
-    Probe,
-    RestartPolicy
-);
+serialize_as_text!(Cpus, Device, Mount, PortMapping, Probe, RestartPolicy);
+
+impl Serialize for ByteSize {
+    /// In the largest unit that it is a whole number of: fingerprints are made from this, and two
+    /// sizes that people would read as `1.1GiB` both are still two sizes.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.exact())
+    }
+}
 
 impl Serialize for GeneratedFile {
     /// Its digest and mode stand for it: contents may be large, or not text.

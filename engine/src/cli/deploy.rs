@@ -1,12 +1,10 @@
 //! `rengine deploy`.
 
-use std::time::Instant;
-
 use clap::Args;
 
 use super::error::CliError;
 use super::{GlobalArgs, interrupt, session};
-use crate::deploy::{self, DeployError, Event, Options, Outcome};
+use crate::deploy::{self, Options};
 use crate::ui::{Ui, render_services};
 
 /// What can be asked of a deploy.
@@ -24,7 +22,6 @@ pub struct DeployArgs {
 }
 
 pub async fn run(global: &GlobalArgs, args: DeployArgs, ui: Ui) -> Result<(), CliError> {
-    let started = Instant::now();
     let manifest = session::load_manifest(global, ui)?;
     let cancel = interrupt::on_signal(ui);
     let reporter = ui.reporter();
@@ -36,28 +33,9 @@ pub async fn run(global: &GlobalArgs, args: DeployArgs, ui: Ui) -> Result<(), Cl
         rebuild: args.rebuild,
         remove_orphans: args.remove_orphans,
     };
-    let prepare = deploy::prepare(&manifest, &docker, options, &reporter);
-    let prepared = tokio::select! {
-        prepared = prepare => prepared?,
-        () = cancel.cancelled() => return Err(DeployError::Interrupted.into()),
-    };
-    let release = prepared.plan.release.clone();
-    let deadline = manifest.deploy.timeout;
-    let result = deploy::execute(prepared, &docker, deadline, &reporter, &cancel).await;
-    let (outcome, services) = match &result {
-        Ok(done) => (done.outcome, done.services.clone()),
-        Err(_) => (Outcome::Failed, Vec::new()),
-    };
-    let text = render_services(&services, ui.styles());
-    reporter.report(Event::Finished {
-        outcome,
-        release,
-        took: started.elapsed(),
-        services,
-    });
-    result?;
+    let done = deploy::run(&manifest, &docker, options, &reporter, &cancel).await?;
     if !ui.is_json() {
-        ui.result(&text);
+        ui.result(&render_services(&done.services, ui.styles()));
     }
     Ok(())
 }

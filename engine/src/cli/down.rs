@@ -6,7 +6,8 @@ use clap::Args;
 
 use super::error::CliError;
 use super::{GlobalArgs, session};
-use crate::deploy::lock_holder;
+use crate::deploy::{Event, Hooks, lock_holder};
+use crate::plugin::CallContext;
 use crate::ui::{Ui, time};
 
 /// What can be asked of taking an app down.
@@ -22,11 +23,35 @@ pub async fn run(global: &GlobalArgs, args: DownArgs, ui: Ui) -> Result<(), CliE
     let docker = session::connect(global, &manifest).await?;
     let app = &manifest.app.name;
     let lock = docker.lock(app, &lock_holder("rengine down")).await?;
+    // What can't be loaded can't be asked, and is no reason to leave the app running.
+    let reporter = ui.reporter();
+    let hooks = match Hooks::load(&manifest, &docker, &*reporter).await {
+        Ok(hooks) => hooks,
+        Err(error) => {
+            reporter.report(Event::Warning {
+                message: format!("going on without plugins: {error}"),
+                help: None,
+            });
+            Hooks::default()
+        }
+    };
     let work = async {
         let observed = docker.observe(app, &[]).await?;
         let mut removed = 0;
         for container in &observed.containers {
             let started = Instant::now();
+            if let Some(service) = &container.service {
+                let context = CallContext {
+                    app: app.to_string(),
+                    service: service.to_string(),
+                    release: container.release.clone(),
+                    planning: false,
+                };
+                let id = &container.id;
+                hooks
+                    .pre_stop(&docker, &context, service, id, &reporter)
+                    .await;
+            }
             docker.stop(&container.id, None).await?;
             docker.remove(&container.id, true).await?;
             ui.note(&format!(

@@ -1,10 +1,12 @@
 //! `rengine plan`.
 
+use std::time::SystemTime;
+
 use clap::Args;
 
 use super::error::CliError;
 use super::{GlobalArgs, session};
-use crate::deploy::{self, Event, Options};
+use crate::deploy::{self, Event, Hooks, Options, release_id};
 use crate::ui::{Ui, render_plan};
 
 /// What can be asked of a plan.
@@ -26,7 +28,9 @@ pub async fn run(global: &GlobalArgs, args: PlanArgs, ui: Ui) -> Result<(), CliE
         rebuild: args.rebuild,
         remove_orphans: args.remove_orphans,
     };
-    let prepared = deploy::prepare(&manifest, &docker, options, &reporter).await?;
+    let hooks = Hooks::load(&manifest, &docker, &*reporter).await?;
+    let release = release_id(SystemTime::now());
+    let prepared = deploy::prepare(&manifest, &docker, hooks, &release, options, &reporter).await?;
     let (mut plan, mut changes) = (prepared.plan, prepared.changes);
     if ui.is_json() {
         reporter.report(Event::Planned { plan, changes });

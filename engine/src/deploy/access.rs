@@ -1,5 +1,6 @@
 //! What hooks reach through: a build context, and a running container.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -15,10 +16,11 @@ use tokio::time::timeout;
 
 use crate::app::{ImageBuild, Protocol};
 use crate::context::Context;
-use crate::docker::{ContainerDetail, Docker, LogOptions};
-use crate::plan::observed::PublishedPort;
+use crate::docker::{ContainerDetail, Docker, HealthStatus, LogOptions};
+use crate::plan::observed::{ContainerStats, HistoryEntry, ImageFacts, PublishedPort, label};
 use crate::plugin::{
-    ContainerAccess, ContextAccess, ExecOutcome, HttpRequest, HttpResponse, MAX_HTTP_BODY,
+    ContainerAccess, ContextAccess, ExecOutcome, HttpRequest, HttpResponse, ImageAccess,
+    MAX_HTTP_BODY, RunningState,
 };
 
 /// A build context that is walked when a plugin first asks for it: most plugins never do.
@@ -219,6 +221,32 @@ impl ContainerAccess for RunningContainer {
         &self.detail.ports
     }
 
+    fn labels(&self) -> &BTreeMap<String, String> {
+        &self.detail.labels
+    }
+
+    fn state(&self) -> BoxFuture<'_, Result<RunningState, String>> {
+        async move {
+            match self.docker.inspect(&self.detail.id).await {
+                Ok(Some(detail)) => Ok(running_state(detail)),
+                Ok(None) => Err("it was removed".to_owned()),
+                Err(error) => Err(error.to_string()),
+            }
+        }
+        .boxed()
+    }
+
+    fn stats(&self) -> BoxFuture<'_, Result<ContainerStats, String>> {
+        async move {
+            match self.docker.stats(&self.detail.id).await {
+                Ok(Some(stats)) => Ok(stats),
+                Ok(None) => Err("it does not run".to_owned()),
+                Err(error) => Err(error.to_string()),
+            }
+        }
+        .boxed()
+    }
+
     fn logs(&self, lines: u32) -> BoxFuture<'_, Result<Vec<String>, String>> {
         last_lines(&self.docker, &self.detail.id, lines)
             .map(|lines| lines.map_err(|error| error.to_string()))
@@ -261,6 +289,70 @@ impl ContainerAccess for RunningContainer {
                     output: ended.output,
                 })
                 .map_err(|error| error.to_string())
+        }
+        .boxed()
+    }
+}
+
+fn running_state(detail: ContainerDetail) -> RunningState {
+    RunningState {
+        running: detail.running,
+        started_ms: detail
+            .started_at
+            .and_then(|time| u64::try_from(time.as_millisecond()).ok()),
+        exit_code: detail.exit_code,
+        restarts: u32::try_from(detail.restart_count).unwrap_or(u32::MAX),
+        health: detail.health.map(|health| {
+            let status = match health.status {
+                HealthStatus::Starting => "starting",
+                HealthStatus::Healthy => "healthy",
+                HealthStatus::Unhealthy => "unhealthy",
+            };
+            status.to_owned()
+        }),
+    }
+}
+
+/// An image that was built for a service, as hooks reach it.
+pub struct BuiltImage {
+    docker: Docker,
+    facts: ImageFacts,
+}
+
+impl BuiltImage {
+    pub fn new(docker: Docker, facts: ImageFacts) -> Arc<Self> {
+        Arc::new(Self { docker, facts })
+    }
+}
+
+impl ImageAccess for BuiltImage {
+    fn facts(&self) -> &ImageFacts {
+        &self.facts
+    }
+
+    fn history(&self) -> BoxFuture<'_, Result<Vec<HistoryEntry>, String>> {
+        let history = self.docker.history(&self.facts.id);
+        history
+            .map(|history| history.map_err(|error| error.to_string()))
+            .boxed()
+    }
+
+    fn may_tag<'a>(&'a self, reference: &'a str) -> BoxFuture<'a, Result<(), String>> {
+        async move {
+            let holder = self.docker.image(reference).await;
+            let Some(holder) = holder.map_err(|error| error.to_string())? else {
+                return Ok(());
+            };
+            let same = |name: &str| {
+                let own = self.facts.labels.get(name);
+                own.is_some() && holder.labels.get(name) == own
+            };
+            if same(label::APP) && same(label::SERVICE) {
+                return Ok(());
+            }
+            Err(format!(
+                "`{reference}` is the name of an image that is not this service's"
+            ))
         }
         .boxed()
     }

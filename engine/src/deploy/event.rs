@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::plan::Plan;
-use crate::plugin::{Change, Hook, LogRecord};
+use crate::plugin::{Change, Hook, LogRecord, Outcome};
 
 /// Who is told. Called from any task; must not block for long.
 pub trait Reporter: Send + Sync {
@@ -105,21 +105,9 @@ pub enum Event {
         /// How long it took.
         #[serde(rename = "ms", serialize_with = "millis")]
         took: Duration,
-        /// The services and where they answer; empty if the deploy failed.
+        /// The services that run now, and where they answer.
         services: Vec<ServiceSummary>,
     },
-}
-
-/// How a deploy ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Outcome {
-    /// What was wanted is there.
-    Succeeded,
-    /// It was there already.
-    NothingToDo,
-    /// It could not be done; what ran before runs on.
-    Failed,
 }
 
 /// A plugin that takes part.

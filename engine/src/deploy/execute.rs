@@ -4,27 +4,20 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::access::RunningContainer;
+use super::access::{BuiltImage, RunningContainer};
 use super::health::{HealthGate, last_output};
 use super::hooks::{log_sink, or_warn};
-use super::{DeployError, Event, Outcome, Prepared, Reporter, ServiceSummary, state};
+use super::run::Done;
+use super::{DeployError, Event, Outcome, Prepared, Reporter, ServiceSummary};
 use crate::app::{Fields, ImageSource, Name, Protocol, Service};
 use crate::docker::{BuildEvent, Docker, LockHolder, PullEvent, StepState};
 use crate::plan::observed::{ObservedContainer, PublishedPort, label};
 use crate::plan::{Operation, OperationKind, Start};
-use crate::plugin::{CallContext, Hook, Plugin, PluginState};
-
-/// A deploy that ended well.
-#[derive(Debug)]
-pub struct Done {
-    /// Whether there was anything to do.
-    pub outcome: Outcome,
-    /// What runs now.
-    pub services: Vec<ServiceSummary>,
-}
+use crate::plugin::{CallContext, Hook};
 
 /// Carries out the plan under the app's lock. What fails is taken back: the new container is
 /// removed, and the one that ran before runs again.
@@ -39,15 +32,11 @@ pub async fn execute(
     reporter: &Arc<dyn Reporter>,
     cancel: &CancellationToken,
 ) -> Result<Done, DeployError> {
-    let changed_state = |plugin: &Plugin| {
-        let state = &plugin.settings().state;
-        state.as_ref().is_some_and(PluginState::is_changed)
-    };
-    if prepared.plan.is_empty() && !prepared.hooks.all().any(changed_state) {
+    if prepared.plan.is_empty() {
         report_plan(&prepared, reporter);
         return Ok(Done {
             outcome: Outcome::NothingToDo,
-            services: summaries(&prepared, docker).await?,
+            services: services(&prepared, docker).await?,
         });
     }
     let holder = lock_holder("rengine deploy");
@@ -64,18 +53,16 @@ pub async fn execute(
             services: BTreeMap::new(),
         };
         execution.run().await?;
-        summaries(&prepared, docker).await
+        services(&prepared, docker).await
     };
     let result = run.await;
-    state::save(&prepared.hooks, reporter).await;
     let released = lock.release().await;
     let services = result?;
     released?;
-    let outcome = match prepared.plan.is_empty() {
-        true => Outcome::NothingToDo,
-        false => Outcome::Succeeded,
-    };
-    Ok(Done { outcome, services })
+    Ok(Done {
+        outcome: Outcome::Succeeded,
+        services,
+    })
 }
 
 fn report_plan(prepared: &Prepared, reporter: &Arc<dyn Reporter>) {
@@ -169,6 +156,7 @@ impl Execution<'_> {
                 self.progress(&name).image = Some(built.id);
                 Ok(Some(size.to_string()))
             }
+            OperationKind::PostBuild { image } => self.post_build(&name, image.as_deref()).await,
             OperationKind::Create {
                 container,
                 image,
@@ -179,6 +167,10 @@ impl Execution<'_> {
                 Ok(None)
             }
             OperationKind::Stop { id, container } => {
+                let context = self.context(&name);
+                let hooks = &prepared.hooks;
+                let drained = hooks.pre_stop(self.docker, &context, &name, id, self.reporter);
+                self.interruptible(drained).await?;
                 // First noted, then done: what is half stopped is started again, too.
                 let stopped = (id.clone(), container.clone());
                 self.progress(&name).stopped.push(stopped);
@@ -208,6 +200,9 @@ impl Execution<'_> {
                     let progress = self.progress(&name);
                     progress.candidate = None;
                     progress.stopped.clear();
+                    if service.image.build().is_some() {
+                        self.tag_latest(&name, &id).await;
+                    }
                 }
                 Ok(None)
             }
@@ -244,11 +239,8 @@ impl Execution<'_> {
         };
         let app = &self.prepared.app.name;
         let fingerprint = inputs.fingerprint();
-        let repository = format!("{app}-{}", service.name);
-        let tags = [
-            format!("{repository}:{}", &fingerprint[..12]),
-            format!("{repository}:latest"),
-        ];
+        // `latest` is given to what has proven healthy, see `tag_latest`.
+        let tags = [format!("{app}-{}:{}", service.name, &fingerprint[..12])];
         let mut labels = self.labels(&service.name, inputs);
         labels.remove(label::RELEASE);
         labels.insert(label::BASES.to_owned(), json(bases));
@@ -270,7 +262,7 @@ impl Execution<'_> {
             (Some(id), _) => id,
             // Pulled by a step before; its name serves as well.
             (None, ImageSource::Image(reference)) => reference.clone(),
-            (None, ImageSource::Build(_)) => format!("{}-{name}", self.prepared.app.name),
+            (None, ImageSource::Build(_)) => format!("{}:latest", self.repository(name)),
         };
         let unproven = format!("{container}{}", ObservedContainer::CANDIDATE_SUFFIX);
         let mut labels = service.container.labels.clone();
@@ -306,18 +298,68 @@ impl Execution<'_> {
         Ok(None)
     }
 
+    /// Lets plugins judge the image, one after the other; then gives it the names that they want.
+    async fn post_build(
+        &mut self,
+        name: &Name,
+        image: Option<&str>,
+    ) -> Result<Option<String>, DeployError> {
+        let built = self.progress(name).image.clone();
+        let Some(id) = image.map(str::to_owned).or(built) else {
+            return Ok(None);
+        };
+        let Some(facts) = self.docker.image(&id).await? else {
+            // Creating the container will say that it is gone.
+            return Ok(None);
+        };
+        let image = BuiltImage::new(self.docker.clone(), facts);
+        let context = self.context(name);
+        let mut tags = Vec::new();
+        for (plugin, on_error) in self.prepared.hooks.having(Hook::PostBuild, name) {
+            let sink = log_sink(self.reporter);
+            let call = plugin.post_build(&context, image.clone(), sink);
+            let result = self.interruptible(call).await?;
+            tags.extend(or_warn(result, on_error, Vec::new(), &**self.reporter)?);
+        }
+        for tag in &tags {
+            self.docker.tag(&id, tag).await?;
+        }
+        Ok((!tags.is_empty()).then(|| format!("tagged {}", tags.join(", "))))
+    }
+
     async fn post_run(&mut self, name: &Name) -> Result<Option<String>, DeployError> {
         let Some(container) = self.progress(name).running.clone() else {
             return Ok(None);
         };
         let context = self.context(name);
-        for (plugin, on_error) in self.prepared.hooks.having(Hook::PostRun, name) {
-            let sink = log_sink(self.reporter);
-            let call = plugin.post_run(&context, container.clone(), sink);
-            let result = self.interruptible(call).await?;
-            or_warn(result, on_error, (), &**self.reporter)?;
+        let plugins: Vec<_> = self.prepared.hooks.having(Hook::PostRun, name).collect();
+        let calls = plugins.iter().map(|(plugin, _)| {
+            let container: Arc<RunningContainer> = container.clone();
+            plugin.post_run(&context, container, log_sink(self.reporter))
+        });
+        let results = self.interruptible(join_all(calls)).await?;
+        for (result, (_, on_error)) in results.into_iter().zip(&plugins) {
+            or_warn(result, *on_error, (), &**self.reporter)?;
         }
         Ok(None)
+    }
+
+    /// The service's image is the one that this container was made from, whenever it was built.
+    async fn tag_latest(&self, name: &Name, container: &str) {
+        let tag = format!("{}:latest", self.repository(name));
+        let tagged = async {
+            match self.docker.inspect(container).await? {
+                Some(detail) => self.docker.tag(&detail.image_id, &tag).await,
+                None => Ok(()),
+            }
+        };
+        if let Err(error) = tagged.await {
+            self.warn(format!("the image could not be tagged {tag}: {error}"));
+        }
+    }
+
+    fn repository(&self, service: &Name) -> String {
+        format!("{}-{service}", self.prepared.app.name)
     }
 
     /// Takes back what was begun for every service, and returns why.
@@ -463,13 +505,22 @@ fn json(value: &impl serde::Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
-/// Where the app's services answer now.
-async fn summaries(
+async fn services(
     prepared: &Prepared,
     docker: &Docker,
 ) -> Result<Vec<ServiceSummary>, DeployError> {
-    let observed = docker.observe(&prepared.app.name, &[]).await?;
-    let services = prepared.app.services.keys().filter_map(|name| {
+    let names: Vec<Name> = prepared.app.services.keys().cloned().collect();
+    summaries(&prepared.app.name, &names, docker).await
+}
+
+/// Where these services of an app answer now; those that do not run are left out.
+pub async fn summaries(
+    app: &Name,
+    services: &[Name],
+    docker: &Docker,
+) -> Result<Vec<ServiceSummary>, DeployError> {
+    let observed = docker.observe(app, &[]).await?;
+    let running = services.iter().filter_map(|name| {
         let container =
             observed.containers.iter().rev().find(|container| {
                 container.service.as_ref() == Some(name) && container.is_running()
@@ -480,7 +531,7 @@ async fn summaries(
             addresses: addresses(&container.ports, docker.endpoint().host_address()),
         })
     });
-    Ok(services.collect())
+    Ok(running.collect())
 }
 
 /// Published ports as addresses that a person can open.

@@ -1,18 +1,17 @@
 //! Waiting until a started container is healthy.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::TryStreamExt;
+use futures_util::future::try_join_all;
 
 use super::access::RunningContainer;
 use super::hooks::{Hooks, log_sink, or_warn};
 use super::{DeployError, Reporter};
 use crate::app::{HealthCheck, Name, Probe, Protocol};
 use crate::docker::{ContainerDetail, DaemonHealth, Docker, HealthStatus as DaemonStatus};
-use crate::plugin::{
-    CallContext, ContainerAccess, HealthStatus, Hook, HttpRequest, HttpResponse, PluginError,
-};
+use crate::plugin::{CallContext, ContainerAccess, HealthStatus, Hook, HttpRequest, HttpResponse};
 
 /// How long a container without any check has to run before it counts as healthy: what is
 /// misconfigured usually ends at once.
@@ -167,35 +166,40 @@ impl HealthGate<'_> {
         }
     }
 
-    /// Asks the plugins' `health` hooks until each has decided.
+    /// Asks the plugins' `health` hooks, all at once, until each has decided.
     async fn plugin_health(
         &self,
         detail: &ContainerDetail,
         container: &Arc<RunningContainer>,
         last: &mut String,
     ) -> Result<(), DeployError> {
-        for (plugin, on_error) in self.hooks.having(Hook::Health, self.service) {
-            loop {
-                let sink = log_sink(self.reporter);
-                let container: Arc<dyn ContainerAccess> = container.clone();
-                let result = plugin.health(self.context, container, sink).await;
-                let result: Result<_, PluginError> = result;
-                // A check that is broken and may be, decides nothing.
-                let status = or_warn(result, on_error, None, &**self.reporter)?;
-                match status {
-                    None | Some(HealthStatus::Healthy) => break,
-                    Some(HealthStatus::Starting(why)) => {
-                        *last = format!("{} says: {why}", plugin.name());
+        let last = Mutex::new(last);
+        let plugins = self.hooks.having(Hook::Health, self.service);
+        let decisions = plugins.map(|(plugin, on_error)| {
+            let last = &last;
+            async move {
+                loop {
+                    let sink = log_sink(self.reporter);
+                    let access: Arc<dyn ContainerAccess> = container.clone();
+                    let result = plugin.health(self.context, access, sink).await;
+                    // A check that is broken and may be, decides nothing.
+                    let status = or_warn(result, on_error, None, &**self.reporter)?;
+                    match status {
+                        None | Some(HealthStatus::Healthy) => return Ok(()),
+                        Some(HealthStatus::Starting(why)) => {
+                            let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+                            **last = format!("{} says: {why}", plugin.name());
+                        }
+                        Some(HealthStatus::Unhealthy(why)) => {
+                            let why = format!("{} says: {why}", plugin.name());
+                            return Err(self.unhealthy(&detail.name, why));
+                        }
                     }
-                    Some(HealthStatus::Unhealthy(why)) => {
-                        let why = format!("{} says: {why}", plugin.name());
-                        return Err(self.unhealthy(&detail.name, why));
-                    }
+                    tokio::time::sleep(PLUGIN_INTERVAL).await;
                 }
-                tokio::time::sleep(PLUGIN_INTERVAL).await;
             }
-        }
-        Ok(())
+        });
+        try_join_all(decisions).await.map(drop)
     }
 
     /// Ends when the container does, with why.

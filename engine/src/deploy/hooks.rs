@@ -4,13 +4,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+use futures_util::future::join_all;
+
+use super::access::RunningContainer;
 use super::state::DaemonState;
 use super::{DeployError, Event, PluginSummary, Reporter};
 use crate::app::Name;
 use crate::docker::Docker;
 use crate::manifest::{Manifest, OnError, PluginEntry};
 use crate::plugin::{
-    Hook, LogSink, Plugin, PluginError, PluginHost, PluginState, Settings, StateAccess,
+    CallContext, FinishedDeploy, Hook, LogSink, Plugin, PluginError, PluginHost, PluginState,
+    Settings, StateAccess,
 };
 
 /// The loaded plugins with their entries in plugins.toml, in order.
@@ -28,6 +32,9 @@ impl Hooks {
     ) -> Result<Self, DeployError> {
         if manifest.plugins.is_empty() {
             return Ok(Self::default());
+        }
+        if let Some(missing) = manifest.secrets.missing.first() {
+            return Err(missing.clone().into());
         }
         let started = Instant::now();
         let host = PluginHost::new(plugin_cache().as_deref())
@@ -84,6 +91,58 @@ impl Hooks {
             .map(|(plugin, entry)| (plugin, entry.on_error))
     }
 
+    /// The plugins that have a hook for the whole app, in order. `services` does not limit those.
+    pub fn for_app(&self, hook: Hook) -> impl Iterator<Item = (&Plugin, OnError)> {
+        self.plugins
+            .iter()
+            .filter(move |(plugin, _)| plugin.has(hook))
+            .map(|(plugin, entry)| (plugin, entry.on_error))
+    }
+
+    /// Lets plugins act on a container before it is stopped, all at once. Whatever they say, it
+    /// is stopped.
+    pub async fn pre_stop(
+        &self,
+        docker: &Docker,
+        context: &CallContext,
+        service: &Name,
+        id: &str,
+        reporter: &Arc<dyn Reporter>,
+    ) {
+        let mut plugins = self.having(Hook::PreStop, service).peekable();
+        if plugins.peek().is_none() {
+            return;
+        }
+        let detail = match docker.inspect(id).await {
+            Ok(Some(detail)) if detail.running => detail,
+            // Nothing to drain. What else is wrong, the stop itself will tell.
+            _ => return,
+        };
+        let container = RunningContainer::new(docker.clone(), detail);
+        let calls = plugins.map(|(plugin, _)| {
+            let container: Arc<RunningContainer> = container.clone();
+            plugin.pre_stop(context, container, log_sink(reporter))
+        });
+        for result in join_all(calls).await {
+            warn(result, &**reporter);
+        }
+    }
+
+    /// Tells plugins how a deploy ended, all at once.
+    pub async fn post_deploy(
+        &self,
+        context: &CallContext,
+        deploy: Arc<FinishedDeploy>,
+        reporter: &Arc<dyn Reporter>,
+    ) {
+        let calls = self
+            .for_app(Hook::PostDeploy)
+            .map(|(plugin, _)| plugin.post_deploy(context, deploy.clone(), log_sink(reporter)));
+        for result in join_all(calls).await {
+            warn(result, &**reporter);
+        }
+    }
+
     /// The names of those plugins.
     pub fn names(&self, hook: Hook, service: &Name) -> Vec<String> {
         self.having(hook, service)
@@ -113,6 +172,16 @@ pub fn log_sink(reporter: &Arc<dyn Reporter>) -> LogSink {
     Arc::new(move |record| reporter.report(Event::PluginLog(record)))
 }
 
+/// Tells of a plugin that refused or failed where that ends nothing.
+fn warn(result: Result<(), PluginError>, reporter: &dyn Reporter) {
+    if let Err(error) = result {
+        reporter.report(Event::Warning {
+            help: miette::Diagnostic::help(&error).map(|help| help.to_string()),
+            message: error.to_string(),
+        });
+    }
+}
+
 /// What plugins.toml says about a plugin that refuses or fails: the deploy ends, or it is
 /// told and the plugin counts as if it had done nothing.
 pub fn or_warn<T>(
@@ -123,10 +192,7 @@ pub fn or_warn<T>(
 ) -> Result<T, PluginError> {
     match (result, on_error) {
         (Err(error), OnError::Warn) => {
-            reporter.report(Event::Warning {
-                help: miette::Diagnostic::help(&error).map(|help| help.to_string()),
-                message: error.to_string(),
-            });
+            warn(Err(error), reporter);
             Ok(instead)
         }
         (result, _) => result,

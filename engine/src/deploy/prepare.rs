@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use super::hooks::Hooks;
 use super::transform::{Transform, Transformed};
-use super::{DeployError, Event, Reporter, release_id};
+use super::{DeployError, Event, Reporter};
 use crate::app::{App, Fields, ImageSource, MountSource, Name};
 use crate::context::Context;
 use crate::docker::Docker;
@@ -41,15 +40,17 @@ pub struct Prepared {
     pub(super) observed: Observed,
 }
 
-/// Loads the plugins, runs the hooks that change the app, looks at the daemon, and plans.
+/// Runs the hooks that change the app, looks at the daemon, and plans what makes `release`.
 ///
 /// # Errors
 ///
-/// If a plugin can't be loaded, refuses or fails, if there is no Dockerfile or the context
-/// can't be read, or if the daemon can't be asked.
+/// If a plugin refuses or fails, if there is no Dockerfile or the context can't be read, or if
+/// the daemon can't be asked.
 pub async fn prepare(
     manifest: &Manifest,
     docker: &Docker,
+    hooks: Hooks,
+    release: &str,
     options: Options,
     reporter: &Arc<dyn Reporter>,
 ) -> Result<Prepared, DeployError> {
@@ -59,16 +60,11 @@ pub async fn prepare(
             help: None,
         });
     }
-    let release = release_id(SystemTime::now());
-    if let Some(missing) = manifest.secrets.missing.first() {
-        return Err(missing.clone().into());
-    }
-    let hooks = Hooks::load(manifest, docker, &**reporter).await?;
     let transform = Transform {
         hooks: &hooks,
         docker,
         reporter,
-        release: &release,
+        release,
         ports_declared: manifest.ports_declared,
     };
     let Transformed { mut app, changes } = transform.run(manifest.app.clone()).await?;
@@ -81,7 +77,7 @@ pub async fn prepare(
     let wanted = Wanted {
         app: app.name.clone(),
         redactor: redactor.clone(),
-        release,
+        release: release.to_owned(),
         rebuild: options.rebuild,
         remove_orphans: options.remove_orphans,
         services: app
@@ -186,11 +182,14 @@ fn wanted_service(
     changes: &[Change],
     redactor: &Redactor,
 ) -> WantedService {
-    let changed_by = |hook: Hook| {
+    // `configure` changes both: fields of the build have its name before theirs there.
+    let changed_by = |hooks: &[Hook], build: bool| {
         let mut names: Vec<String> = Vec::new();
         for change in changes {
-            let here = change.hook == hook && change.service == service.name.as_str();
-            if here && !names.contains(&change.plugin) {
+            let part =
+                change.hook != Hook::Configure || build == change.field.starts_with("build.");
+            let here = hooks.contains(&change.hook) && change.service == service.name.as_str();
+            if here && part && !names.contains(&change.plugin) {
                 names.push(change.plugin.clone());
             }
         }
@@ -205,9 +204,11 @@ fn wanted_service(
         bases: bases(&service.image),
         image: service.image.clone(),
         container: service.container.clone(),
-        build_plugins: changed_by(Hook::PreBuild),
-        run_plugins: changed_by(Hook::PreRun),
+        build_plugins: changed_by(&[Hook::Configure, Hook::PreBuild], true),
+        run_plugins: changed_by(&[Hook::Configure, Hook::PreRun], false),
+        post_build_plugins: hooks.names(Hook::PostBuild, &service.name),
         health_plugins: hooks.names(Hook::Health, &service.name),
         post_run_plugins: hooks.names(Hook::PostRun, &service.name),
+        pre_stop_plugins: hooks.names(Hook::PreStop, &service.name),
     }
 }

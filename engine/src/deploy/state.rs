@@ -6,7 +6,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use super::hooks::Hooks;
-use super::{Event, Reporter};
+use super::{Event, Reporter, lock_holder};
 use crate::app::Name;
 use crate::docker::Docker;
 use crate::plugin::{Entries, StateAccess};
@@ -37,24 +37,36 @@ impl StateAccess for DaemonState {
     }
 }
 
-/// Keeps what plugins wrote; for who holds the app's lock. By now the deploy has ended, well or
-/// not, so that it can't be kept is no reason to fail.
-pub async fn save(hooks: &Hooks, reporter: &Arc<dyn Reporter>) {
-    for plugin in hooks.all() {
-        let Some(state) = &plugin.settings().state else {
-            continue;
-        };
-        if !state.is_changed() {
-            continue;
-        }
+/// Keeps what plugins wrote, under the app's lock. By now the deploy has ended, well or not, so
+/// that it can't be kept is no reason to fail.
+pub async fn save(hooks: &Hooks, app: &Name, docker: &Docker, reporter: &Arc<dyn Reporter>) {
+    let changed: Vec<_> = hooks
+        .all()
+        .filter_map(|plugin| Some((plugin.name(), plugin.settings().state.as_ref()?)))
+        .filter(|(_, state)| state.is_changed())
+        .collect();
+    if changed.is_empty() {
+        return;
+    }
+    let warn = |name: &str, why: &dyn std::fmt::Display| {
+        reporter.report(Event::Warning {
+            message: format!("the state of plugin `{name}` could not be kept: {why}"),
+            help: None,
+        });
+    };
+    let lock = match docker.lock(app, &lock_holder("rengine deploy")).await {
+        Ok(lock) => lock,
+        Err(why) => return changed.iter().for_each(|(name, _)| warn(name, &why)),
+    };
+    for (name, state) in changed {
         if let Err(why) = state.save().await {
-            reporter.report(Event::Warning {
-                message: format!(
-                    "the state of plugin `{}` could not be kept: {why}",
-                    plugin.name()
-                ),
-                help: None,
-            });
+            warn(name, &why);
         }
+    }
+    if let Err(error) = lock.release().await {
+        reporter.report(Event::Warning {
+            message: error.to_string(),
+            help: None,
+        });
     }
 }

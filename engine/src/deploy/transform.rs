@@ -8,7 +8,7 @@ use super::{DeployError, Reporter};
 use crate::app::{App, ContainerSpec, ImageBuild, ImageSource, PortMapping, Protocol, Service};
 use crate::docker::Docker;
 use crate::dockerfile::Dockerfile;
-use crate::plugin::{CallContext, Change, Hook};
+use crate::plugin::{CallContext, Change, ContextAccess, Hook};
 
 /// The app as plugins made it, with their changes.
 pub struct Transformed {
@@ -27,9 +27,10 @@ pub struct Transform<'a> {
 }
 
 impl Transform<'_> {
-    /// Runs `pre-build` and `pre-run` for every service.
+    /// Runs `configure`, and then `pre-build` and `pre-run` for every service.
     pub async fn run(&self, mut app: App) -> Result<Transformed, DeployError> {
-        let mut changes = Vec::new();
+        let written: Vec<_> = app.services.keys().cloned().collect();
+        let mut changes = self.configure(&mut app).await?;
         let name = app.name.to_string();
         for service in app.services.values_mut() {
             let context = CallContext {
@@ -48,12 +49,34 @@ impl Transform<'_> {
                     });
                 }
             }
-            if !self.ports_declared {
+            // A service that a plugin added publishes what the plugin says.
+            if !self.ports_declared && written.contains(&service.name) {
                 self.publish_exposed(service).await?;
             }
             changes.extend(self.pre_run(&context, service).await?);
         }
         Ok(Transformed { app, changes })
+    }
+
+    async fn configure(&self, app: &mut App) -> Result<Vec<Change>, DeployError> {
+        let mut changes = Vec::new();
+        let context = CallContext {
+            app: app.name.to_string(),
+            service: String::new(),
+            release: self.release.to_owned(),
+            planning: true,
+        };
+        for (plugin, on_error) in self.hooks.for_app(Hook::Configure) {
+            let contexts = app.services.iter().filter_map(|(name, service)| {
+                let files = LazyContext::new(service.image.build()?);
+                Some((name.clone(), Arc::new(files) as Arc<dyn ContextAccess>))
+            });
+            let contexts = contexts.collect();
+            let sink = log_sink(self.reporter);
+            let result = plugin.configure(&context, app, contexts, sink).await;
+            changes.extend(or_warn(result, on_error, Vec::new(), &**self.reporter)?);
+        }
+        Ok(changes)
     }
 
     async fn pre_build(

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use super::error::status;
 use super::inspect::{image_id, port_key};
 use super::{Docker, DockerError, reference};
-use crate::plan::observed::ImageFacts;
+use crate::plan::observed::{HistoryEntry, ImageFacts};
 
 /// What happens during a pull.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +35,23 @@ impl Docker {
             Err(error) if status(&error) == Some(404) => Ok(None),
             Err(error) => Err(self.error(format!("inspect the image {reference}"), error)),
         }
+    }
+
+    /// How an image came to be, the newest step first.
+    pub async fn history(&self, id: &str) -> Result<Vec<HistoryEntry>, DockerError> {
+        let history = self.client().image_history(reference::check(id)?).await;
+        let history = history
+            .map_err(|error| self.error(format!("tell the history of the image {id}"), error))?;
+        let positive = |number: i64| u64::try_from(number).ok();
+        let entries = history.into_iter().map(|item| HistoryEntry {
+            created_by: item.created_by,
+            size: positive(item.size).unwrap_or(0),
+            // Builds that can be reproduced have no time, or that of 1970.
+            created_ms: positive(item.created)
+                .filter(|&seconds| seconds > 0)
+                .and_then(|seconds| seconds.checked_mul(1000)),
+        });
+        Ok(entries.collect())
     }
 
     /// Has the daemon fetch an image from its registry, and gives what it says of itself.
@@ -138,5 +155,25 @@ fn image_facts(image: ImageInspect) -> ImageFacts {
             .and_then(|size| u64::try_from(size).ok())
             .unwrap_or(0),
         labels: config.labels.unwrap_or_default().into_iter().collect(),
+        tags: image.repo_tags.unwrap_or_default(),
+        digest: image.repo_digests.and_then(|mut digests| digests.pop()),
+        layers: image
+            .root_fs
+            .and_then(|root| root.layers)
+            .unwrap_or_default(),
+        os: image.os.unwrap_or_default(),
+        architecture: image.architecture.unwrap_or_default(),
+        command: config.cmd.filter(|words| !words.is_empty()),
+        entrypoint: config.entrypoint.filter(|words| !words.is_empty()),
+        working_dir: config.working_dir.filter(|path| !path.is_empty()),
+        env: config
+            .env
+            .unwrap_or_default()
+            .iter()
+            .map(|variable| {
+                let (name, value) = variable.split_once('=').unwrap_or((variable, ""));
+                (name.to_owned(), value.to_owned())
+            })
+            .collect(),
     }
 }

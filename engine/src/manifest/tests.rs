@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use super::{Manifest, ManifestError, OnError, convert};
 use crate::app::{ByteSize, MountSource, Probe};
+use crate::plugin::Limits;
 
 fn parse(text: &str) -> Result<Manifest, ManifestError> {
     let env = |name: &str| (name == "SET").then(|| "value".to_owned());

@@ -153,4 +153,50 @@ pub struct ImageFacts {
     pub size: u64,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
+    /// Its names.
+    pub tags: Vec<String>,
+    /// Its digest in a registry, `name@sha256:…`.
+    pub digest: Option<String>,
+    /// The digests of its layers' contents, the lowest first.
+    pub layers: Vec<String>,
+    /// The system it is for, such as `linux`.
+    pub os: String,
+    /// The architecture it is for, such as `amd64`.
+    pub architecture: String,
+    /// Its command.
+    pub command: Option<Vec<String>>,
+    /// Its entrypoint.
+    pub entrypoint: Option<Vec<String>>,
+    /// Its working directory.
+    pub working_dir: Option<String>,
+    /// Its environment.
+    pub env: Vec<(String, String)>,
+}
+
+/// One step of how an image came to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryEntry {
+    /// The instruction, in the builder's words.
+    pub created_by: String,
+    /// What it added, in bytes.
+    pub size: u64,
+    /// When, in milliseconds since 1970.
+    pub created_ms: Option<u64>,
+}
+
+/// What a container uses.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ContainerStats {
+    /// CPU time since its start, in nanoseconds.
+    pub cpu_ns: u64,
+    /// Memory in bytes, without what the kernel caches of files.
+    pub memory: u64,
+    /// The most memory that it can use, in bytes.
+    pub memory_limit: u64,
+    /// Processes and threads.
+    pub processes: u64,
+    /// Bytes received over all its networks.
+    pub received: u64,
+    /// Bytes sent over all its networks.
+    pub sent: u64,
 }

@@ -61,6 +61,12 @@ pub enum OperationKind {
         #[serde(skip)]
         bases: std::collections::BTreeMap<String, String>,
     },
+    /// Lets plugins judge the built image before a container is made from it.
+    PostBuild {
+        /// The image's id; `None` for the one that is built before.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        image: Option<String>,
+    },
     /// Makes the new container, under a name that marks it as not yet proven.
     Create {
         /// The container's final name.
@@ -109,6 +115,7 @@ impl OperationKind {
         match self {
             Self::Pull { .. } => "pull",
             Self::Build { .. } => "build",
+            Self::PostBuild { .. } => "post-build",
             Self::Create { .. } => "create",
             Self::Stop { .. } => "stop",
             Self::Start { .. } => "start",
@@ -131,7 +138,7 @@ impl OperationKind {
                 Start::Created => None,
                 Start::Existing { container, .. } => Some(container),
             },
-            Self::Build { .. } | Self::Health | Self::PostRun => None,
+            Self::Build { .. } | Self::PostBuild { .. } | Self::Health | Self::PostRun => None,
         }
     }
 }

@@ -44,10 +44,14 @@ pub struct WantedService {
     pub build_plugins: Vec<String>,
     /// The plugins that changed the container's specification.
     pub run_plugins: Vec<String>,
+    /// The plugins that judge its image.
+    pub post_build_plugins: Vec<String>,
     /// The plugins that decide on its health.
     pub health_plugins: Vec<String>,
     /// The plugins that act on it after it became healthy.
     pub post_run_plugins: Vec<String>,
+    /// The plugins that act on a container before it is stopped.
+    pub pre_stop_plugins: Vec<String>,
 }
 
 /// What an image is built from: the build's fields and the digest of its context. The
@@ -175,9 +179,11 @@ impl Planner<'_> {
         let service = self.service;
         let plugins = match &kind {
             OperationKind::Build { .. } => &service.build_plugins,
+            OperationKind::PostBuild { .. } => &service.post_build_plugins,
             OperationKind::Create { .. } => &service.run_plugins,
             OperationKind::Health => &service.health_plugins,
             OperationKind::PostRun => &service.post_run_plugins,
+            OperationKind::Stop { .. } => &service.pre_stop_plugins,
             _ => &Vec::new(),
         };
         operations.push(Operation {
@@ -305,12 +311,20 @@ impl Planner<'_> {
             "{}-{}-{}",
             self.wanted.app, self.service.name, self.wanted.release
         );
+        let image = match image {
+            Image::There(id) => Some(id),
+            Image::Coming => None,
+        };
+        let built = matches!(self.service.image, ImageSource::Build(_));
+        // Not only after a build: an image that was refused, or that an interrupted deploy left,
+        // is there too.
+        if built && !self.service.post_build_plugins.is_empty() {
+            let image = image.clone();
+            self.push(operations, OperationKind::PostBuild { image }, Cause::Next);
+        }
         let create = OperationKind::Create {
             container: name.clone(),
-            image: match image {
-                Image::There(id) => Some(id),
-                Image::Coming => None,
-            },
+            image,
             inputs,
         };
         self.push(operations, create, cause);

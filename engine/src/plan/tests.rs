@@ -46,8 +46,10 @@ fn web() -> WantedService {
         },
         build_plugins: Vec::new(),
         run_plugins: Vec::new(),
+        post_build_plugins: Vec::new(),
         health_plugins: Vec::new(),
         post_run_plugins: Vec::new(),
+        pre_stop_plugins: Vec::new(),
     }
 }
 
@@ -311,9 +313,11 @@ fn plugins_are_named_with_what_they_changed() {
     service.build_plugins = vec!["go-static".into()];
     service.run_plugins = vec!["harden".into(), "labels".into()];
     service.health_plugins = vec!["http-check".into()];
+    service.post_build_plugins = vec!["policy".into()];
     service.post_run_plugins = vec!["http-check".into()];
     assert_snapshot!(planned(service, &Observed::default()), @r"
     build web (no image yet) by go-static
+    post-build web by policy
     create web shop-web-r2 (no container yet) by harden, labels
     start web
     health web by http-check
@@ -343,4 +347,32 @@ fn secrets_are_sealed_in_what_goes_into_labels() {
         assert!(!sealed.contains("hunter"), "{sealed}");
     }
     assert_ne!(old.fingerprint(), new.fingerprint());
+}
+
+#[test]
+fn an_image_that_is_there_is_judged_before_a_container_is_made_from_it() {
+    let mut service = web();
+    service.post_build_plugins = vec!["policy".into()];
+    service.pre_stop_plugins = vec!["drain".into()];
+    let mut observed = deployed(&service);
+    assert_snapshot!(planned(service.clone(), &observed), @"");
+    observed.containers.clear();
+    assert_snapshot!(planned(service.clone(), &observed), @r"
+    post-build web by policy
+    create web shop-web-r2 (no container yet)
+    start web
+    health web
+    commit web shop-web-r2
+    ");
+    let observed = deployed(&service);
+    service.container.hostname = Some("other".into());
+    assert_snapshot!(planned(service, &observed), @r"
+    post-build web by policy
+    create web shop-web-r2 (changed: hostname)
+    stop web shop-web-r1 (replaced) by drain
+    start web
+    health web
+    commit web shop-web-r2
+    remove web shop-web-r1 (replaced)
+    ");
 }

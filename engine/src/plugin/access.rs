@@ -6,8 +6,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use serde::Serialize;
 
-use crate::plan::observed::PublishedPort;
+use super::Change;
+use crate::plan::observed::{ContainerStats, HistoryEntry, ImageFacts, PublishedPort};
 
 /// The largest body of an HTTP request to a container, and of its answer.
 pub const MAX_HTTP_BODY: usize = 1 << 20;
@@ -54,6 +56,12 @@ pub trait ContainerAccess: Send + Sync {
     fn address(&self) -> Option<IpAddr>;
     /// The published ports.
     fn ports(&self) -> &[PublishedPort];
+    /// The labels.
+    fn labels(&self) -> &BTreeMap<String, String>;
+    /// What it is doing now.
+    fn state(&self) -> BoxFuture<'_, Result<RunningState, String>>;
+    /// What it uses now.
+    fn stats(&self) -> BoxFuture<'_, Result<ContainerStats, String>>;
     /// The last lines of output.
     fn logs(&self, lines: u32) -> BoxFuture<'_, Result<Vec<String>, String>>;
     /// An HTTP exchange with the container.
@@ -137,4 +145,87 @@ pub struct HttpResponse {
     pub headers: Vec<(String, String)>,
     /// The body, [`MAX_HTTP_BODY`] at most.
     pub body: Vec<u8>,
+}
+
+/// What a container is doing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RunningState {
+    /// True if its process is there.
+    pub running: bool,
+    /// When it was last started, in milliseconds since 1970.
+    pub started_ms: Option<u64>,
+    /// The status with which it ended; 0 if it has not.
+    pub exit_code: i64,
+    /// How often the restart policy started it again.
+    pub restarts: u32,
+    /// What the daemon's own health check says, where there is one.
+    pub health: Option<String>,
+}
+
+/// An image as a plugin sees it. Errors are for the plugin, in words.
+pub trait ImageAccess: Send + Sync {
+    /// What it is.
+    fn facts(&self) -> &ImageFacts;
+    /// How it came to be, the newest step first.
+    fn history(&self) -> BoxFuture<'_, Result<Vec<HistoryEntry>, String>>;
+    /// Whether it may be given this name: not if that takes the name from an image that is not
+    /// the service's own.
+    fn may_tag<'a>(&'a self, reference: &'a str) -> BoxFuture<'a, Result<(), String>>;
+}
+
+/// A deploy that is over, as `post-deploy` is told of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FinishedDeploy {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Why it did not succeed.
+    pub error: Option<String>,
+    /// How long it took.
+    pub took: Duration,
+    /// What was done, in order.
+    pub steps: Vec<FinishedStep>,
+    /// What plugins changed.
+    pub changes: Vec<Change>,
+    /// What runs now.
+    pub services: Vec<FinishedService>,
+}
+
+/// How a deploy ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// What was wanted is there.
+    Succeeded,
+    /// It was there already.
+    NothingToDo,
+    /// A new container failed, and what ran before runs again.
+    RolledBack,
+    /// It could not be done; what ran before runs on.
+    Failed,
+    /// A person stopped it; what ran before runs on.
+    Interrupted,
+}
+
+/// One step of a deploy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FinishedStep {
+    /// What was done, such as `build`.
+    pub operation: &'static str,
+    /// For which service.
+    pub service: Option<String>,
+    /// How long it took.
+    pub took: Duration,
+    /// False for the one that failed.
+    pub succeeded: bool,
+}
+
+/// A service that runs after a deploy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FinishedService {
+    /// Its name.
+    pub name: String,
+    /// Its container.
+    pub container: String,
+    /// Where it answers.
+    pub addresses: Vec<String>,
 }

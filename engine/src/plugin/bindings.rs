@@ -7,6 +7,10 @@ wasmtime::component::bindgen!({
     path: "../wit",
     world: "plugin",
     imports: {
+        "rengine:plugin/image.[method]built-image.history": async | trappable,
+        "rengine:plugin/image.[method]built-image.add-tag": async | trappable,
+        "rengine:plugin/running.[method]running-container.state": async | trappable,
+        "rengine:plugin/running.[method]running-container.stats": async | trappable,
         "rengine:plugin/running.[method]running-container.logs": async | trappable,
         "rengine:plugin/running.[method]running-container.http": async | trappable,
         "rengine:plugin/running.[method]running-container.tcp-connect": async | trappable,
@@ -16,6 +20,10 @@ wasmtime::component::bindgen!({
     with: {
         "rengine:plugin/build.image-build": super::capability::build::BuildResource,
         "rengine:plugin/container.container-spec": super::capability::container::SpecResource,
+        "rengine:plugin/app.app-model": super::capability::app::AppResource,
+        "rengine:plugin/app.service": super::capability::app::ServiceResource,
+        "rengine:plugin/image.built-image": super::capability::image::ImageResource,
+        "rengine:plugin/deployment.finished-deploy": super::capability::deployment::DeployResource,
         "rengine:plugin/running.running-container": super::capability::running::RunningResource,
     },
 });
@@ -49,6 +57,9 @@ use wasmtime::component::{HasSelf, Linker};
 pub fn add_imports(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     rengine::plugin::build::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     rengine::plugin::container::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    rengine::plugin::app::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    rengine::plugin::image::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    rengine::plugin::deployment::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     rengine::plugin::running::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     rengine::plugin::types::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     wasi::logging::logging::add_to_linker::<_, HasSelf<State>>(linker, |state| state)

@@ -10,18 +10,23 @@ use wasmtime_wasi_config::WasiConfigVariables;
 
 use super::bindings::exports::rengine::plugin as exports;
 use super::bindings::rengine::plugin::types;
+use super::capability::Shared;
+use super::capability::app::{AppResource, Contexts};
 use super::capability::build::BuildResource;
 use super::capability::container::SpecResource;
+use super::capability::deployment::DeployResource;
 use super::capability::http::Outgoing;
+use super::capability::image::ImageResource;
 use super::capability::running::RunningResource;
 use super::capability::state::OpenState;
 use super::limits::{Exceeded, HOSTCALL_BYTES, Limiter, MAX_HANDLES, MAX_REASON_BYTES};
 use super::log::{Level, LogRecord, LogSink};
 use super::output::Output;
 use super::{
-    Change, ContainerAccess, ContextAccess, Hook, Plugin, PluginError, Refusal, Settings, change,
+    Change, ContainerAccess, ContextAccess, FinishedDeploy, Hook, ImageAccess, Plugin, PluginError,
+    Refusal, Settings, change,
 };
-use crate::app::{ContainerSpec, ImageBuild};
+use crate::app::{App, ContainerSpec, ImageBuild};
 use crate::secrets::Redactor;
 
 use std::sync::Arc;
@@ -34,7 +39,7 @@ const CONTEXT_FOLDER: &str = "/context";
 pub struct CallContext {
     /// The app's name.
     pub app: String,
-    /// The service's name.
+    /// The service's name; empty in a hook for the whole app.
     pub service: String,
     /// The id of the release being made.
     pub release: String,
@@ -197,14 +202,20 @@ macro_rules! call {
     ($plugin:expr, $hook:expr, $context:expr, $sink:expr, $indices:expr, $call:ident,
      $resource:expr) => {
         call!(
-            $plugin, $hook, $context, $sink, $indices, $call, $resource, None
+            $plugin, $hook, $context, $sink, $indices, $call, $resource, wire
         )
     };
     ($plugin:expr, $hook:expr, $context:expr, $sink:expr, $indices:expr, $call:ident,
-     $resource:expr, $folder:expr) => {{
+     $resource:expr, $wire:ident) => {
+        call!(
+            $plugin, $hook, $context, $sink, $indices, $call, $resource, $wire, None
+        )
+    };
+    ($plugin:expr, $hook:expr, $context:expr, $sink:expr, $indices:expr, $call:ident,
+     $resource:expr, $wire:ident, $folder:expr) => {{
         let state = State::new($plugin, $hook, &$context.service, $sink, $folder);
         let mut store = store($plugin.engine(), state);
-        let context = wire($context);
+        let context = $wire($context);
         let run = async {
             let resource = store.data_mut().table.push($resource)?;
             let instance = $plugin.pre().instantiate_async(&mut store).await?;
@@ -223,6 +234,31 @@ macro_rules! call {
 }
 
 impl Plugin {
+    /// Calls `configure`, where the plugin has it. `app` changes only if all goes well.
+    ///
+    /// `contexts` are the build contexts of its services.
+    pub async fn configure(
+        &self,
+        context: &CallContext,
+        app: &mut App,
+        contexts: Contexts,
+        sink: LogSink,
+    ) -> Result<Vec<Change>, PluginError> {
+        let Some(indices) = &self.indices().configure else {
+            return Ok(Vec::new());
+        };
+        let hook = Hook::Configure;
+        let resource = AppResource::new(app.clone(), contexts, self.settings().grants.clone());
+        let (answer, resource) = call!(
+            self, hook, context, sink, indices, call_run, resource, wire_app
+        )?;
+        self.accept(hook, context, answer)?;
+        let after = resource.into_app();
+        let changes = change::between_apps(self.name(), hook, app, &after);
+        *app = after;
+        Ok(changes)
+    }
+
     /// Calls `pre-build`, where the plugin has it. `build` changes only if all goes well.
     pub async fn pre_build(
         &self,
@@ -237,10 +273,10 @@ impl Plugin {
         let hook = Hook::PreBuild;
         let grants = self.settings().grants.clone();
         let readable = grants.reads_context().is_ok();
-        let resource = BuildResource::new(build.clone(), files.clone(), grants);
+        let resource = BuildResource::new(Shared::new(build.clone()), files.clone(), grants);
         let folder = files.folder().filter(|_| readable);
         let (answer, resource) = call!(
-            self, hook, context, sink, indices, call_run, resource, folder
+            self, hook, context, sink, indices, call_run, resource, wire, folder
         )?;
         self.accept(hook, context, answer)?;
         let after = resource.into_build();
@@ -266,13 +302,65 @@ impl Plugin {
         };
         let hook = Hook::PreRun;
         let grants = self.settings().grants.clone();
-        let resource = SpecResource::new(spec.clone(), dockerfile, image, grants);
+        let resource = SpecResource::new(Shared::new(spec.clone()), dockerfile, image, grants);
         let (answer, resource) = call!(self, hook, context, sink, indices, call_run, resource)?;
         self.accept(hook, context, answer)?;
         let after = resource.into_spec();
         let changes = change::between(self.name(), hook, &context.service, spec, &after);
         *spec = after;
         Ok(changes)
+    }
+
+    /// Calls `post-build`, where the plugin has it; returns the names that it wants the image to
+    /// have.
+    pub async fn post_build(
+        &self,
+        context: &CallContext,
+        image: Arc<dyn ImageAccess>,
+        sink: LogSink,
+    ) -> Result<Vec<String>, PluginError> {
+        let Some(indices) = &self.indices().post_build else {
+            return Ok(Vec::new());
+        };
+        let hook = Hook::PostBuild;
+        let resource = ImageResource::new(image);
+        let (answer, resource) = call!(self, hook, context, sink, indices, call_run, resource)?;
+        self.accept(hook, context, answer)?;
+        Ok(resource.into_tags())
+    }
+
+    /// Calls `pre-stop`, where the plugin has it.
+    pub async fn pre_stop(
+        &self,
+        context: &CallContext,
+        container: Arc<dyn ContainerAccess>,
+        sink: LogSink,
+    ) -> Result<(), PluginError> {
+        let Some(indices) = &self.indices().pre_stop else {
+            return Ok(());
+        };
+        let hook = Hook::PreStop;
+        let resource = RunningResource(container);
+        let (answer, _) = call!(self, hook, context, sink, indices, call_run, resource)?;
+        self.accept(hook, context, answer)
+    }
+
+    /// Calls `post-deploy`, where the plugin has it.
+    pub async fn post_deploy(
+        &self,
+        context: &CallContext,
+        deploy: Arc<FinishedDeploy>,
+        sink: LogSink,
+    ) -> Result<(), PluginError> {
+        let Some(indices) = &self.indices().post_deploy else {
+            return Ok(());
+        };
+        let hook = Hook::PostDeploy;
+        let resource = DeployResource(deploy);
+        let (answer, _) = call!(
+            self, hook, context, sink, indices, call_run, resource, wire_app
+        )?;
+        self.accept(hook, context, answer)
     }
 
     /// Calls `post-run`, where the plugin has it.
@@ -342,6 +430,14 @@ fn wire(context: &CallContext) -> types::Context {
     types::Context {
         app: context.app.clone(),
         service: context.service.clone(),
+        release: context.release.clone(),
+        planning: context.planning,
+    }
+}
+
+fn wire_app(context: &CallContext) -> types::AppContext {
+    types::AppContext {
+        app: context.app.clone(),
         release: context.release.clone(),
         planning: context.planning,
     }

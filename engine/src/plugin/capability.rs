@@ -4,11 +4,16 @@
 //! soon as it is imported says so with a [`Gate`], which is checked before anything runs; and it
 //! asks the grants again at each call.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+pub mod app;
 pub mod build;
 pub mod container;
 mod convert;
+pub mod deployment;
 pub mod exec;
 pub mod http;
+pub mod image;
 pub mod log;
 pub mod running;
 pub mod secrets;
@@ -49,6 +54,36 @@ pub fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     http::link(linker)?;
     secrets::link(linker)?;
     state::link(linker)
+}
+
+/// A specification in the hands of a plugin: the handles of one thing share it, as those that
+/// `configure` takes of a service do.
+#[derive(Debug)]
+pub struct Shared<T>(Arc<Mutex<T>>);
+
+impl<T> Clone for Shared<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<T: Clone> Shared<T> {
+    pub fn new(value: T) -> Self {
+        Self(Arc::new(Mutex::new(value)))
+    }
+
+    /// The value, for as long as one call of the host takes.
+    pub fn get(&self) -> MutexGuard<'_, T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What plugins made of it.
+    pub fn into_value(self) -> T {
+        match Arc::try_unwrap(self.0) {
+            Ok(value) => value.into_inner().unwrap_or_else(PoisonError::into_inner),
+            Err(shared) => Self(shared).get().clone(),
+        }
+    }
 }
 
 /// The result of a setter. The outer result ends the call, the inner is for the guest.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::Hook;
-use crate::app::Fields;
+use crate::app::{App, Fields, ImageSource, Service};
 
 /// One field that one plugin changed in one call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -34,9 +34,40 @@ pub(super) fn between(
     before: &impl Serialize,
     after: &impl Serialize,
 ) -> Vec<Change> {
-    let (before, after) = (Fields::of(before), Fields::of(after));
+    told(
+        plugin,
+        hook,
+        service,
+        &Fields::of(before),
+        &Fields::of(after),
+    )
+}
+
+/// The changes between two states of an app, service by service. A service that was added has
+/// the field `service`.
+pub(super) fn between_apps(plugin: &str, hook: Hook, before: &App, after: &App) -> Vec<Change> {
+    let fields = |service: &Service| {
+        let mut fields = Fields::of(&service.container);
+        match &service.image {
+            ImageSource::Build(build) => fields.add_part("build", Fields::of(&**build)),
+            ImageSource::Image(reference) => fields.set("image", reference.clone()),
+        }
+        fields
+    };
+    let changes = after.services.iter().flat_map(|(name, service)| {
+        let old = before.services.get(name).map(fields);
+        let mut new = fields(service);
+        if old.is_none() {
+            new.set("service", "added".to_owned());
+        }
+        told(plugin, hook, name.as_str(), &old.unwrap_or_default(), &new)
+    });
+    changes.collect()
+}
+
+fn told(plugin: &str, hook: Hook, service: &str, before: &Fields, after: &Fields) -> Vec<Change> {
     before
-        .differences(&after)
+        .differences(after)
         .map(|(field, old, new)| Change {
             plugin: plugin.to_owned(),
             hook,

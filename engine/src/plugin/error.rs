@@ -28,13 +28,13 @@ pub struct LoadError {
 #[derive(Debug, Error, Diagnostic)]
 pub enum PluginError {
     /// The plugin said no.
-    #[error("plugin `{plugin}` refused in {hook} of service `{service}`: {}", refusal.reason)]
+    #[error("plugin `{plugin}` refused in {}: {}", place(*hook, service), refusal.reason)]
     Refused {
         /// Its name in plugins.toml.
         plugin: String,
         /// The hook that was running.
         hook: Hook,
-        /// The service it was running for.
+        /// The service it was running for; empty in a hook for the whole app.
         service: String,
         /// What it said.
         refusal: Refusal,
@@ -44,8 +44,9 @@ pub enum PluginError {
     },
     /// It took too long.
     #[error(
-        "plugin `{plugin}` was stopped in {hook} of service `{service}`: \
-         it took longer than its limit of {}", humantime::format_duration(*limit)
+        "plugin `{plugin}` was stopped in {}: it took longer than its limit of {}",
+        place(*hook, service),
+        humantime::format_duration(*limit)
     )]
     #[diagnostic(help(
         "if it needs more time, raise `timeout` under [plugins.{plugin}] in plugins.toml"
@@ -55,19 +56,19 @@ pub enum PluginError {
         plugin: String,
         /// The hook that was running.
         hook: Hook,
-        /// The service it was running for.
+        /// The service it was running for; empty in a hook for the whole app.
         service: String,
         /// The limit.
         limit: Duration,
     },
     /// It asked for more than it may have.
-    #[error("plugin `{plugin}` was stopped in {hook} of service `{service}`: {cause}")]
+    #[error("plugin `{plugin}` was stopped in {}: {cause}", place(*hook, service))]
     Limit {
         /// Its name in plugins.toml.
         plugin: String,
         /// The hook that was running.
         hook: Hook,
-        /// The service it was running for.
+        /// The service it was running for; empty in a hook for the whole app.
         service: String,
         /// The limit.
         cause: Exceeded,
@@ -76,7 +77,7 @@ pub enum PluginError {
         help: Option<String>,
     },
     /// It broke.
-    #[error("plugin `{plugin}` failed in {hook} of service `{service}`: {cause}")]
+    #[error("plugin `{plugin}` failed in {}: {cause}", place(*hook, service))]
     #[diagnostic(help(
         "this is a bug in the plugin: tell its author; `on-error = \"warn\"` under \
          [plugins.{plugin}] deploys without it"
@@ -86,11 +87,19 @@ pub enum PluginError {
         plugin: String,
         /// The hook that was running.
         hook: Hook,
-        /// The service it was running for.
+        /// The service it was running for; empty in a hook for the whole app.
         service: String,
         /// Why, with the last lines that it wrote to standard error.
         cause: String,
     },
+}
+
+/// Where a plugin was: `pre-run of service `web``, or `configure`.
+fn place(hook: Hook, service: &str) -> String {
+    match service {
+        "" => hook.to_string(),
+        service => format!("{hook} of service `{service}`"),
+    }
 }
 
 /// What a plugin says when it says no.

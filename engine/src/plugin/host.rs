@@ -93,10 +93,14 @@ pub struct Plugin {
 
 /// Where a component's hooks are; `None` for those that it does not export.
 pub struct Indices {
+    pub configure: Option<exports::configure::GuestIndices>,
     pub pre_build: Option<exports::pre_build::GuestIndices>,
     pub pre_run: Option<exports::pre_run::GuestIndices>,
-    pub post_run: Option<exports::post_run::GuestIndices>,
+    pub post_build: Option<exports::post_build::GuestIndices>,
     pub health: Option<exports::health::GuestIndices>,
+    pub post_run: Option<exports::post_run::GuestIndices>,
+    pub pre_stop: Option<exports::pre_stop::GuestIndices>,
+    pub post_deploy: Option<exports::post_deploy::GuestIndices>,
 }
 
 impl PluginHost {
@@ -197,10 +201,14 @@ impl PluginHost {
             };
         }
         let indices = Indices {
+            configure: indices!(Hook::Configure, configure),
             pre_build: indices!(Hook::PreBuild, pre_build),
             pre_run: indices!(Hook::PreRun, pre_run),
-            post_run: indices!(Hook::PostRun, post_run),
+            post_build: indices!(Hook::PostBuild, post_build),
             health: indices!(Hook::Health, health),
+            post_run: indices!(Hook::PostRun, post_run),
+            pre_stop: indices!(Hook::PreStop, pre_stop),
+            post_deploy: indices!(Hook::PostDeploy, post_deploy),
         };
         let plugin = Plugin {
             settings: Arc::new(settings.clone()),
@@ -312,10 +320,14 @@ impl Plugin {
     /// True if it exports `hook`.
     pub fn has(&self, hook: Hook) -> bool {
         match hook {
+            Hook::Configure => self.indices.configure.is_some(),
             Hook::PreBuild => self.indices.pre_build.is_some(),
             Hook::PreRun => self.indices.pre_run.is_some(),
-            Hook::PostRun => self.indices.post_run.is_some(),
+            Hook::PostBuild => self.indices.post_build.is_some(),
             Hook::Health => self.indices.health.is_some(),
+            Hook::PostRun => self.indices.post_run.is_some(),
+            Hook::PreStop => self.indices.pre_stop.is_some(),
+            Hook::PostDeploy => self.indices.post_deploy.is_some(),
         }
     }
 
@@ -356,10 +368,14 @@ impl Plugin {
         let trial = async {
             let instance = self.pre.instantiate_async(&mut store).await?;
             let Indices {
+                configure,
                 pre_build,
                 pre_run,
-                post_run,
+                post_build,
                 health,
+                post_run,
+                pre_stop,
+                post_deploy,
             } = &*self.indices;
             // Which hook does not fit is told by the inner result, in words.
             macro_rules! fits {
@@ -371,10 +387,14 @@ impl Plugin {
                     }
                 };
             }
+            fits!(configure, Hook::Configure);
             fits!(pre_build, Hook::PreBuild);
             fits!(pre_run, Hook::PreRun);
-            fits!(post_run, Hook::PostRun);
+            fits!(post_build, Hook::PostBuild);
             fits!(health, Hook::Health);
+            fits!(post_run, Hook::PostRun);
+            fits!(pre_stop, Hook::PreStop);
+            fits!(post_deploy, Hook::PostDeploy);
             wasmtime::error::Ok(Ok(()))
         };
         match tokio::time::timeout(self.settings.timeout, trial).await {

@@ -35,6 +35,12 @@ pub const MAX_GENERATED_BYTES: usize = 64 << 20;
 pub const MAX_CHANGES: usize = 20_000;
 /// Elements of a list that a plugin hands to a setter.
 pub const MAX_ELEMENTS: usize = 10_000;
+/// Services of an app that plugins add to.
+pub const MAX_SERVICES: usize = 100;
+/// An image's name with its tag, in bytes: a name has 255 and a tag 128 at most.
+pub const MAX_IMAGE_NAME_BYTES: usize = 512;
+/// Names that a plugin gives to one image.
+pub const MAX_TAGS: usize = 32;
 /// Capabilities in a list; Linux has 41.
 pub const MAX_CAPABILITIES: usize = 100;
 /// What a plugin says to people in one answer, in bytes.

@@ -52,10 +52,16 @@ pub fn render_plan(plan: &Plan, changes: &[Change], style: Styles, verbosity: Ve
     }
     if !changes.is_empty() && (verbosity > Verbosity::Normal || !plan.is_empty()) {
         let _ = writeln!(text, "  changes by plugins");
+        // With one service there is nothing to tell apart.
+        let several = changes.iter().any(|c| c.service != changes[0].service);
         for change in changes {
+            let service = match several {
+                true => format!("{} ", change.service),
+                false => String::new(),
+            };
             let _ = writeln!(
                 text,
-                "      {}: {} {}",
+                "      {}: {service}{} {}",
                 style.plugin(&change.plugin),
                 printable(&change.field),
                 arrow(change.old.as_deref(), change.new.as_deref(), style)

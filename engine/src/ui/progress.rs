@@ -92,7 +92,8 @@ impl ProgressReporter {
                 let sign = self.style.good("✔");
                 self.line(&format!("{sign} nothing to do {took}"));
             }
-            Outcome::Failed => {}
+            // Why is told as the error that it is.
+            Outcome::RolledBack | Outcome::Failed | Outcome::Interrupted => {}
         }
     }
 }

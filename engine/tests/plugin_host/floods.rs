@@ -4,8 +4,9 @@ use std::sync::{Arc, Mutex};
 
 use rengine::plugin::{DEFAULT_LOG, LogRecord, PluginError};
 
-use crate::component::{SET_ENV, WASI, pre_run, pre_run_with};
+use crate::component::{SET_ENV, pre_run, pre_run_with};
 use crate::lab::{LOG, Lab, assert_contains, guarded, settings, told};
+use crate::wasi::WASI;
 
 /// What a call may log.
 const LOG_BYTES: usize = DEFAULT_LOG.0 as usize;

@@ -3,8 +3,9 @@
 use miette::Diagnostic as _;
 use rengine::plugin::Settings;
 
-use crate::component::{WASI, pre_run, pre_run_with};
+use crate::component::{pre_run, pre_run_with};
 use crate::lab::{Lab, SET_PRIVILEGED, assert_contains, guarded, settings, silent};
+use crate::wasi::WASI;
 
 #[test]
 fn what_reaches_the_host_needs_its_grant() {

@@ -11,3 +11,4 @@ mod memory;
 mod texts;
 mod time;
 mod traps;
+mod wasi;

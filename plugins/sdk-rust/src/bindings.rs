@@ -50,7 +50,10 @@ macro_rules! hook {
                     "rengine:plugin/types@0.1.0": crate::bindings::rengine::plugin::types,
                     "rengine:plugin/build@0.1.0": crate::bindings::rengine::plugin::build,
                     "rengine:plugin/container@0.1.0": crate::bindings::rengine::plugin::container,
+                    "rengine:plugin/app@0.1.0": crate::bindings::rengine::plugin::app,
+                    "rengine:plugin/image@0.1.0": crate::bindings::rengine::plugin::image,
                     "rengine:plugin/running@0.1.0": crate::bindings::rengine::plugin::running,
+                    "rengine:plugin/deployment@0.1.0": crate::bindings::rengine::plugin::deployment,
                     "wasi:config/store@0.2.0-rc.1": crate::bindings::wasi::config::store,
                     "wasi:logging/logging@0.1.0-draft": crate::bindings::wasi::logging::logging,
                 },
@@ -59,7 +62,11 @@ macro_rules! hook {
     };
 }
 
+hook!(configure, "configure-plugin");
 hook!(pre_build, "pre-build-plugin");
 hook!(pre_run, "pre-run-plugin");
-hook!(post_run, "post-run-plugin");
+hook!(post_build, "post-build-plugin");
 hook!(health, "health-plugin");
+hook!(post_run, "post-run-plugin");
+hook!(pre_stop, "pre-stop-plugin");
+hook!(post_deploy, "post-deploy-plugin");

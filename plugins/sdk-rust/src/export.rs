@@ -1,7 +1,19 @@
 //! The traits of the hooks, and the macro that exports them.
 
 use crate::bindings;
-use crate::{ContainerSpec, Context, ImageBuild, Result, RunningContainer, Status};
+use crate::{
+    AppContext, AppModel, BuiltImage, ContainerSpec, Context, FinishedDeploy, ImageBuild, Result,
+    RunningContainer, Status,
+};
+
+/// The hook `configure`: customises the whole app, before everything else.
+///
+/// Runs for `rengine plan` too. Changes take effect if it returns `Ok`; a refusal ends the deploy
+/// with nothing touched.
+pub trait Configure {
+    /// Called once for each deploy.
+    fn configure(ctx: &AppContext, app: &AppModel) -> Result;
+}
 
 /// The hook `pre-build`: customises how an image is built.
 ///
@@ -21,6 +33,15 @@ pub trait PreRun {
     fn pre_run(ctx: &Context, spec: &ContainerSpec) -> Result;
 }
 
+/// The hook `post-build`: judges a built image, or gives it another name.
+///
+/// Called before a container is made from the image, whether it was built just now or by an
+/// earlier deploy. A refusal ends the deploy, and the old release runs on.
+pub trait PostBuild {
+    /// Called once for each new container whose image is built.
+    fn post_build(ctx: &Context, image: &BuiltImage) -> Result;
+}
+
 /// The hook `post-run`: acts on a container that has become healthy.
 ///
 /// The old container still runs. A refusal removes the new one, and the old one goes on.
@@ -34,6 +55,46 @@ pub trait Health {
     /// Called again and again, each time in a new instance, until it does not say
     /// [`Status::Starting`].
     fn health(ctx: &Context, container: &RunningContainer) -> Result<Status>;
+}
+
+/// The hook `pre-stop`: drains or deregisters a container that was in service.
+///
+/// A refusal is a warning: the container is stopped all the same.
+pub trait PreStop {
+    /// Called once for each container, before it is stopped.
+    fn pre_stop(ctx: &Context, container: &RunningContainer) -> Result;
+}
+
+/// The hook `post-deploy`: tells others how a deploy ended.
+///
+/// A refusal is a warning: the deploy is over.
+pub trait PostDeploy {
+    /// Called once for each deploy, however it ended.
+    fn post_deploy(ctx: &AppContext, deploy: &FinishedDeploy) -> Result;
+}
+
+impl<T: Configure> bindings::configure::exports::rengine::plugin::configure::Guest for T {
+    fn run(ctx: AppContext, app: &AppModel) -> Result {
+        T::configure(&ctx, app)
+    }
+}
+
+impl<T: PostBuild> bindings::post_build::exports::rengine::plugin::post_build::Guest for T {
+    fn run(ctx: Context, image: &BuiltImage) -> Result {
+        T::post_build(&ctx, image)
+    }
+}
+
+impl<T: PreStop> bindings::pre_stop::exports::rengine::plugin::pre_stop::Guest for T {
+    fn run(ctx: Context, container: &RunningContainer) -> Result {
+        T::pre_stop(&ctx, container)
+    }
+}
+
+impl<T: PostDeploy> bindings::post_deploy::exports::rengine::plugin::post_deploy::Guest for T {
+    fn run(ctx: AppContext, deploy: &FinishedDeploy) -> Result {
+        T::post_deploy(&ctx, deploy)
+    }
 }
 
 impl<T: PreBuild> bindings::pre_build::exports::rengine::plugin::pre_build::Guest for T {
@@ -62,8 +123,8 @@ impl<T: Health> bindings::health::exports::rengine::plugin::health::Guest for T 
 
 /// Exports a type's hooks, those that are listed and no others.
 ///
-/// The names are `pre_build`, `pre_run`, `post_run` and `health`; the type must implement the
-/// trait of each. Use it once in a crate.
+/// The names are `configure`, `pre_build`, `pre_run`, `post_build`, `health`, `post_run`,
+/// `pre_stop` and `post_deploy`; the type must implement the trait of each. Use it once in a crate.
 ///
 /// ```
 /// # use rengine_plugin::{Context, ContainerSpec, ImageBuild, PreBuild, PreRun, Result};
@@ -94,8 +155,20 @@ macro_rules! export {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __export_hook {
+    ($plugin:ident configure) => {
+        $crate::__export_hook!($plugin configure Configure);
+    };
     ($plugin:ident pre_build) => {
         $crate::__export_hook!($plugin pre_build PreBuild);
+    };
+    ($plugin:ident post_build) => {
+        $crate::__export_hook!($plugin post_build PostBuild);
+    };
+    ($plugin:ident pre_stop) => {
+        $crate::__export_hook!($plugin pre_stop PreStop);
+    };
+    ($plugin:ident post_deploy) => {
+        $crate::__export_hook!($plugin post_deploy PostDeploy);
     };
     ($plugin:ident pre_run) => {
         $crate::__export_hook!($plugin pre_run PreRun);
@@ -110,7 +183,8 @@ macro_rules! __export_hook {
         ::core::compile_error!(::core::concat!(
             "there is no hook `",
             ::core::stringify!($other),
-            "`: there are pre_build, pre_run, post_run and health"
+            "`: there are configure, pre_build, pre_run, post_build, health, post_run, pre_stop ",
+            "and post_deploy"
         ));
     };
     ($plugin:ident $hook:ident $trait:ident) => {

@@ -143,9 +143,9 @@ impl Request {
         let (scheme, authority, path) = parts(&self.url)?;
         let fields = Fields::new();
         for (name, value) in &self.headers {
-            fields
-                .append(name, value.as_bytes())
-                .map_err(|why| error(format!("the header field `{name}` can't be sent: {why:?}")))?;
+            fields.append(name, value.as_bytes()).map_err(|why| {
+                error(format!("the header field `{name}` can't be sent: {why:?}"))
+            })?;
         }
         if !self.body.is_empty() && !fields.has("content-length") {
             let length = self.body.len().to_string();
@@ -202,7 +202,9 @@ fn write(body: OutgoingBody, bytes: &[u8]) -> Result<(), Error> {
     const CHUNK: usize = 4096;
     {
         let lost = |_: StreamError| error("the connection broke off");
-        let stream = body.write().map_err(|()| error("its body was sent already"))?;
+        let stream = body
+            .write()
+            .map_err(|()| error("its body was sent already"))?;
         for chunk in bytes.chunks(CHUNK) {
             stream.blocking_write_and_flush(chunk).map_err(lost)?;
         }

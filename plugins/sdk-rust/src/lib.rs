@@ -83,17 +83,22 @@ pub mod state;
 
 pub use bindings::granted::rengine::plugin::exec::ExecOutcome;
 pub use bindings::health::exports::rengine::plugin::health::Status;
+pub use bindings::rengine::plugin::app::{AppModel, Service};
 pub use bindings::rengine::plugin::build::ImageBuild;
 pub use bindings::rengine::plugin::container::{
     ContainerSpec, Device, Mount, MountKind, PortMapping, RestartPolicy,
 };
+pub use bindings::rengine::plugin::deployment::{
+    Change, FinishedDeploy, Outcome, RunningService, Step,
+};
+pub use bindings::rengine::plugin::image::{BuiltImage, ExposedPort, HistoryEntry};
 pub use bindings::rengine::plugin::running::{
-    HttpRequest, HttpResponse, PublishedPort, RunningContainer,
+    ContainerState, HttpRequest, HttpResponse, PublishedPort, RunningContainer, Stats,
 };
 pub use bindings::rengine::plugin::types::{
-    ChangeError, Context, HealthCheck, HttpProbe, Probe, Protocol, Refusal,
+    AppContext, ChangeError, Context, HealthCheck, HttpProbe, Probe, Protocol, Refusal,
 };
-pub use export::{Health, PostRun, PreBuild, PreRun};
+pub use export::{Configure, Health, PostBuild, PostDeploy, PostRun, PreBuild, PreRun, PreStop};
 pub use refusal::Result;
 
 /// The plugin in the guide is compiled with the documentation's tests.

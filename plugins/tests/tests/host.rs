@@ -11,11 +11,10 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use rengine::app::{ByteSize, ContainerSpec, ImageBuild};
-use rengine::grants::Grants;
-use rengine::plan::observed::PublishedPort;
+use rengine::plan::observed::{ContainerStats, PublishedPort};
 use rengine::plugin::{
-    CallContext, ContainerAccess, ContextAccess, HealthStatus, Hook, HttpRequest, HttpResponse,
-    LogSink, Plugin, PluginHost, Settings,
+    CallContext, ContainerAccess, ContextAccess, ExecOutcome, HealthStatus, Hook, HttpRequest,
+    HttpResponse, LogSink, Plugin, PluginHost, RunningState, Settings,
 };
 
 /// Above this a plugin has taken in something that it should do without.
@@ -49,12 +48,9 @@ async fn load(name: &str, config: &[(&str, &str)]) -> Plugin {
         .iter()
         .map(|&(key, value)| (key.into(), value.into()));
     let settings = Settings {
-        name: name.to_owned(),
-        path: component(name),
         config: config.collect(),
-        grants: Grants::default(),
-        timeout: Duration::from_secs(30),
         memory: ByteSize::mib(16),
+        ..Settings::new(name, component(name))
     };
     let host = PluginHost::new(None).expect("a host");
     host.load(settings).await.expect("the plugin loads")
@@ -79,12 +75,13 @@ async fn each_component_exports_its_hooks_alone_and_is_small() {
     for (name, hooks, grants) in [
         ("go-static", vec![Hook::PreBuild], 1),
         ("harden", vec![Hook::PreRun], 0),
-        ("http-check", vec![Hook::PostRun, Hook::Health], 0),
+        ("http-check", vec![Hook::Health, Hook::PostRun], 0),
     ] {
         let inspection = host.inspect(&component(name)).await.unwrap();
         assert_eq!(inspection.hooks, hooks, "{name}");
         assert!(inspection.other_exports.is_empty(), "{inspection:?}");
         assert_eq!(inspection.possible_grants().len(), grants, "{name}");
+        assert_eq!(inspection.needed_grants(), [], "{name}");
         assert!(
             inspection.size <= MAX_SIZE,
             "{name}: {} bytes",
@@ -235,6 +232,16 @@ impl ContainerAccess for Container {
     fn ports(&self) -> &[PublishedPort] {
         &[]
     }
+    fn labels(&self) -> &BTreeMap<String, String> {
+        static NONE: BTreeMap<String, String> = BTreeMap::new();
+        &NONE
+    }
+    fn state(&self) -> BoxFuture<'_, Result<RunningState, String>> {
+        async { Err("not asked for".to_owned()) }.boxed()
+    }
+    fn stats(&self) -> BoxFuture<'_, Result<ContainerStats, String>> {
+        async { Err("not asked for".to_owned()) }.boxed()
+    }
     fn logs(&self, _: u32) -> BoxFuture<'_, Result<Vec<String>, String>> {
         async { Ok(Vec::new()) }.boxed()
     }
@@ -246,6 +253,9 @@ impl ContainerAccess for Container {
             body: b"ok".to_vec(),
         });
         async { answer }.boxed()
+    }
+    fn exec(&self, _: Vec<String>, _: Duration) -> BoxFuture<'_, Result<ExecOutcome, String>> {
+        async { Err("no command is run".to_owned()) }.boxed()
     }
     fn tcp_connect(&self, _: u16, _: Duration) -> BoxFuture<'_, Result<(), String>> {
         async { Ok(()) }.boxed()

@@ -1,10 +1,10 @@
 //! The resource `image-build`.
 
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 
 use wasmtime::component::Resource;
 
-use super::{Changed, invalid, label, line, text, texts, variable};
+use super::{Changed, Shared, invalid, label, line, text, texts, variable};
 use crate::app::{GeneratedFile, ImageBuild};
 use crate::grants::Grants;
 use crate::plugin::ContextAccess;
@@ -15,13 +15,13 @@ use crate::plugin::limits::{MAX_GENERATED_BYTES, MAX_READ_BYTES};
 
 /// A build in the hands of a plugin: a copy, which is taken over if the call goes well.
 pub struct BuildResource {
-    build: ImageBuild,
+    build: Shared<ImageBuild>,
     files: Arc<dyn ContextAccess>,
     grants: Grants,
 }
 
 impl BuildResource {
-    pub fn new(build: ImageBuild, files: Arc<dyn ContextAccess>, grants: Grants) -> Self {
+    pub fn new(build: Shared<ImageBuild>, files: Arc<dyn ContextAccess>, grants: Grants) -> Self {
         Self {
             build,
             files,
@@ -30,15 +30,15 @@ impl BuildResource {
     }
 
     pub fn into_build(self) -> ImageBuild {
-        self.build
+        self.build.into_value()
     }
 }
 
 type Handle = Resource<BuildResource>;
 
 impl State {
-    fn build(&self, handle: &Handle) -> wasmtime::Result<&ImageBuild> {
-        Ok(&self.table.get(handle)?.build)
+    fn build(&self, handle: &Handle) -> wasmtime::Result<MutexGuard<'_, ImageBuild>> {
+        Ok(self.table.get(handle)?.build.get())
     }
 
     fn change_build(
@@ -47,7 +47,7 @@ impl State {
         change: impl FnOnce(&mut ImageBuild) -> Result<(), ChangeError>,
     ) -> Changed {
         self.limiter.change()?;
-        Ok(change(&mut self.table.get_mut(handle)?.build))
+        Ok(change(&mut self.table.get(handle)?.build.get()))
     }
 
     /// A change that adds to a collection, whose bytes count.
@@ -185,7 +185,7 @@ impl HostImageBuild for State {
     fn files(&mut self, this: Handle) -> wasmtime::Result<Result<Vec<String>, ChangeError>> {
         let resource = self.table.get(&this)?;
         Ok(resource.files.files().map_or_else(invalid, |mut files| {
-            files.extend(resource.build.generated.keys().cloned());
+            files.extend(resource.build.get().generated.keys().cloned());
             files.sort_unstable();
             files.dedup();
             Ok(files)
@@ -194,7 +194,7 @@ impl HostImageBuild for State {
 
     fn has_file(&mut self, this: Handle, path: String) -> wasmtime::Result<bool> {
         let resource = self.table.get(&this)?;
-        Ok(resource.build.generated.contains_key(&path) || resource.files.has_file(&path))
+        Ok(resource.build.get().generated.contains_key(&path) || resource.files.has_file(&path))
     }
 
     fn read_file(
@@ -203,7 +203,7 @@ impl HostImageBuild for State {
         path: String,
     ) -> wasmtime::Result<Result<Vec<u8>, ChangeError>> {
         let resource = self.table.get(&this)?;
-        if let Some(file) = resource.build.generated.get(&path) {
+        if let Some(file) = resource.build.get().generated.get(&path) {
             return Ok(Ok(file.contents.clone()));
         }
         if let Err(denied) = resource.grants.reads_context() {

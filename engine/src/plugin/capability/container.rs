@@ -1,12 +1,13 @@
 //! The resource `container-spec`: every setter checks its value, and asks for the grant where
 //! the change reaches the host.
 
+use std::sync::MutexGuard;
 use std::time::Duration;
 
 use wasmtime::component::Resource;
 
 use super::convert::{from_wit, to_wit};
-use super::{Changed, absolute, elements, invalid, label, line, text, texts, variable};
+use super::{Changed, Shared, absolute, elements, invalid, label, line, text, texts, variable};
 use crate::app::{ByteSize, ContainerSpec, Cpus, MountSource};
 use crate::grants::Grants;
 use crate::plugin::bindings::rengine::plugin::container::{
@@ -22,7 +23,7 @@ const MIN_MEMORY: ByteSize = ByteSize::mib(6);
 /// A container's specification in the hands of a plugin: a copy, which is taken over if the
 /// call goes well.
 pub struct SpecResource {
-    spec: ContainerSpec,
+    spec: Shared<ContainerSpec>,
     dockerfile: Option<String>,
     image: Option<String>,
     grants: Grants,
@@ -30,7 +31,7 @@ pub struct SpecResource {
 
 impl SpecResource {
     pub fn new(
-        spec: ContainerSpec,
+        spec: Shared<ContainerSpec>,
         dockerfile: Option<String>,
         image: Option<String>,
         grants: Grants,
@@ -44,15 +45,15 @@ impl SpecResource {
     }
 
     pub fn into_spec(self) -> ContainerSpec {
-        self.spec
+        self.spec.into_value()
     }
 }
 
 type Handle = Resource<SpecResource>;
 
 impl State {
-    fn spec(&self, handle: &Handle) -> wasmtime::Result<&ContainerSpec> {
-        Ok(&self.table.get(handle)?.spec)
+    fn spec(&self, handle: &Handle) -> wasmtime::Result<MutexGuard<'_, ContainerSpec>> {
+        Ok(self.table.get(handle)?.spec.get())
     }
 
     fn change_spec(
@@ -61,8 +62,8 @@ impl State {
         change: impl FnOnce(&mut ContainerSpec, &Grants) -> Result<(), ChangeError>,
     ) -> Changed {
         self.limiter.change()?;
-        let SpecResource { spec, grants, .. } = self.table.get_mut(handle)?;
-        Ok(change(spec, grants))
+        let SpecResource { spec, grants, .. } = self.table.get(handle)?;
+        Ok(change(&mut spec.get(), grants))
     }
 
     /// A change that adds to a collection, whose bytes count.

@@ -6,7 +6,8 @@ use std::time::Duration;
 use wasmtime::component::Resource;
 
 use crate::plugin::bindings::rengine::plugin::running::{
-    Host, HostRunningContainer, HttpRequest, HttpResponse, Protocol, PublishedPort,
+    ContainerState, Host, HostRunningContainer, HttpRequest, HttpResponse, Protocol, PublishedPort,
+    Stats,
 };
 use crate::plugin::call::State;
 use crate::plugin::limits::MAX_HTTP_HEAD_BYTES;
@@ -68,6 +69,34 @@ impl HostRunningContainer for State {
             host_port: port.host_port,
         });
         Ok(ports.collect())
+    }
+
+    fn labels(&mut self, this: Handle) -> wasmtime::Result<Vec<(String, String)>> {
+        let labels = self.container(&this)?.labels().clone();
+        Ok(labels.into_iter().collect())
+    }
+
+    async fn state(&mut self, this: Handle) -> wasmtime::Result<Result<ContainerState, String>> {
+        let container = self.container(&this)?;
+        Ok(container.state().await.map(|state| ContainerState {
+            running: state.running,
+            started_ms: state.started_ms,
+            exit_code: state.exit_code,
+            restarts: state.restarts,
+            health: state.health,
+        }))
+    }
+
+    async fn stats(&mut self, this: Handle) -> wasmtime::Result<Result<Stats, String>> {
+        let container = self.container(&this)?;
+        Ok(container.stats().await.map(|stats| Stats {
+            cpu_ns: stats.cpu_ns,
+            memory: stats.memory,
+            memory_limit: stats.memory_limit,
+            processes: stats.processes,
+            received: stats.received,
+            sent: stats.sent,
+        }))
     }
 
     async fn logs(

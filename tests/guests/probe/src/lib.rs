@@ -94,7 +94,11 @@ fn free(step: &[&str]) -> Tried {
             }
             let answer = request.send().map_err(|error| text(&error))?;
             let location = answer.header("location").unwrap_or_default();
-            Ok(format!("{} {location}{}", answer.status, short(&answer.text())))
+            Ok(format!(
+                "{} {location}{}",
+                answer.status,
+                short(&answer.text())
+            ))
         }
         ["post-bytes", url, count] => {
             let body = vec![b'x'; count.parse().expect("a number")];

@@ -1,0 +1,116 @@
+//! One deploy from its start to its end, and who is told how it ended.
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use tokio_util::sync::CancellationToken;
+
+use super::execute::{execute, summaries};
+use super::hooks::Hooks;
+use super::recorder::Recorder;
+use super::{
+    DeployError, Event, Options, Outcome, Reporter, ServiceSummary, clean_changes, prepare,
+    release_id, state,
+};
+use crate::app::Name;
+use crate::docker::Docker;
+use crate::manifest::Manifest;
+use crate::plugin::{CallContext, FinishedDeploy, FinishedService};
+
+/// A deploy that ended well.
+#[derive(Debug)]
+pub struct Done {
+    /// Whether there was anything to do.
+    pub outcome: Outcome,
+    /// What runs now.
+    pub services: Vec<ServiceSummary>,
+}
+
+/// Deploys an app: prepares, carries out, and lets `post-deploy` hooks know, however it ended.
+///
+/// # Errors
+///
+/// Whatever ended it; by then it is taken back as far as the daemon can be reached.
+pub async fn run(
+    manifest: &Manifest,
+    docker: &Docker,
+    options: Options,
+    reporter: &Arc<dyn Reporter>,
+    cancel: &CancellationToken,
+) -> Result<Done, DeployError> {
+    let started = Instant::now();
+    let recorder = Arc::new(Recorder::new(reporter.clone()));
+    let told: Arc<dyn Reporter> = recorder.clone();
+    let release = release_id(SystemTime::now());
+    let hooks = tokio::select! {
+        hooks = Hooks::load(manifest, docker, &*told) => hooks?,
+        () = cancel.cancelled() => return Err(DeployError::Interrupted),
+    };
+    let attempt = async {
+        let prepare = prepare(manifest, docker, hooks.clone(), &release, options, &told);
+        let prepared = tokio::select! {
+            prepared = prepare => prepared?,
+            () = cancel.cancelled() => return Err(DeployError::Interrupted),
+        };
+        execute(prepared, docker, manifest.deploy.timeout, &told, cancel).await
+    };
+    let result = attempt.await;
+    let mut record = recorder.record();
+    // A plugin is told what others changed, and not the secrets that those may read.
+    let redactor = manifest.secrets.redactor();
+    clean_changes(&mut record.changes, &redactor);
+    let outcome = match &result {
+        Ok(done) => done.outcome,
+        Err(DeployError::Interrupted) => Outcome::Interrupted,
+        Err(_) if record.rolled_back => Outcome::RolledBack,
+        Err(_) => Outcome::Failed,
+    };
+    let services = match &result {
+        Ok(done) => done.services.clone(),
+        // Said as far as it is known: the daemon may be what failed.
+        Err(_) => services_after_failure(manifest, docker).await,
+    };
+    let finished = FinishedDeploy {
+        outcome,
+        error: result
+            .as_ref()
+            .err()
+            .map(|error| redactor.redact(&error.to_string()).into_owned()),
+        took: started.elapsed(),
+        steps: record.steps,
+        changes: record.changes,
+        services: services
+            .iter()
+            .cloned()
+            .map(|service| FinishedService {
+                name: service.service,
+                container: service.container,
+                addresses: service.addresses,
+            })
+            .collect(),
+    };
+    let context = CallContext {
+        app: manifest.app.name.to_string(),
+        service: String::new(),
+        release: release.clone(),
+        planning: false,
+    };
+    hooks
+        .post_deploy(&context, Arc::new(finished), reporter)
+        .await;
+    state::save(&hooks, &manifest.app.name, docker, reporter).await;
+    reporter.report(Event::Finished {
+        outcome,
+        release,
+        took: started.elapsed(),
+        services,
+    });
+    result
+}
+
+async fn services_after_failure(manifest: &Manifest, docker: &Docker) -> Vec<ServiceSummary> {
+    let names: Vec<Name> = manifest.app.services.keys().cloned().collect();
+    summaries(&manifest.app.name, &names, docker)
+        .await
+        .unwrap_or_default()
+}

@@ -1,0 +1,240 @@
+//! The resources `app-model` and `service`: what `configure` changes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use wasmtime::component::Resource;
+
+use super::build::BuildResource;
+use super::container::SpecResource;
+use super::{Changed, Shared, invalid, line};
+use crate::app::{App, ContainerSpec, ImageBuild, ImageSource, Name, Service};
+use crate::grants::Grants;
+use crate::plugin::bindings::rengine::plugin::app::{Host, HostAppModel, HostService};
+use crate::plugin::bindings::rengine::plugin::types::ChangeError;
+use crate::plugin::call::State;
+use crate::plugin::limits::{MAX_IMAGE_NAME_BYTES, MAX_SERVICES};
+use crate::plugin::{ContextAccess, NoContext};
+
+/// The build contexts of an app's services, by the service's name.
+pub type Contexts = BTreeMap<Name, Arc<dyn ContextAccess>>;
+
+/// The app in the hands of a plugin: a copy, which is taken over if the call goes well.
+pub struct AppResource {
+    name: Name,
+    services: IndexMap<Name, Parts>,
+    contexts: Contexts,
+    grants: Grants,
+}
+
+/// One service of it.
+pub struct ServiceResource {
+    name: Name,
+    parts: Parts,
+    files: Arc<dyn ContextAccess>,
+    grants: Grants,
+}
+
+/// What handles of a service share.
+#[derive(Clone)]
+struct Parts {
+    image: Shared<Image>,
+    container: Shared<ContainerSpec>,
+}
+
+#[derive(Clone)]
+enum Image {
+    Build(Shared<ImageBuild>),
+    Ready(String),
+}
+
+impl Parts {
+    fn of(service: Service) -> Self {
+        let image = match service.image {
+            ImageSource::Build(build) => Image::Build(Shared::new(*build)),
+            ImageSource::Image(reference) => Image::Ready(reference),
+        };
+        Self {
+            image: Shared::new(image),
+            container: Shared::new(service.container),
+        }
+    }
+
+    fn into_service(self, name: Name) -> Service {
+        Service {
+            name,
+            image: match self.image.into_value() {
+                Image::Build(build) => ImageSource::Build(Box::new(build.into_value())),
+                Image::Ready(reference) => ImageSource::Image(reference),
+            },
+            container: self.container.into_value(),
+        }
+    }
+}
+
+impl AppResource {
+    pub fn new(app: App, contexts: Contexts, grants: Grants) -> Self {
+        let services = app.services.into_iter();
+        Self {
+            name: app.name,
+            services: services
+                .map(|(name, service)| (name, Parts::of(service)))
+                .collect(),
+            contexts,
+            grants,
+        }
+    }
+
+    pub fn into_app(self) -> App {
+        let services = self.services.into_iter();
+        App {
+            name: self.name,
+            services: services
+                .map(|(name, parts)| (name.clone(), parts.into_service(name)))
+                .collect(),
+        }
+    }
+
+    fn handle(&self, name: &str) -> Option<ServiceResource> {
+        let (name, parts) = self.services.get_key_value(name)?;
+        let files = self.contexts.get(name).cloned();
+        Some(ServiceResource {
+            name: name.clone(),
+            parts: parts.clone(),
+            files: files.unwrap_or_else(|| Arc::new(NoContext)),
+            grants: self.grants.clone(),
+        })
+    }
+
+    fn add(&mut self, name: &str, image: String) -> Result<(), ChangeError> {
+        let name = match Name::parse(name) {
+            Ok(name) => name,
+            Err(error) => return invalid(error.to_string()),
+        };
+        reference(&image)?;
+        if self.services.contains_key(&name) {
+            return invalid(format!("the app has a service `{name}` already"));
+        }
+        if self.services.len() >= MAX_SERVICES {
+            return invalid(format!("an app has {MAX_SERVICES} services at most"));
+        }
+        let service = Service {
+            name: name.clone(),
+            image: ImageSource::Image(image),
+            container: ContainerSpec::default(),
+        };
+        self.services.insert(name, Parts::of(service));
+        Ok(())
+    }
+}
+
+/// A name of an image, as far as its letters go; whether there is such an image, the daemon says.
+pub(super) fn reference(text: &str) -> Result<(), ChangeError> {
+    line("the image's name", text)?;
+    let fine =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/' | ':' | '@');
+    let first = text.starts_with(|c: char| c.is_ascii_alphanumeric());
+    if !first || text.len() > MAX_IMAGE_NAME_BYTES || !text.chars().all(fine) {
+        let shown: String = text.chars().take(80).collect();
+        return invalid(format!("`{shown}` is no name of an image"));
+    }
+    Ok(())
+}
+
+type AppHandle = Resource<AppResource>;
+type ServiceHandle = Resource<ServiceResource>;
+
+impl Host for State {}
+
+impl HostAppModel for State {
+    fn name(&mut self, this: AppHandle) -> wasmtime::Result<String> {
+        Ok(self.table.get(&this)?.name.to_string())
+    }
+
+    fn services(&mut self, this: AppHandle) -> wasmtime::Result<Vec<String>> {
+        let names = self.table.get(&this)?.services.keys();
+        Ok(names.map(Name::to_string).collect())
+    }
+
+    fn service(
+        &mut self,
+        this: AppHandle,
+        name: String,
+    ) -> wasmtime::Result<Option<ServiceHandle>> {
+        let Some(service) = self.table.get(&this)?.handle(&name) else {
+            return Ok(None);
+        };
+        Ok(Some(self.table.push(service)?))
+    }
+
+    fn add_service(
+        &mut self,
+        this: AppHandle,
+        name: String,
+        image: String,
+    ) -> wasmtime::Result<Result<ServiceHandle, ChangeError>> {
+        self.limiter.change()?;
+        let app = self.table.get_mut(&this)?;
+        if let Err(error) = app.add(&name, image) {
+            return Ok(Err(error));
+        }
+        match app.handle(&name) {
+            Some(service) => Ok(Ok(self.table.push(service)?)),
+            None => Ok(invalid("the service is not there")),
+        }
+    }
+
+    fn drop(&mut self, this: AppHandle) -> wasmtime::Result<()> {
+        self.table.delete(this)?;
+        Ok(())
+    }
+}
+
+impl HostService for State {
+    fn name(&mut self, this: ServiceHandle) -> wasmtime::Result<String> {
+        Ok(self.table.get(&this)?.name.to_string())
+    }
+
+    fn image(&mut self, this: ServiceHandle) -> wasmtime::Result<Option<String>> {
+        Ok(match &*self.table.get(&this)?.parts.image.get() {
+            Image::Build(_) => None,
+            Image::Ready(reference) => Some(reference.clone()),
+        })
+    }
+
+    fn set_image(&mut self, this: ServiceHandle, image: String) -> Changed {
+        self.limiter.change()?;
+        if let Err(error) = reference(&image) {
+            return Ok(Err(error));
+        }
+        *self.table.get(&this)?.parts.image.get() = Image::Ready(image);
+        Ok(Ok(()))
+    }
+
+    fn build(&mut self, this: ServiceHandle) -> wasmtime::Result<Option<Resource<BuildResource>>> {
+        let service = self.table.get(&this)?;
+        let build = match &*service.parts.image.get() {
+            Image::Build(build) => build.clone(),
+            Image::Ready(_) => return Ok(None),
+        };
+        let build = BuildResource::new(build, service.files.clone(), service.grants.clone());
+        Ok(Some(self.table.push(build)?))
+    }
+
+    fn container(&mut self, this: ServiceHandle) -> wasmtime::Result<Resource<SpecResource>> {
+        let service = self.table.get(&this)?;
+        let (dockerfile, image) = match &*service.parts.image.get() {
+            Image::Build(build) => (build.get().dockerfile.clone(), None),
+            Image::Ready(reference) => (None, Some(reference.clone())),
+        };
+        let container = service.parts.container.clone();
+        let spec = SpecResource::new(container, dockerfile, image, service.grants.clone());
+        Ok(self.table.push(spec)?)
+    }
+
+    fn drop(&mut self, this: ServiceHandle) -> wasmtime::Result<()> {
+        self.table.delete(this)?;
+        Ok(())
+    }
+}
