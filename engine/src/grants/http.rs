@@ -383,7 +383,7 @@ mod tests {
             ("2130706433", "no IPv4 address"),
             ("0x7f000001", "no IPv4 address"),
             ("::1", "its port is no number"),
-            ("[::1", "no IPv6 address"),
+            ("[::1", "its port is no number"),
             ("[fe80::1%eth0]", "no IPv6 address"),
             ("example.com\n", "no name of a host"),
         ] {
