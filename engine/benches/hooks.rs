@@ -12,7 +12,6 @@ use std::time::Duration;
 use component::{SET_ENV, pre_run};
 use criterion::{Criterion, criterion_group, criterion_main};
 use rengine::app::{ByteSize, ContainerSpec};
-use rengine::grants::Grants;
 use rengine::plugin::{CallContext, PluginHost, Settings};
 
 const GETTERS: &str = r#"
@@ -45,12 +44,9 @@ fn six_calls() -> Vec<u8> {
 
 fn settings(path: &Path) -> Settings {
     Settings {
-        name: "bench".to_owned(),
-        path: path.to_owned(),
-        config: Default::default(),
-        grants: Grants::default(),
         timeout: Duration::from_secs(30),
         memory: ByteSize::mib(16),
+        ..Settings::new("bench", path)
     }
 }
 

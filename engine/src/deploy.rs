@@ -11,8 +11,10 @@ mod health;
 mod hooks;
 mod prepare;
 mod recorder;
+mod redact;
 mod release;
 mod run;
+mod state;
 mod transform;
 
 pub use crate::plugin::Outcome;
@@ -21,5 +23,6 @@ pub use event::{Event, PluginSummary, Reporter, ServiceSummary};
 pub use execute::{addresses, lock_holder};
 pub use hooks::{Hooks, plugin_cache};
 pub use prepare::{Options, Prepared, prepare};
+pub use redact::{RedactingReporter, clean_changes, clean_plan};
 pub use release::release_id;
 pub use run::{Done, run};

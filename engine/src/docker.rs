@@ -23,6 +23,7 @@ mod logs;
 mod observe;
 mod reference;
 mod spec;
+mod state;
 mod stats;
 
 pub use build::{BuildEvent, BuiltImage, StepState};

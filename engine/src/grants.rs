@@ -1,8 +1,19 @@
 //! What a plugin may do beyond its sandbox. Deny by default.
 
+mod address;
+mod http;
+mod variable;
+
 use std::collections::BTreeSet;
+use std::fmt;
+use std::marker::PhantomData;
+use std::str::FromStr;
 
 use thiserror::Error;
+
+pub use address::Special;
+pub use http::{Host, HttpGrants, Origin, ParseOriginError, Scheme};
+pub use variable::{ParseVariableError, Variable};
 
 /// The grants of one plugin, as plugins.toml gives them. The default grants nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Deserialize)]
@@ -24,6 +35,16 @@ pub struct Grants {
     docker_socket: bool,
     /// The files of the build context.
     context: Option<ContextGrant>,
+    /// The hosts that it may send HTTP requests to.
+    http: HttpGrants,
+    /// Commands in the service's containers.
+    exec: bool,
+    /// The secrets that it may read, by name.
+    secrets: BTreeSet<Variable>,
+    /// The environment variables of rengine's that it sees.
+    env: BTreeSet<Variable>,
+    /// Values that are kept for it between deploys.
+    state: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize)]
@@ -42,12 +63,12 @@ enum ContextGrant {
 
 /// A grant that is missing.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{what} is not granted: add `{line_to_add}` under the plugin in plugins.toml")]
+#[error("{what} is not granted: add `grants = {{ {grant} }}` under the plugin in plugins.toml")]
 pub struct Denied {
     /// What was asked for.
     pub what: String,
-    /// What to add to plugins.toml.
-    pub line_to_add: String,
+    /// The grant, as plugins.toml writes it: `exec = true`.
+    pub grant: String,
 }
 
 fn granted(yes: bool, what: impl Into<String>, grant: impl AsRef<str>) -> Result<(), Denied> {
@@ -56,7 +77,7 @@ fn granted(yes: bool, what: impl Into<String>, grant: impl AsRef<str>) -> Result
     }
     Err(Denied {
         what: what.into(),
-        line_to_add: format!("grants = {{ {} }}", grant.as_ref()),
+        grant: grant.as_ref().to_owned(),
     })
 }
 
@@ -141,6 +162,83 @@ impl Grants {
             "context = \"read\"",
         )
     }
+
+    /// The hosts that it may send HTTP requests to.
+    pub fn http(&self) -> &HttpGrants {
+        &self.http
+    }
+
+    /// May it send HTTP requests at all?
+    pub fn sends_http(&self) -> Result<(), Denied> {
+        granted(
+            !self.http.is_empty(),
+            "sending HTTP requests",
+            "http = [\"HOST\"]",
+        )
+    }
+
+    /// May it run commands in containers?
+    pub fn runs_commands(&self) -> Result<(), Denied> {
+        granted(self.exec, "running a command", "exec = true")
+    }
+
+    /// The secrets that it may read.
+    pub fn secrets(&self) -> impl Iterator<Item = &Variable> {
+        self.secrets.iter()
+    }
+
+    /// May it read secrets at all?
+    pub fn reads_secrets(&self) -> Result<(), Denied> {
+        granted(
+            !self.secrets.is_empty(),
+            "reading secrets",
+            "secrets = [\"NAME\"]",
+        )
+    }
+
+    /// May it read this secret?
+    pub fn reads_secret(&self, name: &str) -> Result<(), Denied> {
+        let name = name.escape_debug();
+        granted(
+            self.secrets.contains(name.to_string().as_str()),
+            format!("reading the secret `{name}`"),
+            format!("secrets = [\"{name}\"]"),
+        )
+    }
+
+    /// The environment variables that it sees.
+    pub fn env(&self) -> impl Iterator<Item = &Variable> {
+        self.env.iter()
+    }
+
+    /// May it keep values between deploys?
+    pub fn keeps_state(&self) -> Result<(), Denied> {
+        granted(self.state, "keeping state", "state = true")
+    }
+}
+
+/// Parses a text within a visitor, so that an error has the place of the text in the file, and
+/// not that of the list that it is in.
+fn from_text<'de, T, D>(from: D, expected: &'static str) -> Result<T, D::Error>
+where
+    T: FromStr<Err: fmt::Display>,
+    D: serde::Deserializer<'de>,
+{
+    struct Text<T>(&'static str, PhantomData<T>);
+
+    impl<T: FromStr<Err: fmt::Display>> serde::de::Visitor<'_> for Text<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+            text.parse().map_err(E::custom)
+        }
+    }
+
+    from.deserialize_str(Text(expected, PhantomData))
 }
 
 /// Where daemons have their sockets.
@@ -188,7 +286,7 @@ mod tests {
         assert!(none.allows_namespace("pid").is_err());
         assert!(none.allows_security_option("seccomp=unconfined").is_err());
         let denied = none.reads_context().expect_err("not granted");
-        assert_eq!(denied.line_to_add, "grants = { context = \"read\" }");
+        assert_eq!(denied.grant, "context = \"read\"");
     }
 
     #[test]

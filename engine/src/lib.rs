@@ -16,4 +16,5 @@ pub mod grants;
 pub mod manifest;
 pub mod plan;
 pub mod plugin;
+pub mod secrets;
 pub mod ui;

@@ -3,7 +3,9 @@
 mod convert;
 mod error;
 mod init;
+mod plugin;
 mod raw;
+mod secrets;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -13,9 +15,11 @@ use indexmap::IndexMap;
 
 use crate::app::{App, ByteSize, Name};
 use crate::grants::Grants;
+use crate::plugin::Limits;
 
 pub use error::ManifestError;
 pub use init::{InitFile, init};
+pub use secrets::Secrets;
 
 /// The file that is read where none is named.
 pub const FILE_NAME: &str = "plugins.toml";
@@ -41,6 +45,8 @@ pub struct Manifest {
     pub docker: DockerSection,
     /// How to deploy.
     pub deploy: DeploySection,
+    /// The secrets that plugins are granted.
+    pub secrets: Secrets,
     /// What is odd and no error.
     pub warnings: Vec<String>,
 }
@@ -70,12 +76,16 @@ pub struct PluginEntry {
     pub config: BTreeMap<String, String>,
     /// What it may do beyond its sandbox.
     pub grants: Grants,
+    /// The environment variables that it is granted, those that are set.
+    pub env: BTreeMap<String, String>,
     /// What its refusal or failure does.
     pub on_error: OnError,
     /// Time for one call.
     pub timeout: Duration,
     /// Linear memory of one instance.
     pub memory: ByteSize,
+    /// The other limits of one call.
+    pub limits: Limits,
 }
 
 /// What a plugin's refusal or failure does.

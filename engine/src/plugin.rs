@@ -17,10 +17,12 @@ mod inspect;
 mod limits;
 mod log;
 mod output;
+mod state;
 
 pub use access::{
-    ContainerAccess, ContextAccess, FinishedDeploy, FinishedService, FinishedStep, HttpRequest,
-    HttpResponse, ImageAccess, MAX_HTTP_BODY, NoContext, Outcome, RunningState,
+    ContainerAccess, ContextAccess, Entries, ExecOutcome, FinishedDeploy, FinishedService,
+    FinishedStep, HttpRequest, HttpResponse, ImageAccess, MAX_HTTP_BODY, NoContext, Outcome,
+    Resolver, RunningState, StateAccess, SystemResolver,
 };
 pub use call::{CallContext, HealthStatus};
 pub use capability::app::Contexts;
@@ -30,7 +32,9 @@ pub use hook::{Hook, WIT_VERSION};
 pub use host::{Plugin, PluginHost, Settings};
 pub use inspect::{Inspection, Interface};
 pub use limits::{
-    DEFAULT_MEMORY, DEFAULT_TIMEOUT, MAX_CHANGES, MAX_GENERATED_BYTES, MAX_LOG_BYTES,
-    MAX_TEXT_BYTES,
+    DEFAULT_HTTP, DEFAULT_INSTANCES, DEFAULT_LOG, DEFAULT_MEMORY, DEFAULT_RESULT,
+    DEFAULT_TABLE_ELEMENTS, DEFAULT_TIMEOUT, Limits, MAX_CHANGES, MAX_GENERATED_BYTES,
+    MAX_STATE_BYTES, MAX_TEXT_BYTES,
 };
 pub use log::{Level, LogRecord, LogSink};
+pub use state::PluginState;

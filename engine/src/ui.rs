@@ -7,12 +7,13 @@ mod style;
 mod text;
 
 use std::io::{IsTerminal, Write};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 use serde::Serialize;
 
-use crate::deploy::Reporter;
+use crate::deploy::{RedactingReporter, Reporter};
+use crate::secrets::Redactor;
 use json::JsonReporter;
 use progress::ProgressReporter;
 
@@ -42,6 +43,8 @@ pub struct Ui {
     out: Styles,
     err: Styles,
     live: bool,
+    /// Shared by all copies, and set once plugins.toml is read.
+    redactor: &'static OnceLock<Redactor>,
 }
 
 impl Ui {
@@ -58,7 +61,19 @@ impl Ui {
             out: Styles::new(colour(std::io::stdout().is_terminal())),
             err: Styles::new(colour(err_terminal)),
             live: err_terminal && !dumb,
+            // There is one for a process, and it lives as long.
+            redactor: Box::leak(Box::default()),
         }
+    }
+
+    /// From here on takes secrets out of all that is printed.
+    pub fn hide(self, redactor: Redactor) {
+        // Only one plugins.toml is read.
+        let _ = self.redactor.set(redactor);
+    }
+
+    fn redactor(self) -> Redactor {
+        self.redactor.get().cloned().unwrap_or_default()
     }
 
     /// True if every line of standard output is to be a JSON object.
@@ -78,48 +93,53 @@ impl Ui {
 
     /// Who shows what a deploy tells.
     pub fn reporter(self) -> Arc<dyn Reporter> {
-        if self.json {
+        let inner: Arc<dyn Reporter> = if self.json {
             Arc::new(JsonReporter)
         } else {
             Arc::new(ProgressReporter::new(self.err, self.verbosity, self.live))
-        }
+        };
+        let redactor = self.redactor();
+        Arc::new(RedactingReporter { inner, redactor })
     }
 
     /// Writes a result.
     pub fn result(self, text: &str) {
-        print(text);
+        print(&self.redactor().redact(text));
     }
 
     /// Writes a result as one line of JSON.
     pub fn json(self, value: &impl Serialize) {
         // Types of ours, with string keys: they always serialise.
         if let Ok(text) = serde_json::to_string(value) {
-            print(&text);
+            print(&self.redactor().redact(&text));
         }
     }
 
     /// Writes a remark for people; nothing if quiet or with `--json`.
     pub fn note(self, text: &str) {
         if !self.json && self.verbosity > Verbosity::Quiet {
-            let _ = writeln!(std::io::stderr(), "{text}");
+            let _ = writeln!(std::io::stderr(), "{}", self.redactor().redact(text));
         }
     }
 
     /// Writes an error: what happened, where, and what to do about it.
     pub fn error(self, error: &dyn Diagnostic) {
-        let text = self.render_error(error);
+        let redactor = self.redactor();
+        let text = self.render_error(error, &redactor);
         if self.json {
+            let safe = |text: String| redactor.redact(&text).into_owned();
             let object = serde_json::json!({
                 "event": "error",
-                "message": error.to_string(),
-                "help": error.help().map(|help| help.to_string()),
+                "message": safe(error.to_string()),
+                "help": error.help().map(|help| safe(help.to_string())),
             });
             print(&object.to_string());
         }
         let _ = write!(std::io::stderr(), "{text}");
     }
 
-    fn render_error(self, error: &dyn Diagnostic) -> String {
+    fn render_error(self, error: &dyn Diagnostic, redactor: &Redactor) -> String {
+        let safe = |text: String| printable(&redactor.redact(&text));
         let mut text = String::new();
         if error.source_code().is_some() || error.related().is_some() {
             let theme = if self.err.coloured() {
@@ -131,20 +151,20 @@ impl Ui {
                 .with_width(terminal_width())
                 .with_links(false);
             if handler.render_report(&mut text, error).is_ok() {
-                return text;
+                return redactor.redact(&text).into_owned();
             }
             text.clear();
         }
         let bad = self.err.bad("error:");
-        text.push_str(&format!("{bad} {}\n", printable(&error.to_string())));
+        text.push_str(&format!("{bad} {}\n", safe(error.to_string())));
         let mut source = error.source();
         while let Some(cause) = source {
-            text.push_str(&format!("  caused by: {}\n", printable(&cause.to_string())));
+            text.push_str(&format!("  caused by: {}\n", safe(cause.to_string())));
             source = cause.source();
         }
         if let Some(help) = error.help() {
             let word = self.err.good("help:");
-            text.push_str(&format!("{word} {}\n", printable(&help.to_string())));
+            text.push_str(&format!("{word} {}\n", safe(help.to_string())));
         }
         text
     }

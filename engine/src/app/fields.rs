@@ -17,6 +17,10 @@ use super::text::hex;
 #[serde(transparent)]
 pub struct Fields(BTreeMap<String, String>);
 
+/// Digits of the digest that stands with a sealed value: enough to see that it changed, and too
+/// few to be sure of a value that was guessed.
+const SEAL_DIGITS: usize = 8;
+
 impl Fields {
     /// The fields of `spec`, which must serialise to a JSON object.
     pub fn of(spec: &impl Serialize) -> Self {
@@ -32,6 +36,18 @@ impl Fields {
     /// Sets one field, as for an input that is no part of the specification.
     pub fn set(&mut self, name: &str, value: String) {
         self.0.insert(name.to_owned(), value);
+    }
+
+    /// Replaces the values for which `seal` has another, and adds a digest, so that two different
+    /// ones still differ.
+    pub fn seal(&mut self, seal: impl Fn(&str) -> Option<String>) {
+        for (name, value) in &mut self.0 {
+            if let Some(sealed) = seal(value) {
+                // With the name, so that a digest tells nothing about another field's.
+                let digest = Sha256::digest(format!("{name}\0{value}"));
+                *value = format!("{sealed} (sha256:{})", &hex(&digest)[..SEAL_DIGITS]);
+            }
+        }
     }
 
     /// Adds the fields of a part, each with the part's name before its own: `build.target`.

@@ -22,7 +22,7 @@ pub struct DeployArgs {
 }
 
 pub async fn run(global: &GlobalArgs, args: DeployArgs, ui: Ui) -> Result<(), CliError> {
-    let manifest = session::load_manifest(global)?;
+    let manifest = session::load_manifest(global, ui)?;
     let cancel = interrupt::on_signal(ui);
     let reporter = ui.reporter();
     let docker = session::connect(global, &manifest).await?;

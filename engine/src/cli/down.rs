@@ -19,13 +19,13 @@ pub struct DownArgs {
 }
 
 pub async fn run(global: &GlobalArgs, args: DownArgs, ui: Ui) -> Result<(), CliError> {
-    let manifest = session::load_manifest(global)?;
+    let manifest = session::load_manifest(global, ui)?;
     let docker = session::connect(global, &manifest).await?;
     let app = &manifest.app.name;
     let lock = docker.lock(app, &lock_holder("rengine down")).await?;
     // What can't be loaded can't be asked, and is no reason to leave the app running.
     let reporter = ui.reporter();
-    let hooks = match Hooks::load(&manifest, &*reporter).await {
+    let hooks = match Hooks::load(&manifest, &docker, &*reporter).await {
         Ok(hooks) => hooks,
         Err(error) => {
             reporter.report(Event::Warning {

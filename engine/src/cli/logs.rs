@@ -41,7 +41,7 @@ struct Line<'a> {
 }
 
 pub async fn run(global: &GlobalArgs, args: LogsArgs, ui: Ui) -> Result<(), CliError> {
-    let manifest = session::load_manifest(global)?;
+    let manifest = session::load_manifest(global, ui)?;
     let docker = session::connect(global, &manifest).await?;
     let observed = docker.observe(&manifest.app.name, &[]).await?;
     let known = |name: &String| {

@@ -21,21 +21,24 @@ pub struct PlanArgs {
 }
 
 pub async fn run(global: &GlobalArgs, args: PlanArgs, ui: Ui) -> Result<(), CliError> {
-    let manifest = session::load_manifest(global)?;
+    let manifest = session::load_manifest(global, ui)?;
     let reporter = ui.reporter();
     let docker = session::connect(global, &manifest).await?;
     let options = Options {
         rebuild: args.rebuild,
         remove_orphans: args.remove_orphans,
     };
-    let hooks = Hooks::load(&manifest, &*reporter).await?;
+    let hooks = Hooks::load(&manifest, &docker, &*reporter).await?;
     let release = release_id(SystemTime::now());
     let prepared = deploy::prepare(&manifest, &docker, hooks, &release, options, &reporter).await?;
-    let (plan, changes) = (prepared.plan, prepared.changes);
+    let (mut plan, mut changes) = (prepared.plan, prepared.changes);
     if ui.is_json() {
         reporter.report(Event::Planned { plan, changes });
         return Ok(());
     }
+    let redactor = manifest.secrets.redactor();
+    deploy::clean_plan(&mut plan, &redactor);
+    deploy::clean_changes(&mut changes, &redactor);
     let text = render_plan(&plan, &changes, ui.styles(), ui.verbosity());
     if plan.is_empty() {
         ui.result(&format!("{text}{}: nothing to do\n", plan.app));

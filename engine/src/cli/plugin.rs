@@ -51,8 +51,19 @@ struct Row {
     digest: String,
 }
 
+/// A component, as `--json` tells it: with the grants that it can't be loaded without, and those
+/// that it may ask for.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Inspected<'a> {
+    #[serde(flatten)]
+    inspection: &'a Inspection,
+    needs: Vec<String>,
+    may_need: Vec<&'static str>,
+}
+
 async fn list(global: &GlobalArgs, ui: Ui) -> Result<(), CliError> {
-    let manifest = session::load_manifest(global)?;
+    let manifest = session::load_manifest(global, ui)?;
     let mut rows = Vec::new();
     if !manifest.plugins.is_empty() {
         let host = host()?;
@@ -94,7 +105,19 @@ async fn inspect(global: &GlobalArgs, args: InspectArgs, ui: Ui) -> Result<(), C
     let path = global.directory.join(&args.path);
     let inspection = host()?.inspect(&path).await?;
     if ui.is_json() {
-        ui.json(&inspection);
+        ui.json(&Inspected {
+            needs: inspection
+                .needed_grants()
+                .into_iter()
+                .map(|(grant, _)| grant)
+                .collect(),
+            may_need: inspection
+                .possible_grants()
+                .into_iter()
+                .map(|(grant, _)| grant)
+                .collect(),
+            inspection: &inspection,
+        });
         return Ok(());
     }
     ui.result(&render(&inspection, ui));
@@ -129,16 +152,24 @@ fn render(inspection: &Inspection, ui: Ui) -> String {
             let _ = writeln!(text, "    {}", style.dim(printable(function)));
         }
     }
-    let grants = inspection.possible_grants();
-    if grants.is_empty() {
+    let needed = inspection.needed_grants();
+    let possible = inspection.possible_grants();
+    if needed.is_empty() && possible.is_empty() {
         let _ = writeln!(text, "{} none", style.bold("grants "));
-    } else {
-        let _ = writeln!(
-            text,
-            "{} it may need, by what it imports:",
-            style.bold("grants ")
-        );
-        for (grant, method) in grants {
+        return text;
+    }
+    let mut head = style.bold("grants ");
+    if !needed.is_empty() {
+        let _ = writeln!(text, "{head} it needs, by the interfaces it imports:");
+        for (grant, interface) in needed {
+            let why = style.dim(format_args!("({})", printable(interface)));
+            let _ = writeln!(text, "  {grant}  {why}");
+        }
+        head = " ".repeat("grants ".len());
+    }
+    if !possible.is_empty() {
+        let _ = writeln!(text, "{head} it may need, by the methods it imports:");
+        for (grant, method) in possible {
             let _ = writeln!(text, "  {grant}  {}", style.dim(format_args!("({method})")));
         }
     }

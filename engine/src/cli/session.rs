@@ -4,18 +4,17 @@ use super::GlobalArgs;
 use super::error::CliError;
 use crate::docker::{BuilderChoice, Docker, Endpoint, EndpointError};
 use crate::manifest::{self, Manifest};
+use crate::ui::Ui;
 
 fn env(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// Reads plugins.toml, or what stands for it.
-pub fn load_manifest(global: &GlobalArgs) -> Result<Manifest, CliError> {
-    Ok(manifest::load(
-        &global.directory,
-        global.file.as_deref(),
-        &env,
-    )?)
+/// Reads plugins.toml, or what stands for it. Its secrets are not printed from then on.
+pub fn load_manifest(global: &GlobalArgs, ui: Ui) -> Result<Manifest, CliError> {
+    let manifest = manifest::load(&global.directory, global.file.as_deref(), &env)?;
+    ui.hide(manifest.secrets.redactor());
+    Ok(manifest)
 }
 
 /// Finds the daemon: the command line before the file before the environment.

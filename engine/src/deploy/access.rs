@@ -19,8 +19,8 @@ use crate::context::Context;
 use crate::docker::{ContainerDetail, Docker, HealthStatus, LogOptions};
 use crate::plan::observed::{ContainerStats, HistoryEntry, ImageFacts, PublishedPort, label};
 use crate::plugin::{
-    ContainerAccess, ContextAccess, HttpRequest, HttpResponse, ImageAccess, MAX_HTTP_BODY,
-    RunningState,
+    ContainerAccess, ContextAccess, ExecOutcome, HttpRequest, HttpResponse, ImageAccess,
+    MAX_HTTP_BODY, RunningState,
 };
 
 /// A build context that is walked when a plugin first asks for it: most plugins never do.
@@ -59,6 +59,10 @@ impl ContextAccess for LazyContext {
         self.get()?
             .read_file(path, limit)
             .map_err(|error| error.to_string())
+    }
+
+    fn folder(&self) -> Option<&Path> {
+        Some(&self.build.context)
     }
 }
 
@@ -268,6 +272,23 @@ impl ContainerAccess for RunningContainer {
                     time(limit)
                 )),
             }
+        }
+        .boxed()
+    }
+
+    fn exec(
+        &self,
+        command: Vec<String>,
+        limit: Duration,
+    ) -> BoxFuture<'_, Result<ExecOutcome, String>> {
+        async move {
+            let ended = self.docker.exec(&self.detail.id, &command, limit).await;
+            ended
+                .map(|ended| ExecOutcome {
+                    exit_code: ended.exit_code,
+                    output: ended.output,
+                })
+                .map_err(|error| error.to_string())
         }
         .boxed()
     }

@@ -7,12 +7,14 @@ use std::time::Instant;
 use futures_util::future::join_all;
 
 use super::access::RunningContainer;
+use super::state::DaemonState;
 use super::{DeployError, Event, PluginSummary, Reporter};
 use crate::app::Name;
 use crate::docker::Docker;
 use crate::manifest::{Manifest, OnError, PluginEntry};
 use crate::plugin::{
-    CallContext, FinishedDeploy, Hook, LogSink, Plugin, PluginError, PluginHost, Settings,
+    CallContext, FinishedDeploy, Hook, LogSink, Plugin, PluginError, PluginHost, PluginState,
+    Settings, StateAccess,
 };
 
 /// The loaded plugins with their entries in plugins.toml, in order.
@@ -23,20 +25,37 @@ pub struct Hooks {
 
 impl Hooks {
     /// Loads the plugins of a manifest and tells of them.
-    pub async fn load(manifest: &Manifest, reporter: &dyn Reporter) -> Result<Self, DeployError> {
+    pub async fn load(
+        manifest: &Manifest,
+        docker: &Docker,
+        reporter: &dyn Reporter,
+    ) -> Result<Self, DeployError> {
         if manifest.plugins.is_empty() {
             return Ok(Self::default());
+        }
+        if let Some(missing) = manifest.secrets.missing.first() {
+            return Err(missing.clone().into());
         }
         let started = Instant::now();
         let host = PluginHost::new(plugin_cache().as_deref())
             .map_err(|reason| DeployError::NoHost { reason })?;
+        let redactor = manifest.secrets.redactor();
+        let kept: Arc<dyn StateAccess> = Arc::new(DaemonState {
+            docker: docker.clone(),
+            app: manifest.app.name.clone(),
+        });
         let settings = manifest.plugins.iter().map(|(name, entry)| Settings {
-            name: name.to_string(),
-            path: entry.path.clone(),
             config: entry.config.clone(),
-            grants: entry.grants.clone(),
             timeout: entry.timeout,
             memory: entry.memory,
+            limits: entry.limits,
+            env: entry.env.clone(),
+            secrets: manifest.secrets.of(&entry.grants),
+            redactor: redactor.clone(),
+            state: (entry.grants.keeps_state().is_ok())
+                .then(|| PluginState::new(name.as_str(), kept.clone())),
+            grants: entry.grants.clone(),
+            ..Settings::new(name.as_str(), &entry.path)
         });
         let loaded = host.load_all(settings.collect()).await?;
         reporter.report(Event::PluginsLoaded {
@@ -47,6 +66,11 @@ impl Hooks {
         Ok(Self {
             plugins: Arc::new(loaded.into_iter().zip(entries).collect()),
         })
+    }
+
+    /// Every plugin, in order.
+    pub fn all(&self) -> impl Iterator<Item = &Plugin> {
+        self.plugins.iter().map(|(plugin, _)| plugin)
     }
 
     /// The plugins that have `hook` and are there for `service`, in order.

@@ -14,6 +14,7 @@ use crate::manifest::Manifest;
 use crate::plan::observed::Observed;
 use crate::plan::{Plan, Wanted, WantedService, build_inputs, plan};
 use crate::plugin::{Change, Hook};
+use crate::secrets::Redactor;
 
 /// What a person asked for beyond the manifest.
 #[derive(Debug, Clone, Copy, Default)]
@@ -72,15 +73,17 @@ pub async fn prepare(
     let (contexts, observed) = tokio::join!(contexts(&app), docker.observe(&app.name, &references));
     let contexts = contexts?;
     let mut observed = observed?;
+    let redactor = manifest.secrets.redactor();
     let wanted = Wanted {
         app: app.name.clone(),
+        redactor: redactor.clone(),
         release: release.to_owned(),
         rebuild: options.rebuild,
         remove_orphans: options.remove_orphans,
         services: app
             .services
             .values()
-            .map(|service| wanted_service(service, &contexts, &hooks, &changes))
+            .map(|service| wanted_service(service, &contexts, &hooks, &changes, &redactor))
             .collect(),
     };
     observed
@@ -177,6 +180,7 @@ fn wanted_service(
     contexts: &Contexts,
     hooks: &Hooks,
     changes: &[Change],
+    redactor: &Redactor,
 ) -> WantedService {
     // `configure` changes both: fields of the build have its name before theirs there.
     let changed_by = |hooks: &[Hook], build: bool| {
@@ -194,7 +198,7 @@ fn wanted_service(
     WantedService {
         name: service.name.clone(),
         build_inputs: match (service.image.build(), contexts.get(&service.name)) {
-            (Some(build), Some((_, digest))) => build_inputs(build, digest),
+            (Some(build), Some((_, digest))) => build_inputs(build, digest, redactor),
             _ => Fields::default(),
         },
         bases: bases(&service.image),

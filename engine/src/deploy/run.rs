@@ -8,7 +8,10 @@ use tokio_util::sync::CancellationToken;
 use super::execute::{execute, summaries};
 use super::hooks::Hooks;
 use super::recorder::Recorder;
-use super::{DeployError, Event, Options, Outcome, Reporter, ServiceSummary, prepare, release_id};
+use super::{
+    DeployError, Event, Options, Outcome, Reporter, ServiceSummary, clean_changes, prepare,
+    release_id, state,
+};
 use crate::app::Name;
 use crate::docker::Docker;
 use crate::manifest::Manifest;
@@ -40,7 +43,7 @@ pub async fn run(
     let told: Arc<dyn Reporter> = recorder.clone();
     let release = release_id(SystemTime::now());
     let hooks = tokio::select! {
-        hooks = Hooks::load(manifest, &*told) => hooks?,
+        hooks = Hooks::load(manifest, docker, &*told) => hooks?,
         () = cancel.cancelled() => return Err(DeployError::Interrupted),
     };
     let attempt = async {
@@ -52,7 +55,10 @@ pub async fn run(
         execute(prepared, docker, manifest.deploy.timeout, &told, cancel).await
     };
     let result = attempt.await;
-    let record = recorder.record();
+    let mut record = recorder.record();
+    // A plugin is told what others changed, and not the secrets that those may read.
+    let redactor = manifest.secrets.redactor();
+    clean_changes(&mut record.changes, &redactor);
     let outcome = match &result {
         Ok(done) => done.outcome,
         Err(DeployError::Interrupted) => Outcome::Interrupted,
@@ -66,7 +72,10 @@ pub async fn run(
     };
     let finished = FinishedDeploy {
         outcome,
-        error: result.as_ref().err().map(ToString::to_string),
+        error: result
+            .as_ref()
+            .err()
+            .map(|error| redactor.redact(&error.to_string()).into_owned()),
         took: started.elapsed(),
         steps: record.steps,
         changes: record.changes,
@@ -89,6 +98,7 @@ pub async fn run(
     hooks
         .post_deploy(&context, Arc::new(finished), reporter)
         .await;
+    state::save(&hooks, &manifest.app.name, docker, reporter).await;
     reporter.report(Event::Finished {
         outcome,
         release,

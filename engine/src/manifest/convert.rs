@@ -11,25 +11,23 @@ use indexmap::IndexMap;
 use miette::NamedSource;
 use toml::{Spanned, Value};
 
-use super::raw::{AppTable, Build, BuildTable, File, Health, OneOrMany, PluginTable};
+use super::raw::{AppTable, Build, BuildTable, File, Health, OneOrMany};
 use super::{
     DEFAULT_DEPLOY_TIMEOUT, DeploySection, DockerSection, FILE_NAME, Manifest, ManifestError,
-    PluginEntry,
 };
 use crate::app::{
     App, ByteSize, ContainerSpec, Cpus, Device, HealthCheck, ImageBuild, ImageSource, Mount,
     MountSource, Name, PortMapping, Probe, Protocol, RestartPolicy, Service,
 };
-use crate::plugin::{DEFAULT_MEMORY, DEFAULT_TIMEOUT};
 
 type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// What a conversion is about: for errors, and for paths.
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     text: &'a str,
     name: String,
-    dir: PathBuf,
-    env: Env<'a>,
+    pub(super) dir: PathBuf,
+    pub(super) env: Env<'a>,
 }
 
 pub fn manifest(
@@ -61,11 +59,15 @@ pub fn manifest(
     })?;
     let ports_declared = file.app.ports.is_some();
     let app = reader.app(file.app)?;
-    let plugins = file
+    let places: Vec<_> = file.plugins.keys().map(Spanned::span).collect();
+    let plugins: IndexMap<_, _> = file
         .plugins
         .into_iter()
         .map(|(name, table)| reader.plugin(name, table, &app))
         .collect::<Result<_, _>>()?;
+    let mut warnings = Vec::new();
+    let granted = plugins.iter().zip(places);
+    let secrets = reader.secrets(file.secrets, granted, &mut warnings)?;
     let timeout = reader.duration(file.deploy.timeout.as_ref())?;
     Ok(Manifest {
         path,
@@ -78,7 +80,8 @@ pub fn manifest(
         deploy: DeploySection {
             timeout: timeout.unwrap_or(DEFAULT_DEPLOY_TIMEOUT),
         },
-        warnings: Vec::new(),
+        secrets,
+        warnings,
         dir: reader.dir,
     })
 }
@@ -98,7 +101,12 @@ fn suggestion(message: &str) -> Option<String> {
 }
 
 impl Reader<'_> {
-    fn error(&self, span: Range<usize>, message: String, help: Option<String>) -> ManifestError {
+    pub(super) fn error(
+        &self,
+        span: Range<usize>,
+        message: String,
+        help: Option<String>,
+    ) -> ManifestError {
         ManifestError::Invalid {
             message,
             source_code: Arc::new(NamedSource::new(&self.name, self.text.to_owned())),
@@ -115,11 +123,14 @@ impl Reader<'_> {
         result.map_err(|error| self.error(span, error.to_string(), None))
     }
 
-    fn name(&self, text: &Spanned<String>) -> Result<Name, ManifestError> {
+    pub(super) fn name(&self, text: &Spanned<String>) -> Result<Name, ManifestError> {
         self.at(Name::parse(text.get_ref()), text.span())
     }
 
-    fn duration(&self, text: Option<&Spanned<String>>) -> Result<Option<Duration>, ManifestError> {
+    pub(super) fn duration(
+        &self,
+        text: Option<&Spanned<String>>,
+    ) -> Result<Option<Duration>, ManifestError> {
         let Some(text) = text else { return Ok(None) };
         match humantime::parse_duration(text.get_ref()) {
             Ok(time) if time > Duration::ZERO => Ok(Some(time)),
@@ -132,7 +143,10 @@ impl Reader<'_> {
         }
     }
 
-    fn size(&self, text: Option<&Spanned<String>>) -> Result<Option<ByteSize>, ManifestError> {
+    pub(super) fn size(
+        &self,
+        text: Option<&Spanned<String>>,
+    ) -> Result<Option<ByteSize>, ManifestError> {
         text.map(|text| self.at(text.get_ref().parse(), text.span()))
             .transpose()
     }
@@ -425,7 +439,7 @@ impl Reader<'_> {
         })
     }
 
-    fn host_path(&self, path: &str) -> PathBuf {
+    pub(super) fn host_path(&self, path: &str) -> PathBuf {
         match path.strip_prefix("~/").zip((self.env)("HOME")) {
             Some((rest, home)) => Path::new(&home).join(rest),
             // Without `.` in the middle, which daemons refuse.
@@ -556,56 +570,6 @@ impl Reader<'_> {
         out.push_str(rest);
         Ok(out)
     }
-
-    fn plugin(
-        &self,
-        name: Spanned<String>,
-        table: PluginTable,
-        app: &App,
-    ) -> Result<(Name, PluginEntry), ManifestError> {
-        let parsed = self.name(&name)?;
-        for (key, used) in [("source", &table.source), ("builtin", &table.builtin)] {
-            if let Some(used) = used {
-                let message = format!("plugins can't be loaded by `{key}` yet");
-                let help = "put the component beside plugins.toml, and write `path = \"….wasm\"`";
-                return Err(self.error(used.span(), message, Some(help.into())));
-            }
-        }
-        let Some(path) = table.path else {
-            let message = format!("the plugin `{parsed}` has no `path`");
-            let help = "add `path = \"….wasm\"`, the component's file";
-            return Err(self.error(name.span(), message, Some(help.into())));
-        };
-        let mut services = None;
-        for service in table.services.iter().flatten() {
-            let wanted = self.name(service)?;
-            if !app.services.contains_key(&wanted) {
-                let known: Vec<_> = app.services.keys().map(Name::as_str).collect();
-                let message = format!("the app has no service `{wanted}`");
-                let help = format!("its services: {}", known.join(", "));
-                return Err(self.error(service.span(), message, Some(help)));
-            }
-            services
-                .get_or_insert_with(std::collections::BTreeSet::new)
-                .insert(wanted);
-        }
-        let entry = PluginEntry {
-            path: self.dir.join(path),
-            services,
-            config: table
-                .config
-                .into_iter()
-                .map(|(key, value)| (key, config_text(value)))
-                .collect(),
-            grants: table.grants,
-            on_error: table.on_error,
-            timeout: self
-                .duration(table.timeout.as_ref())?
-                .unwrap_or(DEFAULT_TIMEOUT),
-            memory: self.size(table.memory.as_ref())?.unwrap_or(DEFAULT_MEMORY),
-        };
-        Ok((parsed, entry))
-    }
 }
 
 /// One port, or the first and the last of several.
@@ -613,15 +577,6 @@ fn port_range(text: &str) -> Option<std::ops::RangeInclusive<u16>> {
     let (first, last) = text.split_once('-').unwrap_or((text, text));
     let (first, last) = (first.parse().ok()?, last.parse().ok()?);
     (0 < first && first <= last).then_some(first..=last)
-}
-
-/// Scalars as text, arrays and tables as JSON: what `wasi:config` can carry.
-fn config_text(value: Value) -> String {
-    match value {
-        Value::String(text) => text,
-        Value::Array(_) | Value::Table(_) => serde_json::to_string(&value).unwrap_or_default(),
-        other => other.to_string(),
-    }
 }
 
 fn unquoted(value: &str) -> &str {

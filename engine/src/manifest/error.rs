@@ -7,7 +7,7 @@ use miette::{Diagnostic, NamedSource, SourceSpan};
 use thiserror::Error;
 
 /// What is wrong with plugins.toml, or a file that it names.
-#[derive(Debug, Error, Diagnostic)]
+#[derive(Debug, Clone, Error, Diagnostic)]
 pub enum ManifestError {
     /// The file is not there.
     #[error("there is no {}", path.display())]

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use toml::{Spanned, Value};
 
 use super::OnError;
-use crate::grants::Grants;
+use crate::grants::{Grants, Variable};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -16,6 +16,7 @@ pub struct File {
     pub docker: DockerTable,
     pub deploy: DeployTable,
     pub plugins: IndexMap<Spanned<String>, PluginTable>,
+    pub secrets: IndexMap<Spanned<Variable>, Spanned<SecretTable>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -122,4 +123,22 @@ pub struct PluginTable {
     pub on_error: OnError,
     pub timeout: Option<Spanned<String>>,
     pub memory: Option<Spanned<String>>,
+    pub limits: LimitsTable,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub struct LimitsTable {
+    pub log: Option<Spanned<String>>,
+    pub http: Option<Spanned<String>>,
+    pub result: Option<Spanned<String>>,
+    pub table_elements: Option<u32>,
+    pub instances: Option<u32>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SecretTable {
+    pub file: Option<String>,
+    pub env: Option<Variable>,
 }

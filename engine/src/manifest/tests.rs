@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use super::{Manifest, ManifestError, OnError, convert};
 use crate::app::{ByteSize, MountSource, Probe};
+use crate::plugin::Limits;
 
 fn parse(text: &str) -> Result<Manifest, ManifestError> {
     let env = |name: &str| (name == "SET").then(|| "value".to_owned());
@@ -199,6 +200,8 @@ fn the_reference_has_each_key_and_no_other() {
         ("`[deploy]`", keys::<raw::DeployTable>()),
         ("`[plugins.NAME]`", plugin),
         ("`[plugins.NAME.grants]`", keys::<crate::grants::Grants>()),
+        ("`[plugins.NAME.limits]`", keys::<raw::LimitsTable>()),
+        ("`[secrets]`", keys::<raw::SecretTable>()),
     ];
     for (heading, keys) in tables {
         assert_eq!(documented(reference, heading), keys, "{heading}");
@@ -214,4 +217,101 @@ fn the_examples_of_the_reference_are_valid() {
         let text = example.split("```").next().unwrap_or_default();
         parse(text).unwrap_or_else(|error| panic!("{error:?}\n{text}"));
     }
+}
+
+#[test]
+fn a_malformed_grant_is_told_with_its_place() {
+    for (grants, place, why) in [
+        (
+            "http = [\"a.example\", \"b.example/path\"]",
+            "\"b.example/path\"",
+            "it has a path",
+        ),
+        ("secrets = [\"A-B\"]", "\"A-B\"", "no name of a variable"),
+        ("env = [\"HOME\", \"\"]", "\"\"", "no name of a variable"),
+        ("exec = \"yes\"", "\"yes\"", "expected a boolean"),
+    ] {
+        let text = format!("[plugins.x]\npath = \"x.wasm\"\ngrants = {{ {grants} }}\n");
+        let error = parse(&text).expect_err(grants);
+        let ManifestError::Invalid { message, span, .. } = &error else {
+            panic!("{error:?}");
+        };
+        assert!(message.contains(why), "{message}");
+        assert_eq!(&text[span.offset()..][..span.len()], place, "{grants}");
+    }
+}
+
+#[test]
+fn limits_are_lowered_and_raised() {
+    let manifest = parse(
+        "[plugins.x]\npath = \"x.wasm\"\n[plugins.x.limits]\nlog = \"1KiB\"\nhttp = \"1GiB\"\n\
+         result = \"2MiB\"\ntable-elements = 7\ninstances = 8\n",
+    )
+    .expect("a manifest");
+    let limits = manifest.plugins["x"].limits;
+    assert_eq!(
+        limits,
+        Limits {
+            log: ByteSize(1 << 10),
+            http: ByteSize(1 << 30),
+            result: ByteSize::mib(2),
+            table_elements: 7,
+            instances: 8,
+        }
+    );
+}
+
+#[test]
+fn secrets_come_from_the_environment_and_from_files() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("key"), "from file\r\n").expect("a file");
+    std::fs::write(folder.path().join("empty"), "\n").expect("a file");
+    let text = "[plugins.x]\npath = \"x.wasm\"\n\
+        grants = { secrets = [\"BY_NAME\", \"OTHER\", \"KEY\", \"SHORT\", \"UNSET\", \"EMPTY\"] }\n\
+        [secrets]\nOTHER = { env = \"ELSEWHERE\" }\nKEY = { file = \"key\" }\n\
+        EMPTY = { file = \"empty\" }\nUNUSED = { env = \"X\" }\n";
+    let env = |name: &str| match name {
+        "BY_NAME" => Some("by name".to_owned()),
+        "ELSEWHERE" => Some("from elsewhere".to_owned()),
+        "SHORT" => Some("abc".to_owned()),
+        _ => None,
+    };
+    let dir = folder.path().to_owned();
+    let manifest = super::convert::manifest(text, None, dir, &env).expect("a manifest");
+    let values: Vec<_> = manifest
+        .secrets
+        .values
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.expose()))
+        .collect();
+    let expected = [
+        ("BY_NAME", "by name"),
+        ("KEY", "from file"),
+        ("OTHER", "from elsewhere"),
+        ("SHORT", "abc"),
+    ];
+    assert_eq!(values, expected);
+    let missing: Vec<_> = manifest
+        .secrets
+        .missing
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(missing.len(), 2, "{missing:?}");
+    assert!(missing[0].contains("`EMPTY`") && missing[0].contains("is empty"));
+    assert!(missing[1].contains("`UNSET`") && missing[1].contains("`UNSET` is not set"));
+    assert_eq!(manifest.warnings.len(), 2, "{:?}", manifest.warnings);
+    assert!(manifest.warnings[0].contains("`SHORT` has fewer than 4 bytes"));
+    assert!(manifest.warnings[1].contains("no plugin is granted the secret `UNUSED`"));
+    let debug = format!("{manifest:?}");
+    assert!(!debug.contains("by name") && !debug.contains("from file"));
+}
+
+#[test]
+fn environment_variables_are_handed_on_by_name() {
+    let text = "[plugins.x]\npath = \"x.wasm\"\ngrants = { env = [\"HOME\", \"UNSET\"] }\n";
+    let env = |name: &str| (name != "UNSET").then(|| format!("{name} of mine"));
+    let manifest = super::convert::manifest(text, None, "/".into(), &env).expect("a manifest");
+    let seen: Vec<_> = manifest.plugins["x"].env.iter().collect();
+    assert_eq!(seen, [(&"HOME".to_owned(), &"HOME of mine".to_owned())]);
 }

@@ -22,6 +22,12 @@ pub mod label {
     pub const BASES: &str = "dev.rengine.bases";
     /// On the container that is an app's lock: who holds it, as JSON.
     pub const LOCK: &str = "dev.rengine.lock";
+    /// On a volume: the plugin whose state it holds.
+    pub const STATE: &str = "dev.rengine.state";
+    /// On such a volume: a number that grows with each.
+    pub const STATE_VERSION: &str = "dev.rengine.state.version";
+    /// On such a volume: the keys and values, as a JSON object.
+    pub const STATE_VALUES: &str = "dev.rengine.state.values";
     /// Every label of rengine's starts with this; plugins and files can't set such.
     pub const PREFIX: &str = "dev.rengine.";
 }

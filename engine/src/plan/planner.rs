@@ -1,10 +1,12 @@
 //! The planner.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::observed::{ContainerState, Observed, ObservedContainer};
 use super::{Cause, Difference, Operation, OperationKind, Plan, Start};
 use crate::app::{ContainerSpec, Fields, ImageBuild, ImageSource, MountSource, Name, hex};
+use crate::secrets::Redactor;
 
 use sha2::{Digest, Sha256};
 
@@ -19,6 +21,8 @@ pub struct Wanted {
     pub rebuild: bool,
     /// True to remove the containers of services that are not in the app any more.
     pub remove_orphans: bool,
+    /// Takes secrets out of what is kept in labels.
+    pub redactor: Redactor,
     /// Its services, in order.
     pub services: Vec<WantedService>,
 }
@@ -52,7 +56,7 @@ pub struct WantedService {
 
 /// What an image is built from: the build's fields and the digest of its context. The
 /// Dockerfile stands there by its digest, since the fields go on the image as a label.
-pub fn build_inputs(build: &ImageBuild, context: &str) -> Fields {
+pub fn build_inputs(build: &ImageBuild, context: &str, redactor: &Redactor) -> Fields {
     let mut inputs = Fields::of(build);
     if let Some(text) = &build.dockerfile {
         inputs.set(
@@ -61,12 +65,21 @@ pub fn build_inputs(build: &ImageBuild, context: &str) -> Fields {
         );
     }
     inputs.set("context", context.to_owned());
-    inputs
+    sealed(inputs, redactor)
 }
 
 /// What a container is made from, but for its image, which is compared by its id.
-pub fn container_inputs(spec: &ContainerSpec) -> Fields {
-    Fields::of(spec)
+pub fn container_inputs(spec: &ContainerSpec, redactor: &Redactor) -> Fields {
+    sealed(Fields::of(spec), redactor)
+}
+
+/// Inputs go into labels, where everybody who reaches the daemon can read them: without secrets.
+fn sealed(mut inputs: Fields, redactor: &Redactor) -> Fields {
+    inputs.seal(|value| match redactor.redact(value) {
+        Cow::Borrowed(_) => None,
+        Cow::Owned(safe) => Some(safe),
+    });
+    inputs
 }
 
 /// Plans how to get from what is observed to what is wanted.
@@ -143,7 +156,7 @@ impl Planner<'_> {
             .filter(|container| container.service.as_ref() == Some(&self.service.name))
             .collect();
         containers.sort_by_key(|container| std::cmp::Reverse(container.created));
-        let inputs = container_inputs(&self.service.container);
+        let inputs = container_inputs(&self.service.container, &self.wanted.redactor);
         let fingerprint = inputs.fingerprint();
         // The one to keep: a running one before one that is not.
         let (running, resting): (Vec<_>, Vec<_>) = containers

@@ -10,6 +10,7 @@ use crate::app::{
     ByteSize, ContainerSpec, Fields, ImageBuild, ImageSource, Mount, MountSource, Name,
     PortMapping, Protocol,
 };
+use crate::secrets::{Redactor, Secret};
 
 fn name(text: &str) -> Name {
     Name::parse(text).expect("a name")
@@ -31,7 +32,7 @@ fn web() -> WantedService {
     };
     WantedService {
         name: name("web"),
-        build_inputs: super::build_inputs(&build, "c1"),
+        build_inputs: super::build_inputs(&build, "c1", &Redactor::default()),
         image: ImageSource::Build(Box::new(build)),
         bases: vec!["base".into()],
         container: ContainerSpec {
@@ -54,6 +55,7 @@ fn web() -> WantedService {
 
 fn wanted(service: WantedService) -> Wanted {
     Wanted {
+        redactor: Redactor::default(),
         app: name("shop"),
         release: "r2".into(),
         rebuild: false,
@@ -76,7 +78,7 @@ fn image(service: &WantedService) -> ObservedImage {
 }
 
 fn container(service: &WantedService) -> ObservedContainer {
-    let inputs = container_inputs(&service.container);
+    let inputs = container_inputs(&service.container, &Redactor::default());
     ObservedContainer {
         id: "c1".into(),
         name: "shop-web-r1".into(),
@@ -322,6 +324,29 @@ fn plugins_are_named_with_what_they_changed() {
     post-run web by http-check
     commit web shop-web-r2
     ");
+}
+
+#[test]
+fn secrets_are_sealed_in_what_goes_into_labels() {
+    let redactor = |value: &str| Redactor::new(&[Secret::new(value.to_owned())]);
+    let inputs = |token: &str| {
+        let spec = ContainerSpec {
+            env: [("TOKEN".to_owned(), format!("Bearer {token}"))].into(),
+            ..Default::default()
+        };
+        container_inputs(&spec, &redactor(token))
+    };
+    let (old, same, new) = (inputs("hunter2"), inputs("hunter2"), inputs("hunter3"));
+    assert_eq!(old, same, "the same secret is no change");
+    let changed: Vec<_> = old.differences(&new).collect();
+    let [("env.TOKEN", Some(before), Some(after))] = changed[..] else {
+        panic!("{changed:?}");
+    };
+    for sealed in [before, after] {
+        assert!(sealed.starts_with("Bearer *** (sha256:"), "{sealed}");
+        assert!(!sealed.contains("hunter"), "{sealed}");
+    }
+    assert_ne!(old.fingerprint(), new.fingerprint());
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -21,6 +22,10 @@ pub trait ContextAccess: Send + Sync {
     fn has_file(&self, path: &str) -> bool;
     /// The contents of one, of at most `limit` bytes.
     fn read_file(&self, path: &str, limit: usize) -> Result<Vec<u8>, String>;
+    /// The folder that it is, where there is one: what a plugin may read is mounted for it.
+    fn folder(&self) -> Option<&Path> {
+        None
+    }
 }
 
 /// A context without files.
@@ -63,6 +68,55 @@ pub trait ContainerAccess: Send + Sync {
     fn http(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, String>>;
     /// Opens a TCP connection and closes it.
     fn tcp_connect(&self, port: u16, timeout: Duration) -> BoxFuture<'_, Result<(), String>>;
+    /// Runs a command and waits for it, at most `timeout`.
+    fn exec(
+        &self,
+        command: Vec<String>,
+        timeout: Duration,
+    ) -> BoxFuture<'_, Result<ExecOutcome, String>>;
+}
+
+/// How a command in a container ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExecOutcome {
+    /// Its exit status.
+    pub exit_code: i64,
+    /// The beginning of what it printed.
+    pub output: String,
+}
+
+/// What is kept for a plugin: values by key.
+pub type Entries = BTreeMap<String, Vec<u8>>;
+
+/// Where the state of an app's plugins is kept between deploys. Errors are in words.
+pub trait StateAccess: Send + Sync {
+    /// What is kept for a plugin; nothing, if nothing ever was.
+    fn load<'a>(&'a self, plugin: &'a str) -> BoxFuture<'a, Result<Entries, String>>;
+    /// Keeps this for a plugin, instead of what was kept.
+    fn save<'a>(
+        &'a self,
+        plugin: &'a str,
+        entries: &'a Entries,
+    ) -> BoxFuture<'a, Result<(), String>>;
+}
+
+/// Finds the addresses of a host by its name.
+pub trait Resolver: Send + Sync {
+    /// Every address of `host`.
+    fn resolve<'a>(&'a self, host: &'a str) -> BoxFuture<'a, std::io::Result<Vec<IpAddr>>>;
+}
+
+/// Asks the system, as all programs do.
+#[derive(Debug, Clone, Copy)]
+pub struct SystemResolver;
+
+impl Resolver for SystemResolver {
+    fn resolve<'a>(&'a self, host: &'a str) -> BoxFuture<'a, std::io::Result<Vec<IpAddr>>> {
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((host, 0)).await?;
+            Ok(found.map(|address| address.ip()).collect())
+        })
+    }
 }
 
 /// An HTTP request to a container.

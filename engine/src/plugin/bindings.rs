@@ -28,6 +28,28 @@ wasmtime::component::bindgen!({
     },
 });
 
+/// What a component may import with a grant: a world of its own, since components of the standard
+/// worlds don't import it.
+pub mod granted {
+    wasmtime::component::bindgen!({
+        path: "../wit",
+        world: "granted-imports",
+        imports: {
+            "rengine:plugin/exec.run": async | trappable,
+            "wasi:keyvalue/store.open": async | trappable,
+            default: trappable,
+        },
+        with: {
+            "rengine:plugin/running": super::rengine::plugin::running,
+            "rengine:plugin/types": super::rengine::plugin::types,
+            "wasi:http": wasmtime_wasi_http::p2::bindings::http,
+            "wasi:io": wasmtime_wasi::p2::bindings::io,
+            "wasi:clocks": wasmtime_wasi::p2::bindings::clocks,
+            "wasi:keyvalue/store.bucket": crate::plugin::capability::state::Bucket,
+        },
+    });
+}
+
 use super::call::State;
 use wasmtime::component::{HasSelf, Linker};
 

@@ -1,10 +1,11 @@
 //! One call of a hook: a store with its limits, the call, and what came of it.
 
+use std::path::Path;
 use std::time::Duration;
 
 use wasmtime::Store;
 use wasmtime::component::{ResourceTable, ResourceTableError};
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_config::WasiConfigVariables;
 
 use super::bindings::exports::rengine::plugin as exports;
@@ -14,8 +15,10 @@ use super::capability::app::{AppResource, Contexts};
 use super::capability::build::BuildResource;
 use super::capability::container::SpecResource;
 use super::capability::deployment::DeployResource;
+use super::capability::http::Outgoing;
 use super::capability::image::ImageResource;
 use super::capability::running::RunningResource;
+use super::capability::state::OpenState;
 use super::limits::{Exceeded, HOSTCALL_BYTES, Limiter, MAX_HANDLES, MAX_REASON_BYTES};
 use super::log::{Level, LogRecord, LogSink};
 use super::output::Output;
@@ -24,8 +27,12 @@ use super::{
     Refusal, Settings, change,
 };
 use crate::app::{App, ContainerSpec, ImageBuild};
+use crate::secrets::Redactor;
 
 use std::sync::Arc;
+
+/// Where the build context is for a plugin that may read it.
+const CONTEXT_FOLDER: &str = "/context";
 
 /// Where a hook runs.
 #[derive(Debug, Clone)]
@@ -57,6 +64,9 @@ pub struct State {
     pub limiter: Limiter,
     pub config: WasiConfigVariables,
     pub log: Logger,
+    pub settings: Arc<Settings>,
+    pub http: Outgoing,
+    pub kept: Option<OpenState>,
     wasi: WasiCtx,
     printed: Output,
 }
@@ -64,13 +74,16 @@ pub struct State {
 /// Where the messages of one call go, and whom they are attributed to.
 pub struct Logger {
     sink: LogSink,
+    redactor: Redactor,
     plugin: String,
     hook: Hook,
     service: String,
 }
 
 impl Logger {
-    pub fn log(&self, level: Level, context: String, message: String) {
+    pub fn log(&self, level: Level, mut context: String, mut message: String) {
+        self.redactor.clean(&mut context);
+        self.redactor.clean(&mut message);
         (self.sink)(LogRecord {
             plugin: self.plugin.clone(),
             hook: self.hook,
@@ -92,30 +105,51 @@ impl WasiView for State {
 }
 
 impl State {
-    pub fn new(settings: &Settings, hook: Hook, service: &str, sink: LogSink) -> Self {
+    /// `folder` is the build context, where there is one that the plugin may read.
+    pub fn new(
+        plugin: &Plugin,
+        hook: Hook,
+        service: &str,
+        sink: LogSink,
+        folder: Option<&Path>,
+    ) -> Self {
+        let settings = plugin.shared_settings();
         let printed = Output::default();
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_HANDLES);
-        // Nothing is inherited: no files, no network, no environment, no arguments.
-        let wasi = WasiCtx::builder()
-            .stdout(printed.clone())
-            .stderr(printed.clone())
-            .build();
+        // Nothing is inherited: no files, no network, no arguments, and of the environment only
+        // what is granted.
+        let mut wasi = WasiCtx::builder();
+        wasi.stdout(printed.clone()).stderr(printed.clone());
+        for (name, value) in &settings.env {
+            wasi.env(name, value);
+        }
+        let log = Logger {
+            sink,
+            redactor: settings.redactor.clone(),
+            plugin: settings.name.clone(),
+            hook,
+            service: service.to_owned(),
+        };
+        if let Some(folder) = folder
+            && let Err(error) = wasi.preopened_dir(folder, CONTEXT_FOLDER, FsPerms::ReadOnly)
+        {
+            let message = format!("{CONTEXT_FOLDER} is not there: {error}");
+            log.log(Level::Warn, "context".to_owned(), message);
+        }
         Self {
             table,
-            limiter: Limiter::new(settings.memory),
+            limiter: Limiter::new(settings.memory, settings.limits),
             config: settings
                 .config
                 .iter()
                 .map(|(key, value)| (key.clone(), value.clone()))
                 .collect(),
-            log: Logger {
-                sink,
-                plugin: settings.name.clone(),
-                hook,
-                service: service.to_owned(),
-            },
-            wasi,
+            log,
+            http: Outgoing::new(plugin.network(), &settings),
+            kept: None,
+            wasi: wasi.build(),
+            settings,
             printed,
         }
     }
@@ -172,8 +206,14 @@ macro_rules! call {
         )
     };
     ($plugin:expr, $hook:expr, $context:expr, $sink:expr, $indices:expr, $call:ident,
-     $resource:expr, $wire:ident) => {{
-        let state = State::new($plugin.settings(), $hook, &$context.service, $sink);
+     $resource:expr, $wire:ident) => {
+        call!(
+            $plugin, $hook, $context, $sink, $indices, $call, $resource, $wire, None
+        )
+    };
+    ($plugin:expr, $hook:expr, $context:expr, $sink:expr, $indices:expr, $call:ident,
+     $resource:expr, $wire:ident, $folder:expr) => {{
+        let state = State::new($plugin, $hook, &$context.service, $sink, $folder);
         let mut store = store($plugin.engine(), state);
         let context = $wire($context);
         let run = async {
@@ -183,6 +223,9 @@ macro_rules! call {
             let borrowed = wasmtime::component::Resource::new_borrow(resource.rep());
             let answer = guest.$call(&mut store, &context, borrowed).await?;
             let resource = store.data_mut().table.delete(resource)?;
+            if answer.is_ok() {
+                store.data_mut().keep_state();
+            }
             wasmtime::error::Ok((answer, resource))
         };
         let done = tokio::time::timeout($plugin.settings().timeout, run).await;
@@ -228,12 +271,13 @@ impl Plugin {
             return Ok(Vec::new());
         };
         let hook = Hook::PreBuild;
-        let resource = BuildResource::new(
-            Shared::new(build.clone()),
-            files,
-            self.settings().grants.clone(),
-        );
-        let (answer, resource) = call!(self, hook, context, sink, indices, call_run, resource)?;
+        let grants = self.settings().grants.clone();
+        let readable = grants.reads_context().is_ok();
+        let resource = BuildResource::new(Shared::new(build.clone()), files.clone(), grants);
+        let folder = files.folder().filter(|_| readable);
+        let (answer, resource) = call!(
+            self, hook, context, sink, indices, call_run, resource, wire, folder
+        )?;
         self.accept(hook, context, answer)?;
         let after = resource.into_build();
         let changes = change::between(self.name(), hook, &context.service, build, &after);
@@ -363,7 +407,13 @@ impl Plugin {
         context: &CallContext,
         answer: Result<T, types::Refusal>,
     ) -> Result<T, PluginError> {
-        answer.map_err(|refusal| {
+        answer.map_err(|mut refusal| {
+            let redactor = &self.settings().redactor;
+            // Before it is cut, so that no half of a secret is left.
+            redactor.clean(&mut refusal.reason);
+            if let Some(hint) = &mut refusal.hint {
+                redactor.clean(hint);
+            }
             let refusal = Refusal::from(refusal);
             PluginError::Refused {
                 plugin: self.name().to_owned(),
@@ -402,11 +452,18 @@ fn outcome<T>(
     done: Result<wasmtime::Result<T>, tokio::time::error::Elapsed>,
 ) -> Result<T, PluginError> {
     let printed = store.data().printed();
+    let printed = String::from_utf8_lossy(&printed);
+    let printed = settings.redactor.redact(&printed);
+    let done = match store.data().http.exceeded() {
+        // The guest may have taken it for a trouble of the network.
+        Some(limit) => Ok(Err(limit.into())),
+        None => done,
+    };
     let (plugin, service) = (settings.name.clone(), context.service.clone());
     match done {
         Ok(Ok(value)) => {
             let State { limiter, log, .. } = store.data_mut();
-            for line in String::from_utf8_lossy(&printed).lines() {
+            for line in printed.lines() {
                 // Printing is no reason to fail: what is more than can be logged is dropped.
                 if limiter.log(line.len()).is_err() {
                     break;
@@ -452,21 +509,15 @@ pub(super) fn exceeded(error: &wasmtime::Error) -> Option<Exceeded> {
 }
 
 pub(super) fn limit_help(cause: &Exceeded, plugin: &str) -> Option<String> {
-    match cause {
-        Exceeded::Memory { .. } => Some(format!(
-            "if it needs more, raise `memory` under [plugins.{plugin}] in plugins.toml"
-        )),
-        Exceeded::Table { .. }
-        | Exceeded::Log
-        | Exceeded::Changes
-        | Exceeded::ChangedBytes
-        | Exceeded::Handles => None,
-    }
+    let (key, table) = cause.setting()?;
+    Some(format!(
+        "if it needs more, raise `{key}` under [plugins.{plugin}{table}] in plugins.toml"
+    ))
 }
 
 /// Why a call broke: the trap's own words, and the last lines of standard error, which hold
 /// the panic's or exception's message in most languages.
-pub(super) fn failure(error: &wasmtime::Error, printed: &[u8]) -> String {
+pub(super) fn failure(error: &wasmtime::Error, printed: &str) -> String {
     const LAST_LINES: usize = 12;
     const MAX_LINE_BYTES: usize = 1 << 10;
     let root = bounded(error.root_cause().to_string());
@@ -478,7 +529,6 @@ pub(super) fn failure(error: &wasmtime::Error, printed: &[u8]) -> String {
         Some(trap) => format!("it trapped: {trap}"),
         None => root,
     };
-    let printed = String::from_utf8_lossy(printed);
     let lines: Vec<&str> = printed.lines().collect();
     for line in lines.iter().skip(lines.len().saturating_sub(LAST_LINES)) {
         text.push_str("\n  | ");

@@ -1,4 +1,8 @@
 //! What plugins can reach: one file for each capability.
+//!
+//! Each links what it provides into the linker that all plugins share. One that needs a grant as
+//! soon as it is imported says so with a [`Gate`], which is checked before anything runs; and it
+//! asks the grants again at each call.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -7,14 +11,50 @@ pub mod build;
 pub mod container;
 mod convert;
 pub mod deployment;
+pub mod exec;
+pub mod http;
 pub mod image;
 pub mod log;
 pub mod running;
+pub mod secrets;
+pub mod state;
+
+use wasmtime::component::Linker;
 
 use super::bindings::rengine::plugin::types::ChangeError;
+use super::call::State;
 use super::limits::{MAX_ELEMENTS, MAX_TEXT_BYTES};
-use crate::grants::Denied;
+use crate::grants::{Denied, Grants};
 use crate::plan::observed::label;
+
+/// An interface that a component may import only with a grant.
+#[derive(Debug)]
+pub struct Gate {
+    /// The interface, without its version.
+    pub interface: &'static str,
+    /// What the grants say; the line to add if they say no.
+    pub granted: fn(&Grants) -> Result<(), Denied>,
+}
+
+impl Gate {
+    const ALL: [Self; 4] = [exec::GATE, http::GATE, secrets::GATE, state::GATE];
+
+    /// The gate of an import; `None` for one that is free.
+    pub fn of(import: &str) -> Option<Self> {
+        let interface = import.split('@').next().unwrap_or(import);
+        Self::ALL
+            .into_iter()
+            .find(|gate| gate.interface == interface)
+    }
+}
+
+/// Links what plugins can import with a grant.
+pub fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    exec::link(linker)?;
+    http::link(linker)?;
+    secrets::link(linker)?;
+    state::link(linker)
+}
 
 /// A specification in the hands of a plugin: the handles of one thing share it, as those that
 /// `configure` takes of a service do.
@@ -54,6 +94,15 @@ impl super::bindings::rengine::plugin::types::Host for super::call::State {}
 impl From<Denied> for ChangeError {
     fn from(denied: Denied) -> Self {
         Self::Denied(denied.to_string())
+    }
+}
+
+impl ChangeError {
+    /// Why, for an interface whose errors are texts.
+    fn into_text(self) -> String {
+        match self {
+            Self::Denied(why) | Self::Invalid(why) => why,
+        }
     }
 }
 

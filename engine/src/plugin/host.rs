@@ -13,11 +13,13 @@ use wasmtime_wasi_config::WasiConfig;
 use super::bindings::{self, exports::rengine::plugin as exports};
 use super::cache::Cache;
 use super::call::{self, State};
+use super::capability::{self, http::Network};
 use super::inspect::{self, Inspection};
-use super::limits::{EPOCH, MAX_STACK};
-use super::{Hook, LoadError, LogSink};
+use super::limits::{DEFAULT_MEMORY, DEFAULT_TIMEOUT, EPOCH, MAX_STACK};
+use super::{Hook, Limits, LoadError, LogSink, PluginState, Resolver};
 use crate::app::{ByteSize, hex};
-use crate::grants::Grants;
+use crate::grants::{Grants, Variable};
+use crate::secrets::{Redactor, Secret};
 
 /// What plugins.toml says of one plugin, as far as the host is concerned.
 #[derive(Debug, Clone)]
@@ -34,6 +36,35 @@ pub struct Settings {
     pub timeout: Duration,
     /// Linear memory of one instance.
     pub memory: ByteSize,
+    /// The other limits of one call.
+    pub limits: Limits,
+    /// The environment variables that it sees.
+    pub env: BTreeMap<String, String>,
+    /// The values of the secrets that it may read.
+    pub secrets: BTreeMap<Variable, Secret>,
+    /// Takes the app's secrets out of what the plugin says.
+    pub redactor: Redactor,
+    /// What is kept for it between deploys, where that is granted.
+    pub state: Option<PluginState>,
+}
+
+impl Settings {
+    /// A plugin with a name and a file, and otherwise what holds where plugins.toml says nothing.
+    pub fn new(name: impl Into<String>, path: impl Into<PathBuf>) -> Self {
+        Self {
+            name: name.into(),
+            path: path.into(),
+            config: BTreeMap::new(),
+            grants: Grants::default(),
+            timeout: DEFAULT_TIMEOUT,
+            memory: DEFAULT_MEMORY,
+            limits: Limits::default(),
+            env: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            redactor: Redactor::default(),
+            state: None,
+        }
+    }
 }
 
 /// Compiles, links and keeps what all plugins share.
@@ -42,6 +73,7 @@ pub struct PluginHost {
     engine: Engine,
     linker: Arc<Linker<State>>,
     cache: Arc<Cache>,
+    network: Arc<Network>,
     /// Compiling Python takes 0.4 GB: one at a time.
     compiling: Arc<Mutex<()>>,
 }
@@ -56,6 +88,7 @@ pub struct Plugin {
     load_time: Duration,
     pre: InstancePre<State>,
     indices: Arc<Indices>,
+    network: Arc<Network>,
 }
 
 /// Where a component's hooks are; `None` for those that it does not export.
@@ -83,9 +116,19 @@ impl PluginHost {
         Ok(Self {
             cache: Arc::new(Cache::open(cache_dir, &engine)),
             linker: Arc::new(linker),
+            network: Arc::default(),
             compiling: Arc::default(),
             engine,
         })
+    }
+
+    /// Has the names of hosts that plugins send requests to resolved by another than the system.
+    #[must_use]
+    pub fn with_resolver(self, resolver: Arc<dyn Resolver>) -> Self {
+        Self {
+            network: Arc::new(Network::new(resolver)),
+            ..self
+        }
     }
 
     /// Loads plugins, at the same time, and returns them in the order given.
@@ -135,6 +178,9 @@ impl PluginHost {
         inspection
             .check()
             .map_err(|(cause, help)| error(cause, Some(help)))?;
+        inspection
+            .check_grants(&settings.name, &settings.grants)
+            .map_err(|(cause, help)| error(cause, Some(help)))?;
         let pre = self.linker.instantiate_pre(&component).map_err(|cause| {
             error(
                 format!("{cause:#}"),
@@ -172,6 +218,7 @@ impl PluginHost {
             load_time: started.elapsed(),
             pre,
             indices: Arc::new(indices),
+            network: self.network.clone(),
         };
         plugin
             .try_out(&inspection)
@@ -292,6 +339,14 @@ impl Plugin {
             .collect()
     }
 
+    pub(super) fn shared_settings(&self) -> Arc<Settings> {
+        self.settings.clone()
+    }
+
+    pub(super) fn network(&self) -> Arc<Network> {
+        self.network.clone()
+    }
+
     pub(super) fn engine(&self) -> &Engine {
         self.pre.engine()
     }
@@ -309,7 +364,7 @@ impl Plugin {
     async fn try_out(&self, inspection: &Inspection) -> Result<(), (String, Option<String>)> {
         let nowhere: LogSink = Arc::new(|_| {});
         let hook = inspection.hooks.first().copied().unwrap_or(Hook::PreBuild);
-        let mut store = call::store(self.engine(), State::new(&self.settings, hook, "", nowhere));
+        let mut store = call::store(self.engine(), State::new(self, hook, "", nowhere, None));
         let trial = async {
             let instance = self.pre.instantiate_async(&mut store).await?;
             let Indices {
@@ -345,12 +400,21 @@ impl Plugin {
         match tokio::time::timeout(self.settings.timeout, trial).await {
             Ok(Ok(fits)) => fits.map_err(|(cause, help)| (cause, Some(help))),
             Ok(Err(error)) => Err(match call::exceeded(&error) {
+                None if instances_exceeded(&error) => (
+                    format!("when it starts, {}", error.root_cause()),
+                    Some(format!(
+                        "if it needs more, raise `instances` under [plugins.{}.limits] in \
+                         plugins.toml",
+                        self.name()
+                    )),
+                ),
                 Some(limit) => (
                     format!("when it starts, {limit}"),
                     call::limit_help(&limit, self.name()),
                 ),
                 None => {
-                    let cause = call::failure(&error, &store.data().printed());
+                    let cause =
+                        call::failure(&error, &String::from_utf8_lossy(&store.data().printed()));
                     let help = "this is a bug in the plugin: tell its author";
                     (format!("when it starts, {cause}"), Some(help.to_owned()))
                 }
@@ -381,6 +445,15 @@ fn unfit(hook: Hook, cause: &wasmtime::Error) -> (String, String) {
     )
 }
 
+/// True if a component has more core instances than it may have. wasmtime tells that in words
+/// alone (`Store::bump_resource_counts`).
+fn instances_exceeded(error: &wasmtime::Error) -> bool {
+    error
+        .root_cause()
+        .to_string()
+        .contains("instance count too high")
+}
+
 fn engine() -> wasmtime::Result<Engine> {
     let mut config = Config::new();
     config
@@ -398,6 +471,7 @@ fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
         WasiConfig::from(&state.config)
     })?;
     bindings::add_imports(&mut linker)?;
+    capability::link(&mut linker)?;
     Ok(linker)
 }
 

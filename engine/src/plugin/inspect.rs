@@ -5,7 +5,9 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
 
+use super::capability::Gate;
 use super::{Hook, WIT_VERSION};
+use crate::grants::Grants;
 
 /// What a component exports and imports.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -33,9 +35,10 @@ pub struct Interface {
 
 impl Inspection {
     /// The grants that the plugin may need, each with what for. A guess from its imports: a
-    /// method that is imported may never be called, or only for what needs no grant.
+    /// method that is imported may never be called, or only for what needs no grant. Components
+    /// of some languages, as Python, import every method there is.
     pub fn possible_grants(&self) -> Vec<(&'static str, &'static str)> {
-        const METHODS: [(&str, &str, &str); 10] = [
+        const METHODS: [(&str, &str, &str); 9] = [
             ("build", "image-build.read-file", "context = \"read\""),
             (
                 "container",
@@ -77,7 +80,6 @@ impl Inspection {
                 "container-spec.set-ipc-mode",
                 "host-namespaces = [\"ipc\"]",
             ),
-            ("running", "running-container.exec", "exec = true"),
         ];
         METHODS
             .into_iter()
@@ -90,6 +92,44 @@ impl Inspection {
             })
             .map(|(_, method, grant)| (grant, method))
             .collect()
+    }
+
+    /// The grants that it can't be loaded without, each with the interface that needs it.
+    pub fn needed_grants(&self) -> Vec<(String, &str)> {
+        self.missing_grants(&Grants::default())
+    }
+
+    fn missing_grants(&self, grants: &Grants) -> Vec<(String, &str)> {
+        let missing = self.imports.iter().filter_map(|import| {
+            let denied = (Gate::of(&import.name)?.granted)(grants).err()?;
+            Some((denied.grant, import.name.as_str()))
+        });
+        missing.collect()
+    }
+
+    /// What it imports without having been granted it, with the line to add.
+    pub(super) fn check_grants(
+        &self,
+        plugin: &str,
+        grants: &Grants,
+    ) -> Result<(), (String, String)> {
+        let missing = self.missing_grants(grants);
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let (lines, names): (Vec<_>, Vec<_>) = missing.into_iter().unzip();
+        let verb = if names.len() == 1 { "is" } else { "are" };
+        Err((
+            format!(
+                "it imports {}, which {verb} not granted",
+                names.join(" and ")
+            ),
+            format!(
+                "if you trust it with that, add `grants = {{ {} }}` under [plugins.{plugin}] in \
+                 plugins.toml",
+                lines.join(", ")
+            ),
+        ))
     }
 
     /// What keeps this host from running it, with help.
@@ -113,19 +153,6 @@ impl Inspection {
                      this rengine has {WIT_VERSION}"
                 ),
                 "use a version of the plugin that was built for it, or another rengine".to_owned(),
-            ));
-        }
-        if let Some(import) = self
-            .imports
-            .iter()
-            .find(|import| import.name.starts_with("wasi:http/"))
-        {
-            return Err((
-                format!(
-                    "it imports {}, which this rengine does not provide",
-                    import.name
-                ),
-                "plugins can reach their container by HTTP, and nothing else yet".to_owned(),
             ));
         }
         if self.hooks.is_empty() {

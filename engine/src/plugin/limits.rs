@@ -10,8 +10,19 @@ use crate::app::ByteSize;
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Linear memory of one instance, where plugins.toml does not say. Python needs 15 MiB.
 pub const DEFAULT_MEMORY: ByteSize = ByteSize::mib(128);
-/// Log messages of one call, in bytes.
-pub const MAX_LOG_BYTES: usize = 256 << 10;
+/// Log messages of one call, where plugins.toml does not say.
+pub const DEFAULT_LOG: ByteSize = ByteSize(256 << 10);
+/// Requests and responses of outgoing HTTP in one call, where plugins.toml does not say.
+pub const DEFAULT_HTTP: ByteSize = ByteSize::mib(8);
+/// What one call hands to setters: texts, names, and files for a build; where plugins.toml does
+/// not say.
+pub const DEFAULT_RESULT: ByteSize = ByteSize::mib(64);
+/// Elements of all tables of an instance, where plugins.toml does not say. StarlingMonkey, the
+/// largest seen, needs 7 688.
+pub const DEFAULT_TABLE_ELEMENTS: usize = 100_000;
+/// Core instances in a component, where plugins.toml does not say. Python, the largest seen,
+/// needs 14.
+pub const DEFAULT_INSTANCES: usize = 100;
 /// Standard output and error of one call, in bytes each. What is beyond is dropped.
 pub const MAX_STDIO_BYTES: usize = 64 << 10;
 /// A text that a plugin hands to a setter, in bytes; a Dockerfile is the longest there is.
@@ -22,8 +33,6 @@ pub const MAX_READ_BYTES: usize = 8 << 20;
 pub const MAX_GENERATED_BYTES: usize = 64 << 20;
 /// Setter calls of one call of a hook.
 pub const MAX_CHANGES: usize = 20_000;
-/// Names and values that one call of a hook hands to setters that collect them, in bytes.
-pub const MAX_CHANGED_BYTES: usize = 16 << 20;
 /// Elements of a list that a plugin hands to a setter.
 pub const MAX_ELEMENTS: usize = 10_000;
 /// Services of an app that plugins add to.
@@ -38,12 +47,20 @@ pub const MAX_CAPABILITIES: usize = 100;
 pub const MAX_REASON_BYTES: usize = 4 << 10;
 /// Method, path and header fields of an HTTP request, in bytes.
 pub const MAX_HTTP_HEAD_BYTES: usize = 64 << 10;
+/// HTTP requests of one call that go on at the same time.
+pub const MAX_HTTP_REQUESTS: usize = 16;
+/// Time to resolve a host's name and to connect to it.
+pub const HTTP_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time until the head of an answer is there, and between two parts of its body.
+pub const HTTP_READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// Time for a command in a container, where the plugin does not say.
+pub const EXEC_TIMEOUT: Duration = Duration::from_secs(10);
+/// A key of the state that is kept for a plugin, in bytes.
+pub const MAX_STATE_KEY_BYTES: usize = 256;
+/// All keys and values of the state that is kept for a plugin, in bytes.
+pub const MAX_STATE_BYTES: usize = 64 << 10;
 /// Handles that an instance holds at a time: WASI's resources, tasks, streams and the like.
 pub const MAX_HANDLES: usize = 10_000;
-/// Elements of all tables of an instance. StarlingMonkey, the largest seen, needs 7 688.
-const MAX_TABLE_ELEMENTS: usize = 100_000;
-/// Core instances in a component. Python, the largest seen, needs 14.
-const MAX_INSTANCES: usize = 100;
 /// Memories in a component. QuickJS needs 3.
 const MAX_MEMORIES: usize = 16;
 /// Tables in a component. QuickJS needs 3.
@@ -54,6 +71,33 @@ pub const HOSTCALL_BYTES: usize = 72 << 20;
 pub const MAX_STACK: usize = 1 << 20;
 /// How often a running guest gives way, so that its time limit can end it.
 pub const EPOCH: Duration = Duration::from_millis(10);
+
+/// The bounds of one call that plugins.toml can set, beside its time and memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Log messages.
+    pub log: ByteSize,
+    /// Requests and responses of outgoing HTTP, heads and bodies.
+    pub http: ByteSize,
+    /// What it hands to setters.
+    pub result: ByteSize,
+    /// Elements of all tables.
+    pub table_elements: usize,
+    /// Core instances.
+    pub instances: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            log: DEFAULT_LOG,
+            http: DEFAULT_HTTP,
+            result: DEFAULT_RESULT,
+            table_elements: DEFAULT_TABLE_ELEMENTS,
+            instances: DEFAULT_INSTANCES,
+        }
+    }
+}
 
 /// A limit that a call ran into. Travels through wasmtime as the cause of the trap.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -67,43 +111,71 @@ pub enum Exceeded {
         limit: ByteSize,
     },
     /// Elements of tables.
-    #[error("it asked for a table of {wanted} elements, and may have {MAX_TABLE_ELEMENTS}")]
+    #[error("it asked for a table of {wanted} elements, and may have {limit}")]
     Table {
         /// What it would have had.
         wanted: usize,
+        /// What it may have.
+        limit: usize,
     },
     /// Log messages.
-    #[error("it logged more than {} in one call", ByteSize(MAX_LOG_BYTES as u64))]
-    Log,
+    #[error("it logged more than {limit} in one call")]
+    Log {
+        /// What it may log.
+        limit: ByteSize,
+    },
+    /// Requests and responses of outgoing HTTP.
+    #[error("its HTTP requests and their answers have more than {limit} in one call")]
+    Http {
+        /// What they may have.
+        limit: ByteSize,
+    },
     /// Setter calls.
     #[error("it made more than {MAX_CHANGES} changes in one call")]
     Changes,
     /// Bytes handed to setters.
-    #[error(
-        "its changes have more than {} of text in one call",
-        ByteSize(MAX_CHANGED_BYTES as u64)
-    )]
-    ChangedBytes,
+    #[error("its changes have more than {limit} in one call")]
+    Result {
+        /// What they may have.
+        limit: ByteSize,
+    },
     /// Handles.
     #[error("it holds too many handles: {MAX_HANDLES} is the limit")]
     Handles,
+}
+
+impl Exceeded {
+    /// Which key of plugins.toml sets the limit, and in which table of the plugin's; `None` where
+    /// none does.
+    pub(super) const fn setting(&self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::Memory { .. } => Some(("memory", "")),
+            Self::Table { .. } => Some(("table-elements", ".limits")),
+            Self::Log { .. } => Some(("log", ".limits")),
+            Self::Http { .. } => Some(("http", ".limits")),
+            Self::Result { .. } => Some(("result", ".limits")),
+            Self::Changes | Self::Handles => None,
+        }
+    }
 }
 
 /// Counts what one instance takes.
 #[derive(Debug)]
 pub struct Limiter {
     memory: ByteSize,
+    limits: Limits,
     memory_used: usize,
     table_used: usize,
-    log_used: usize,
+    log_used: u64,
     changes: usize,
-    changed_bytes: usize,
+    changed_bytes: u64,
 }
 
 impl Limiter {
-    pub fn new(memory: ByteSize) -> Self {
+    pub fn new(memory: ByteSize, limits: Limits) -> Self {
         Self {
             memory,
+            limits,
             memory_used: 0,
             table_used: 0,
             log_used: 0,
@@ -115,9 +187,13 @@ impl Limiter {
     /// Counts a log message.
     pub fn log(&mut self, bytes: usize) -> Result<()> {
         // A line has a cost beyond its text, so that empty messages end too.
-        self.log_used = self.log_used.saturating_add(bytes).saturating_add(16);
-        if self.log_used > MAX_LOG_BYTES {
-            return Err(Exceeded::Log.into());
+        self.log_used = self
+            .log_used
+            .saturating_add(bytes as u64)
+            .saturating_add(16);
+        let limit = self.limits.log;
+        if self.log_used > limit.0 {
+            return Err(Exceeded::Log { limit }.into());
         }
         Ok(())
     }
@@ -134,9 +210,10 @@ impl Limiter {
     /// Counts what a setter adds to a collection. Each text has a limit of its own, and a guest
     /// that needs little memory for one could fill the host's with twenty thousand.
     pub fn collect(&mut self, bytes: usize) -> Result<()> {
-        self.changed_bytes = self.changed_bytes.saturating_add(bytes);
-        if self.changed_bytes > MAX_CHANGED_BYTES {
-            return Err(Exceeded::ChangedBytes.into());
+        self.changed_bytes = self.changed_bytes.saturating_add(bytes as u64);
+        let limit = self.limits.result;
+        if self.changed_bytes > limit.0 {
+            return Err(Exceeded::Result { limit }.into());
         }
         Ok(())
     }
@@ -176,15 +253,17 @@ impl ResourceLimiter for Limiter {
             return Ok(false);
         }
         let total = sum(self.table_used, current, desired);
-        if total > MAX_TABLE_ELEMENTS {
-            return Err(Exceeded::Table { wanted: total }.into());
+        let limit = self.limits.table_elements;
+        if total > limit {
+            let wanted = total;
+            return Err(Exceeded::Table { wanted, limit }.into());
         }
         self.table_used = total;
         Ok(true)
     }
 
     fn instances(&self) -> usize {
-        MAX_INSTANCES
+        self.limits.instances
     }
 
     fn tables(&self) -> usize {

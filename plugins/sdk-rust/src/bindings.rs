@@ -23,6 +23,19 @@ mod imports {
 
 pub use imports::{rengine, wasi};
 
+/// What needs a grant to be imported. It is in a component only if the code calls it.
+pub mod granted {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        world: "granted-imports",
+        generate_all,
+        with: {
+            "rengine:plugin/types@0.1.0": crate::bindings::rengine::plugin::types,
+            "rengine:plugin/running@0.1.0": crate::bindings::rengine::plugin::running,
+        },
+    });
+}
+
 macro_rules! hook {
     ($module:ident, $world:literal) => {
         pub mod $module {

@@ -28,6 +28,14 @@
 //! `cargo build --release --target wasm32-wasip2` makes the component; no other tool is needed.
 //! It exports the hooks that [`export!`] lists and imports what the code calls, nothing else.
 //!
+//! # What needs a grant
+//!
+//! [`fetch`] sends HTTP requests, [`secrets`] has secrets by name, [`state`] keeps values between
+//! deploys, and [`RunningContainer::exec`] runs commands. A plugin that calls one of them imports
+//! its interface, and then can't be loaded without the grant; one that does not, does not.
+//! Environment variables come through [`std::env::var`], and the files of the build context are
+//! below `/context`, for [`std::fs`].
+//!
 //! # Tests
 //!
 //! The resources that a hook is handed are rengine's, and exist only while it calls the plugin.
@@ -64,11 +72,16 @@
 #[doc(hidden)]
 pub mod bindings;
 pub mod config;
+mod exec;
 mod export;
+pub mod fetch;
 mod http;
 pub mod log;
 mod refusal;
+pub mod secrets;
+pub mod state;
 
+pub use bindings::granted::rengine::plugin::exec::ExecOutcome;
 pub use bindings::health::exports::rengine::plugin::health::Status;
 pub use bindings::rengine::plugin::app::{AppModel, Service};
 pub use bindings::rengine::plugin::build::ImageBuild;

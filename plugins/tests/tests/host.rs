@@ -11,11 +11,10 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use rengine::app::{ByteSize, ContainerSpec, ImageBuild};
-use rengine::grants::Grants;
 use rengine::plan::observed::{ContainerStats, PublishedPort};
 use rengine::plugin::{
-    CallContext, ContainerAccess, ContextAccess, HealthStatus, Hook, HttpRequest, HttpResponse,
-    LogSink, Plugin, PluginHost, RunningState, Settings,
+    CallContext, ContainerAccess, ContextAccess, ExecOutcome, HealthStatus, Hook, HttpRequest,
+    HttpResponse, LogSink, Plugin, PluginHost, RunningState, Settings,
 };
 
 /// Above this a plugin has taken in something that it should do without.
@@ -49,12 +48,9 @@ async fn load(name: &str, config: &[(&str, &str)]) -> Plugin {
         .iter()
         .map(|&(key, value)| (key.into(), value.into()));
     let settings = Settings {
-        name: name.to_owned(),
-        path: component(name),
         config: config.collect(),
-        grants: Grants::default(),
-        timeout: Duration::from_secs(30),
         memory: ByteSize::mib(16),
+        ..Settings::new(name, component(name))
     };
     let host = PluginHost::new(None).expect("a host");
     host.load(settings).await.expect("the plugin loads")
@@ -85,6 +81,7 @@ async fn each_component_exports_its_hooks_alone_and_is_small() {
         assert_eq!(inspection.hooks, hooks, "{name}");
         assert!(inspection.other_exports.is_empty(), "{inspection:?}");
         assert_eq!(inspection.possible_grants().len(), grants, "{name}");
+        assert_eq!(inspection.needed_grants(), [], "{name}");
         assert!(
             inspection.size <= MAX_SIZE,
             "{name}: {} bytes",
@@ -256,6 +253,9 @@ impl ContainerAccess for Container {
             body: b"ok".to_vec(),
         });
         async { answer }.boxed()
+    }
+    fn exec(&self, _: Vec<String>, _: Duration) -> BoxFuture<'_, Result<ExecOutcome, String>> {
+        async { Err("no command is run".to_owned()) }.boxed()
     }
     fn tcp_connect(&self, _: u16, _: Duration) -> BoxFuture<'_, Result<(), String>> {
         async { Ok(()) }.boxed()

@@ -73,7 +73,8 @@ impl HostImageBuild for State {
     }
 
     fn set_dockerfile(&mut self, this: Handle, value: String) -> Changed {
-        self.change_build(&this, |build| {
+        let bytes = value.len();
+        self.collect_build(&this, bytes, |build| {
             text("the Dockerfile", &value)?;
             build.dockerfile = Some(value);
             Ok(())
@@ -221,7 +222,7 @@ impl HostImageBuild for State {
         contents: Vec<u8>,
         executable: bool,
     ) -> Changed {
-        let bytes = path.len();
+        let bytes = path.len() + contents.len();
         self.collect_build(&this, bytes, |build| {
             inside_context(&path)?;
             if path == build.dockerfile_path {

@@ -1,0 +1,72 @@
+//! Plugins' state in the daemon.
+
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+
+use super::hooks::Hooks;
+use super::{Event, Reporter, lock_holder};
+use crate::app::Name;
+use crate::docker::Docker;
+use crate::plugin::{Entries, StateAccess};
+
+/// The daemon, as what keeps the state of an app's plugins.
+pub struct DaemonState {
+    pub docker: Docker,
+    pub app: Name,
+}
+
+impl StateAccess for DaemonState {
+    fn load<'a>(&'a self, plugin: &'a str) -> BoxFuture<'a, Result<Entries, String>> {
+        self.docker
+            .load_state(&self.app, plugin)
+            .map(|state| state.map_err(|error| error.to_string()))
+            .boxed()
+    }
+
+    fn save<'a>(
+        &'a self,
+        plugin: &'a str,
+        entries: &'a Entries,
+    ) -> BoxFuture<'a, Result<(), String>> {
+        self.docker
+            .save_state(&self.app, plugin, entries)
+            .map(|saved| saved.map_err(|error| error.to_string()))
+            .boxed()
+    }
+}
+
+/// Keeps what plugins wrote, under the app's lock. By now the deploy has ended, well or not, so
+/// that it can't be kept is no reason to fail.
+pub async fn save(hooks: &Hooks, app: &Name, docker: &Docker, reporter: &Arc<dyn Reporter>) {
+    let changed: Vec<_> = hooks
+        .all()
+        .filter_map(|plugin| Some((plugin.name(), plugin.settings().state.as_ref()?)))
+        .filter(|(_, state)| state.is_changed())
+        .collect();
+    if changed.is_empty() {
+        return;
+    }
+    let warn = |name: &str, why: &dyn std::fmt::Display| {
+        reporter.report(Event::Warning {
+            message: format!("the state of plugin `{name}` could not be kept: {why}"),
+            help: None,
+        });
+    };
+    let lock = match docker.lock(app, &lock_holder("rengine deploy")).await {
+        Ok(lock) => lock,
+        Err(why) => return changed.iter().for_each(|(name, _)| warn(name, &why)),
+    };
+    for (name, state) in changed {
+        if let Err(why) = state.save().await {
+            warn(name, &why);
+        }
+    }
+    if let Err(error) = lock.release().await {
+        reporter.report(Event::Warning {
+            message: error.to_string(),
+            help: None,
+        });
+    }
+}
