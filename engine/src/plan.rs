@@ -9,5 +9,5 @@ mod planner;
 #[cfg(test)]
 mod tests;
 
-pub use operation::{Cause, Difference, Operation, OperationKind, Plan, Start};
+pub use operation::{Cause, Difference, Operation, OperationKind, Plan, PortConflict, Start};
 pub use planner::{Wanted, WantedService, build_inputs, container_inputs, plan};

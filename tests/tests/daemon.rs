@@ -38,6 +38,25 @@ fn a_port_that_is_taken() {
 }
 
 #[test]
+fn a_port_that_another_app_has_is_told_before_the_build() {
+    let other = deployed("port-holder");
+    let project = Project::new("port-other", "hello", "");
+    let text = format!(
+        "[app]\nname = \"{}\"\nports = [\"{}:8080\"]\n",
+        project.app, other.port
+    );
+    project.write("plugins.toml", &text);
+    let plan = project.rengine(&["plan"]);
+    assert!(plan.stdout.contains("can't have port"), "{plan:?}");
+    let failed = project.rengine(&["deploy"]);
+    assert_eq!(failed.code, 1, "{failed:?}");
+    let holder = format!("the container `{}-web-", other.app);
+    assert!(failed.stderr.contains(&holder), "{failed:?}");
+    assert!(!failed.stderr.contains("✔ build"), "{failed:?}");
+    assert!(project.containers().is_empty());
+}
+
+#[test]
 fn a_dockerfile_that_is_wrong_touches_nothing() {
     let project = deployed("syntax");
     let old = project.containers();

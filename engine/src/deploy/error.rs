@@ -8,6 +8,7 @@ use thiserror::Error;
 use crate::context::ContextError;
 use crate::docker::DockerError;
 use crate::manifest::ManifestError;
+use crate::plan::PortConflict;
 use crate::plugin::{LoadError, PluginError};
 
 /// What a command ends with. The numbers are part of the interface.
@@ -83,6 +84,19 @@ pub enum DeployError {
         /// What would help in this folder.
         help: String,
     },
+    /// A port that a service needs is held by a container outside of the app.
+    #[error("service `{service}` can't have port {port}: the container `{holder}` has it")]
+    #[diagnostic(help(
+        "nothing was touched; stop it (`docker stop {holder}`), or publish another port"
+    ))]
+    PortTaken {
+        /// The service.
+        service: String,
+        /// The host's port.
+        port: u16,
+        /// The container that holds it.
+        holder: String,
+    },
     /// The new container did not become healthy.
     #[error("service `{service}` is not healthy: {why}")]
     #[diagnostic(help("{help}"))]
@@ -99,6 +113,16 @@ pub enum DeployError {
     /// The person who deploys stopped it.
     #[error("interrupted")]
     Interrupted,
+}
+
+impl From<PortConflict> for DeployError {
+    fn from(conflict: PortConflict) -> Self {
+        Self::PortTaken {
+            service: conflict.service.to_string(),
+            port: conflict.port,
+            holder: conflict.holder,
+        }
+    }
 }
 
 impl From<DockerError> for DeployError {
@@ -130,7 +154,7 @@ impl DeployError {
             | Self::NoDockerfile { .. } => ExitCode::BadInput,
             Self::Plugin(_) => ExitCode::Refused,
             Self::Docker(error) => docker_exit_code(error),
-            Self::Unhealthy { .. } => ExitCode::Failed,
+            Self::PortTaken { .. } | Self::Unhealthy { .. } => ExitCode::Failed,
             Self::Interrupted => ExitCode::Interrupted,
         }
     }

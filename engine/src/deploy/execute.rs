@@ -44,6 +44,9 @@ pub async fn execute(
     let run = async {
         prepared.refresh(docker).await?;
         report_plan(&prepared, reporter);
+        if let Some(conflict) = prepared.plan.conflicts.first() {
+            return Err(conflict.clone().into());
+        }
         let mut execution = Execution {
             prepared: &prepared,
             docker,

@@ -30,13 +30,9 @@ impl FromStr for Variable {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let known = |c: u8| c.is_ascii_alphanumeric() || c == b'_';
-        match text.as_bytes() {
-            [first, rest @ ..] if !first.is_ascii_digit() && known(*first) => {
-                if rest.iter().all(|&c| known(c)) {
-                    return Ok(Self(text.to_owned()));
-                }
-            }
-            _ => {}
+        let starts = text.starts_with(|c: char| !c.is_ascii_digit());
+        if starts && text.bytes().all(known) {
+            return Ok(Self(text.to_owned()));
         }
         Err(ParseVariableError(text.to_owned()))
     }

@@ -18,6 +18,22 @@ pub struct Plan {
     pub operations: Vec<Operation>,
     /// Containers of services that are not in the app any more, which are left alone.
     pub orphans: Vec<String>,
+    /// Ports of the host that new containers need and others hold: with one of these a deploy
+    /// can't succeed, and is not begun.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub conflicts: Vec<PortConflict>,
+}
+
+/// A port of the host that a new container needs, and a container outside of the app holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PortConflict {
+    /// The service that needs it.
+    pub service: Name,
+    /// The port.
+    pub port: u16,
+    /// The container that holds it.
+    pub holder: String,
 }
 
 impl Plan {

@@ -2,10 +2,13 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
-use super::observed::{ContainerState, Observed, ObservedContainer};
-use super::{Cause, Difference, Operation, OperationKind, Plan, Start};
-use crate::app::{ContainerSpec, Fields, ImageBuild, ImageSource, MountSource, Name, hex};
+use super::observed::{ContainerState, Observed, ObservedContainer, PublishedPort};
+use super::{Cause, Difference, Operation, OperationKind, Plan, PortConflict, Start};
+use crate::app::{
+    ContainerSpec, Fields, ImageBuild, ImageSource, MountSource, Name, PortMapping, hex,
+};
 use crate::secrets::Redactor;
 
 use sha2::{Digest, Sha256};
@@ -109,9 +112,49 @@ pub fn plan(wanted: &Wanted, observed: &Observed) -> Plan {
     Plan {
         app: wanted.app.clone(),
         release: wanted.release.clone(),
+        conflicts: conflicts(wanted, observed, &operations),
         operations,
         orphans: orphans_left,
     }
+}
+
+/// The ports that new containers need and containers outside of the app hold.
+fn conflicts(wanted: &Wanted, observed: &Observed, operations: &[Operation]) -> Vec<PortConflict> {
+    let created = wanted.services.iter().filter(|service| {
+        operations.iter().any(|operation| {
+            operation.service.as_ref() == Some(&service.name)
+                && matches!(operation.kind, OperationKind::Create { .. })
+        })
+    });
+    let conflicts = created.flat_map(|service| {
+        service.container.ports.iter().filter_map(|port| {
+            let taken = observed
+                .taken_ports
+                .iter()
+                .find(|taken| collide(port, &taken.port))?;
+            Some(PortConflict {
+                service: service.name.clone(),
+                port: taken.port.host_port,
+                holder: taken.holder.clone(),
+            })
+        })
+    });
+    conflicts.collect()
+}
+
+/// True if both can't be published at once: the same port, on one address or on all of them.
+fn collide(port: &PortMapping, taken: &PublishedPort) -> bool {
+    let address = match port.host_address {
+        Some(address) if !address.is_unspecified() => address,
+        _ => return same_port(port, taken),
+    };
+    let theirs = taken.host_address.parse::<IpAddr>();
+    let meets = theirs.is_ok_and(|theirs| theirs.is_unspecified() || theirs == address);
+    meets && same_port(port, taken)
+}
+
+fn same_port(port: &PortMapping, taken: &PublishedPort) -> bool {
+    port.host_port == Some(taken.host_port) && port.protocol == taken.protocol
 }
 
 /// The containers of the app that belong to none of its services.

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use insta::assert_snapshot;
 
-use super::observed::{ContainerState, ImageFacts, Observed, ObservedContainer, ObservedImage};
+use super::observed::{
+    ContainerState, ImageFacts, Observed, ObservedContainer, ObservedImage, PublishedPort,
+    TakenPort,
+};
 use super::{Wanted, WantedService, container_inputs, plan};
 use crate::app::{
     ByteSize, ContainerSpec, Fields, ImageBuild, ImageSource, Mount, MountSource, Name,
@@ -375,4 +378,43 @@ fn an_image_that_is_there_is_judged_before_a_container_is_made_from_it() {
     commit web shop-web-r2
     remove web shop-web-r1 (replaced)
     ");
+}
+
+#[test]
+fn a_port_that_another_app_holds_is_told_before_anything_is_done() {
+    let service = web();
+    let taken = |address: &str, protocol| Observed {
+        taken_ports: vec![TakenPort {
+            port: PublishedPort {
+                container_port: 80,
+                protocol,
+                host_address: address.into(),
+                host_port: 8080,
+            },
+            holder: "other-web".into(),
+        }],
+        ..Default::default()
+    };
+    let conflicts = |service: &WantedService, observed: &Observed| {
+        let plan = plan(&wanted(service.clone()), observed);
+        plan.conflicts
+            .iter()
+            .map(|conflict| format!("{} {}", conflict.port, conflict.holder))
+            .collect::<Vec<_>>()
+    };
+    let everywhere = taken("0.0.0.0", Protocol::Tcp);
+    assert_eq!(conflicts(&service, &everywhere), ["8080 other-web"]);
+    let one = taken("127.0.0.1", Protocol::Tcp);
+    assert_eq!(conflicts(&service, &one), ["8080 other-web"]);
+    assert!(conflicts(&service, &taken("0.0.0.0", Protocol::Udp)).is_empty());
+
+    let mut local = service.clone();
+    local.container.ports[0].host_address = Some("127.0.0.2".parse().expect("an address"));
+    assert_eq!(conflicts(&local, &everywhere), ["8080 other-web"]);
+    assert!(conflicts(&local, &one).is_empty());
+
+    // What runs already has its port.
+    let mut running = deployed(&service);
+    running.taken_ports = everywhere.taken_ports;
+    assert!(conflicts(&service, &running).is_empty());
 }

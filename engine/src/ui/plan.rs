@@ -68,6 +68,16 @@ pub fn render_plan(plan: &Plan, changes: &[Change], style: Styles, verbosity: Ve
             );
         }
     }
+    for conflict in &plan.conflicts {
+        let _ = writeln!(
+            text,
+            "  {} {} can't have port {}: the container {} has it",
+            style.bad("!"),
+            conflict.service,
+            conflict.port,
+            printable(&conflict.holder)
+        );
+    }
     for orphan in &plan.orphans {
         let _ = writeln!(
             text,
