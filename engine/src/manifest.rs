@@ -14,8 +14,10 @@ use indexmap::IndexMap;
 use crate::app::{App, ByteSize, Name};
 use crate::grants::Grants;
 
+pub(crate) use convert::{Reader, config_text};
 pub use error::ManifestError;
 pub use init::{InitFile, init};
+pub(crate) use raw::AppTable;
 
 /// The file that is read where none is named.
 pub const FILE_NAME: &str = "plugins.toml";

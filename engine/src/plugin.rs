@@ -17,6 +17,7 @@ mod inspect;
 mod limits;
 mod log;
 mod output;
+mod start;
 
 pub use access::{
     ContainerAccess, ContextAccess, FinishedDeploy, FinishedService, FinishedStep, HttpRequest,
@@ -34,3 +35,4 @@ pub use limits::{
     MAX_TEXT_BYTES,
 };
 pub use log::{Level, LogRecord, LogSink};
+pub use start::Started;

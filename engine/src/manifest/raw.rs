@@ -18,7 +18,7 @@ pub struct File {
     pub plugins: IndexMap<Spanned<String>, PluginTable>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct AppTable {
     pub name: Option<Spanned<String>>,
@@ -57,21 +57,21 @@ pub struct AppTable {
     pub health: Option<Spanned<Health>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 pub enum OneOrMany {
     One(String),
     Many(Vec<String>),
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 pub enum Build {
     Context(String),
     Table(BuildTable),
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct BuildTable {
     pub context: Option<String>,
@@ -84,7 +84,7 @@ pub struct BuildTable {
     pub no_cache: bool,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Health {
     pub http: Option<String>,
