@@ -14,16 +14,17 @@
 //!
 //! Redirects are not followed: their target would have to be granted, too.
 
-use core::fmt;
 use std::time::Duration;
 
+use crate::HttpResponse;
 use crate::bindings::granted::wasi::http::outgoing_handler;
 use crate::bindings::granted::wasi::http::types::{
     ErrorCode, Fields, IncomingResponse, Method, OutgoingBody, OutgoingRequest, RequestOptions,
     Scheme,
 };
 use crate::bindings::granted::wasi::io::streams::StreamError;
-use crate::{HttpResponse, Refusal};
+
+pub use crate::error::Error;
 
 /// A request that is being put together.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,24 +35,6 @@ pub struct Request {
     headers: Vec<(String, String)>,
     body: Vec<u8>,
     timeout: Option<Duration>,
-}
-
-/// Why there is no answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Error(String);
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl core::error::Error for Error {}
-
-impl From<Error> for Refusal {
-    fn from(error: Error) -> Self {
-        Self::new(error.0)
-    }
 }
 
 impl From<ErrorCode> for Error {

@@ -72,6 +72,7 @@
 #[doc(hidden)]
 pub mod bindings;
 pub mod config;
+mod error;
 mod exec;
 mod export;
 pub mod fetch;

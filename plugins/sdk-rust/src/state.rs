@@ -12,28 +12,9 @@
 //! # }
 //! ```
 
-use core::fmt;
-
-use crate::Refusal;
 use crate::bindings::granted::wasi::keyvalue::store::{self, Bucket};
 
-/// Why the state could not be read or written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Error(String);
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl core::error::Error for Error {}
-
-impl From<Error> for Refusal {
-    fn from(error: Error) -> Self {
-        Self::new(error.0)
-    }
-}
+pub use crate::error::Error;
 
 impl From<store::Error> for Error {
     fn from(error: store::Error) -> Self {

@@ -238,3 +238,98 @@ impl HostService for State {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn app() -> AppResource {
+        let name = |text: &str| Name::parse(text).expect("a name");
+        let service = Service {
+            name: name("web"),
+            image: ImageSource::Image("nginx:1".to_owned()),
+            container: ContainerSpec::default(),
+        };
+        let app = App {
+            name: name("shop"),
+            services: [(name("web"), service)].into_iter().collect(),
+        };
+        AppResource::new(app, Contexts::new(), Grants::default())
+    }
+
+    #[test]
+    fn only_what_can_be_a_service_is_added() {
+        let mut app = app();
+        for name in [
+            "",
+            "web",
+            "Side",
+            "-a",
+            "a b",
+            "a/../b",
+            "a\nb",
+            "ü",
+            &"a".repeat(64),
+        ] {
+            assert!(app.add(name, "nginx:1".to_owned()).is_err(), "{name:?}");
+        }
+        assert_eq!(app.into_app().services.len(), 1);
+    }
+
+    #[test]
+    fn an_image_has_the_letters_of_an_image() {
+        let digest = format!(
+            "registry.example.com:5000/team/app@sha256:{}",
+            "0".repeat(64)
+        );
+        for good in ["nginx", "nginx:1.27-alpine", "a/b_c/d", &digest] {
+            assert!(reference(good).is_ok(), "{good}");
+        }
+        let long = "a".repeat(MAX_IMAGE_NAME_BYTES + 1);
+        for bad in [
+            "",
+            "-v",
+            "/etc",
+            "../a",
+            "a b",
+            "a?x=1",
+            "a#b",
+            "a%2f",
+            "a\nb",
+            "a\0",
+            "a;b",
+            "\u{202e}a",
+            &long,
+        ] {
+            assert!(reference(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn an_app_can_not_be_made_to_grow_for_ever() {
+        let mut app = app();
+        let added = (0..1000).filter(|i| app.add(&format!("s{i}"), "nginx".to_owned()).is_ok());
+        assert_eq!(added.count(), MAX_SERVICES - 1);
+        assert_eq!(app.into_app().services.len(), MAX_SERVICES);
+    }
+
+    #[test]
+    fn handles_of_one_service_share_it_and_outlive_nothing() {
+        let app = app();
+        let (one, other) = (
+            app.handle("web").expect("it"),
+            app.handle("web").expect("it"),
+        );
+        one.parts.container.get().hostname = Some("h".to_owned());
+        assert_eq!(other.parts.container.get().hostname.as_deref(), Some("h"));
+        assert!(app.handle("none").is_none());
+        // Taken over although handles are still there, and no longer theirs to change.
+        let taken = app.into_app();
+        one.parts.container.get().privileged = true;
+        assert_eq!(
+            taken.services["web"].container.hostname.as_deref(),
+            Some("h")
+        );
+        assert!(!taken.services["web"].container.privileged);
+    }
+}

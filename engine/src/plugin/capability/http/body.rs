@@ -86,7 +86,7 @@ pub struct ResponseBody {
     meter: Meter,
     pause: Duration,
     timer: Pin<Box<Sleep>>,
-    /// Given back with the body: as long it goes on.
+    /// Counts this exchange among those that go on for as long as the body is read.
     _permit: OwnedSemaphorePermit,
 }
 
