@@ -152,7 +152,9 @@ fn their_files(program: &str, buildkit: &str, root: &Path) -> BTreeSet<String> {
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text").trim().to_owned();
     let path = root.to_str().expect("a path");
     let mut cleanup = daemon::Cleanup::default();
-    let image = text(docker(&["build", "-q", path]));
+    // Looking for a layer in the cache, the classic builder reads every image of the daemon, and
+    // fails if one is removed meanwhile, as by the test beside this one.
+    let image = text(docker(&["build", "-q", "--no-cache", path]));
     cleanup.image(&image);
     let container = text(docker(&["create", "--label", "dk=1", &image, "none"]));
     cleanup.container(&container);
@@ -192,7 +194,7 @@ fn docker_with(buildkit: &str) -> &'static str {
         for program in ["docker", "/usr/bin/docker"] {
             match daemon::cli(
                 program,
-                &["build", "-q", path],
+                &["build", "-q", "--no-cache", path],
                 &[("DOCKER_BUILDKIT", buildkit)],
             ) {
                 Ok(_) => return program,
