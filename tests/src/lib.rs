@@ -6,6 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// An app in a temporary folder; what it made in the daemon goes when it is dropped.
@@ -28,10 +29,7 @@ impl Project {
         let project = Self {
             folder: tempfile::tempdir().expect("a folder"),
             app: format!("t{}-{name}", std::process::id()),
-            port: TcpListener::bind("127.0.0.1:0")
-                .and_then(|listener| listener.local_addr())
-                .expect("a free port")
-                .port(),
+            port: free_port(),
         };
         let dockerfile = "FROM rengine/busybox:local\nCOPY index.html /www/\n\
              CMD [\"httpd\", \"-f\", \"-p\", \"8080\", \"-h\", \"/www\"]\n";
@@ -115,6 +113,21 @@ impl Project {
         let mut list: Vec<serde_json::Value> = serde_json::from_str(&text).expect("JSON");
         list.remove(0)
     }
+}
+
+/// A port that nobody listens on, and nobody is given by chance: those that the kernel hands out,
+/// to outgoing connections too, start at 32768. No other test of this process gets it.
+fn free_port() -> u16 {
+    const FIRST: u32 = 20_000;
+    const COUNT: u32 = 12_000;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let start = std::process::id().wrapping_mul(101);
+    let candidates = (0..COUNT).map(|_| {
+        let offset = start.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % COUNT;
+        u16::try_from(FIRST + offset).expect("a port")
+    });
+    let mut free = candidates.filter(|&port| TcpListener::bind(("0.0.0.0", port)).is_ok());
+    free.next().expect("a free port")
 }
 
 impl Drop for Project {
