@@ -82,7 +82,7 @@ enum Command {
     Down(down::DownArgs),
     /// Write a commented plugins.toml for the folder
     Init(init::InitArgs),
-    /// List and inspect plugins
+    /// List and inspect plugins, and write your own
     #[command(subcommand)]
     Plugin(plugin::PluginCommand),
     /// Check the daemon, and say how to mend what is wrong

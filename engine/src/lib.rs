@@ -7,6 +7,7 @@
 #![deny(unsafe_code)]
 
 pub mod app;
+pub mod author;
 pub mod cli;
 pub mod context;
 pub mod deploy;

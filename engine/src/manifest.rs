@@ -17,8 +17,11 @@ use crate::app::{App, ByteSize, Name};
 use crate::grants::Grants;
 use crate::plugin::Limits;
 
+pub(crate) use convert::Reader;
 pub use error::ManifestError;
 pub use init::{InitFile, init};
+pub(crate) use plugin::config_text;
+pub(crate) use raw::AppTable;
 pub use secrets::Secrets;
 
 /// The file that is read where none is named.

@@ -17,6 +17,7 @@ mod inspect;
 mod limits;
 mod log;
 mod output;
+mod start;
 mod state;
 
 pub use access::{
@@ -37,4 +38,5 @@ pub use limits::{
     MAX_STATE_BYTES, MAX_TEXT_BYTES,
 };
 pub use log::{Level, LogRecord, LogSink};
+pub use start::Started;
 pub use state::PluginState;

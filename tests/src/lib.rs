@@ -254,7 +254,20 @@ pub fn plugin(file: &str) -> PathBuf {
     path
 }
 
-fn rengine() -> PathBuf {
+/// A plugin in `examples/plugins`, built from its source by `./dev test`.
+pub fn example(name: &str) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let path = root.join("examples/plugins").join(name).join("plugin.wasm");
+    assert!(
+        path.is_file(),
+        "{} is missing: run ./dev plugins",
+        path.display()
+    );
+    path
+}
+
+/// The `rengine` that is tested.
+pub fn rengine() -> PathBuf {
     let path = target().join("debug/rengine");
     assert!(
         path.is_file(),

@@ -40,7 +40,7 @@ fn snapshot(name: &str, project: &Project, outcome: &Outcome) {
 #[test]
 fn help_of_every_command() {
     let project = Project::new("help", "hello", "");
-    let commands: [&[&str]; 11] = [
+    let commands: [&[&str]; 17] = [
         &[],
         &["deploy"],
         &["plan"],
@@ -50,6 +50,12 @@ fn help_of_every_command() {
         &["init"],
         &["plugin"],
         &["plugin", "inspect"],
+        &["plugin", "new"],
+        &["plugin", "build"],
+        &["plugin", "bindings"],
+        &["plugin", "check"],
+        &["plugin", "test"],
+        &["plugin", "bench"],
         &["doctor"],
         &["completions"],
     ];

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use miette::Diagnostic;
 use thiserror::Error;
 
+use crate::author::AuthorError;
 use crate::deploy::{DeployError, ExitCode};
 use crate::docker::DockerError;
 use crate::manifest::ManifestError;
@@ -17,6 +18,10 @@ pub enum CliError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Deploy(#[from] DeployError),
+    /// A tool for authors failed.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Author(#[from] AuthorError),
     /// No daemon can be found.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -57,6 +62,20 @@ pub enum CliError {
         /// True if it was the daemon that could not be reached.
         unreachable: bool,
     },
+    /// Cases of `plugin test` failed.
+    #[error("{failed} of {count} cases failed")]
+    Cases {
+        /// How many.
+        failed: usize,
+        /// Of how many.
+        count: usize,
+    },
+    /// `plugin check` found something.
+    #[error("{count} of the checks failed: the plugin will not do what it should")]
+    Unfit {
+        /// How many.
+        count: usize,
+    },
 }
 
 impl CliError {
@@ -64,10 +83,13 @@ impl CliError {
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Deploy(error) => error.exit_code(),
+            Self::Author(error) if error.is_bad_input() => ExitCode::BadInput,
+            Self::Author(_) => ExitCode::Failed,
             Self::Endpoint(crate::docker::EndpointError::NotFound { .. }) => ExitCode::Unreachable,
             Self::Endpoint(_) | Self::Io { .. } | Self::Exists { .. } | Self::NoService { .. } => {
                 ExitCode::BadInput
             }
+            Self::Cases { .. } | Self::Unfit { .. } => ExitCode::Failed,
             Self::Unwell { unreachable, .. } => match unreachable {
                 true => ExitCode::Unreachable,
                 false => ExitCode::Failed,

@@ -23,7 +23,9 @@ use crate::app::{
 type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// What a conversion is about: for errors, and for paths.
-pub(super) struct Reader<'a> {
+///
+/// Also reads files of cases, which describe containers in the words of plugins.toml.
+pub(crate) struct Reader<'a> {
     text: &'a str,
     name: String,
     pub(super) dir: PathBuf,
@@ -36,27 +38,8 @@ pub fn manifest(
     dir: PathBuf,
     env: Env<'_>,
 ) -> Result<Manifest, ManifestError> {
-    let name = path.as_ref().and_then(|path| path.file_name());
-    let reader = Reader {
-        text,
-        name: name.map_or_else(
-            || FILE_NAME.to_owned(),
-            |name| name.to_string_lossy().into(),
-        ),
-        dir,
-        env,
-    };
-    let file: File = toml::from_str(text).map_err(|error| {
-        let span = error.span().unwrap_or(0..0);
-        let help = suggestion(error.message());
-        let message = match (&help, error.message().split_once(", expected one of")) {
-            // What was meant says more than all that could have been.
-            (Some(_), Some((message, _))) => message,
-            _ => error.message(),
-        };
-        let message = message.to_owned();
-        reader.error(span, message, help)
-    })?;
+    let reader = Reader::new(text, path.as_deref(), dir, env);
+    let file: File = reader.parse()?;
     let ports_declared = file.app.ports.is_some();
     let app = reader.app(file.app)?;
     let places: Vec<_> = file.plugins.keys().map(Spanned::span).collect();
@@ -100,8 +83,40 @@ fn suggestion(message: &str) -> Option<String> {
     (strsim::jaro_winkler(closest, given) > SIMILAR).then(|| format!("did you mean `{closest}`?"))
 }
 
+impl<'a> Reader<'a> {
+    /// Reads `text`, which is `path`'s; what it names relatively is below `dir`.
+    pub(crate) fn new(text: &'a str, path: Option<&Path>, dir: PathBuf, env: Env<'a>) -> Self {
+        let name = path.and_then(|path| path.file_name());
+        let name = name.map_or_else(
+            || FILE_NAME.to_owned(),
+            |name| name.to_string_lossy().into(),
+        );
+        Self {
+            text,
+            name,
+            dir,
+            env,
+        }
+    }
+
+    /// The text as it is written, with the place of what it can't say.
+    pub(crate) fn parse<T: serde::de::DeserializeOwned>(&self) -> Result<T, ManifestError> {
+        toml::from_str(self.text).map_err(|error| {
+            let span = error.span().unwrap_or(0..0);
+            let help = suggestion(error.message());
+            let message = match (&help, error.message().split_once(", expected one of")) {
+                // What was meant says more than all that could have been.
+                (Some(_), Some((message, _))) => message,
+                _ => error.message(),
+            };
+            let message = message.to_owned();
+            self.error(span, message, help)
+        })
+    }
+}
+
 impl Reader<'_> {
-    pub(super) fn error(
+    pub(crate) fn error(
         &self,
         span: Range<usize>,
         message: String,
@@ -123,11 +138,11 @@ impl Reader<'_> {
         result.map_err(|error| self.error(span, error.to_string(), None))
     }
 
-    pub(super) fn name(&self, text: &Spanned<String>) -> Result<Name, ManifestError> {
+    pub(crate) fn name(&self, text: &Spanned<String>) -> Result<Name, ManifestError> {
         self.at(Name::parse(text.get_ref()), text.span())
     }
 
-    pub(super) fn duration(
+    pub(crate) fn duration(
         &self,
         text: Option<&Spanned<String>>,
     ) -> Result<Option<Duration>, ManifestError> {
@@ -143,7 +158,7 @@ impl Reader<'_> {
         }
     }
 
-    pub(super) fn size(
+    pub(crate) fn size(
         &self,
         text: Option<&Spanned<String>>,
     ) -> Result<Option<ByteSize>, ManifestError> {
@@ -242,7 +257,7 @@ impl Reader<'_> {
         })))
     }
 
-    fn container(&self, table: AppTable) -> Result<ContainerSpec, ManifestError> {
+    pub(crate) fn container(&self, table: AppTable) -> Result<ContainerSpec, ManifestError> {
         let mut env = self.env_files(table.env_file.as_ref())?;
         for (name, value) in &table.env {
             let text = match value.get_ref() {
@@ -338,7 +353,7 @@ impl Reader<'_> {
 
     /// Docker's `[address:][host port:]container port[/protocol]`; a port alone is published
     /// under its own number. Either port may be a range, `8000-8005`, if the other is as long.
-    fn ports(&self, value: &Spanned<Value>) -> Result<Vec<PortMapping>, ManifestError> {
+    pub(crate) fn ports(&self, value: &Spanned<Value>) -> Result<Vec<PortMapping>, ManifestError> {
         let text = match value.get_ref() {
             Value::Integer(port) => port.to_string(),
             Value::String(text) => text.clone(),

@@ -86,7 +86,7 @@ impl Reader<'_> {
 }
 
 /// Scalars as text, arrays and tables as JSON: what `wasi:config` can carry.
-fn config_text(value: Value) -> String {
+pub(crate) fn config_text(value: Value) -> String {
     match value {
         Value::String(text) => text,
         Value::Array(_) | Value::Table(_) => serde_json::to_string(&value).unwrap_or_default(),

@@ -19,7 +19,7 @@ pub struct File {
     pub secrets: IndexMap<Spanned<Variable>, Spanned<SecretTable>>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct AppTable {
     pub name: Option<Spanned<String>>,
@@ -58,21 +58,21 @@ pub struct AppTable {
     pub health: Option<Spanned<Health>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 pub enum OneOrMany {
     One(String),
     Many(Vec<String>),
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 pub enum Build {
     Context(String),
     Table(BuildTable),
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct BuildTable {
     pub context: Option<String>,
@@ -85,7 +85,7 @@ pub struct BuildTable {
     pub no_cache: bool,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Health {
     pub http: Option<String>,

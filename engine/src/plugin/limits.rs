@@ -184,6 +184,11 @@ impl Limiter {
         }
     }
 
+    /// The linear memory that the instance has.
+    pub fn memory_used(&self) -> ByteSize {
+        ByteSize(self.memory_used as u64)
+    }
+
     /// Counts a log message.
     pub fn log(&mut self, bytes: usize) -> Result<()> {
         // A line has a cost beyond its text, so that empty messages end too.

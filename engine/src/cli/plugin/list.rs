@@ -1,0 +1,62 @@
+//! `rengine plugin list`.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::host;
+use crate::app::ByteSize;
+use crate::cli::error::CliError;
+use crate::cli::{GlobalArgs, session};
+use crate::plugin::Hook;
+use crate::ui::{Ui, table};
+
+/// One plugin, as `--json` tells it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Row {
+    name: String,
+    path: PathBuf,
+    hooks: Vec<Hook>,
+    size: u64,
+    digest: String,
+}
+
+pub async fn run(global: &GlobalArgs, ui: Ui) -> Result<(), CliError> {
+    let manifest = session::load_manifest(global, ui)?;
+    let mut rows = Vec::new();
+    if !manifest.plugins.is_empty() {
+        let host = host()?;
+        for (name, entry) in &manifest.plugins {
+            let inspection = host.inspect(&entry.path).await?;
+            rows.push(Row {
+                name: name.to_string(),
+                path: entry.path.clone(),
+                hooks: inspection.hooks,
+                size: inspection.size,
+                digest: inspection.digest,
+            });
+        }
+    }
+    if ui.is_json() {
+        rows.iter().for_each(|row| ui.json(row));
+        return Ok(());
+    }
+    if rows.is_empty() {
+        ui.result("no plugins: add one under [plugins.NAME] in plugins.toml");
+        return Ok(());
+    }
+    let lines = rows.iter().map(|row| {
+        let hooks: Vec<_> = row.hooks.iter().map(|hook| hook.name()).collect();
+        [
+            row.name.clone(),
+            hooks.join(", "),
+            ByteSize(row.size).to_string(),
+            row.digest[..12.min(row.digest.len())].to_owned(),
+            row.path.display().to_string(),
+        ]
+    });
+    let head = ["NAME", "HOOKS", "SIZE", "SHA256", "PATH"].map(str::to_owned);
+    ui.result(&table(std::iter::once(head).chain(lines)));
+    Ok(())
+}

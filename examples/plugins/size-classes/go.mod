@@ -1,0 +1,3 @@
+module example.com/size-classes
+
+go 1.24
