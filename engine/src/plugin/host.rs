@@ -16,7 +16,7 @@ use super::inspect::{self, Inspection};
 use super::loaded::Indices;
 use super::pool::Pool;
 use super::trial::unfit;
-use super::{Hook, LoadError, Plugin, Resolver, Settings, engine, source};
+use super::{Answers, Hook, LoadError, Plugin, Resolver, Settings, engine, source};
 use crate::app::hex;
 
 /// Compiles, links and keeps what all plugins share.
@@ -56,6 +56,15 @@ impl PluginHost {
     pub fn with_resolver(self, resolver: Arc<dyn Resolver>) -> Self {
         Self {
             network: Arc::new(Network::new(resolver)),
+            ..self
+        }
+    }
+
+    /// Has what plugins send to other hosts answered here, so that nothing goes out.
+    #[must_use]
+    pub fn with_answers(self, answers: Arc<dyn Answers>) -> Self {
+        Self {
+            network: Arc::new(Network::answering(answers)),
             ..self
         }
     }
