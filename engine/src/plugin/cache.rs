@@ -3,7 +3,7 @@
 mod checksum;
 mod receipt;
 
-use std::fs;
+use std::fs::{self, File};
 use std::hash::{Hash, Hasher};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -79,7 +79,8 @@ impl Cache {
                 digest: digest.to_owned(),
             };
             if let Ok(text) = serde_json::to_vec(&receipt) {
-                self.write(&plugin.file_name(), &text);
+                // One that a power cut left empty is no receipt, and costs nothing but reading.
+                self.write(&plugin.file_name(), &text, |_| Ok(()));
             }
         }
     }
@@ -96,18 +97,18 @@ impl Cache {
         sum.add(&code);
         // Behind the code, where a reader of ELF files does not look.
         code.extend_from_slice(&sum.end());
-        self.write(&file_name(digest), &code);
+        // So that a power cut leaves no file of the right size with nothing in it.
+        self.write(&file_name(digest), &code, File::sync_data);
     }
 
     /// Writes a file beside and renames it: a reader finds nothing or all of it, also when two
     /// processes write the same, or one is killed half way.
-    fn write(&self, name: &str, contents: &[u8]) {
+    fn write(&self, name: &str, contents: &[u8], keep: fn(&File) -> io::Result<()>) {
         let Some(folder) = &self.folder else { return };
         let written = || -> io::Result<()> {
             let mut file = tempfile::NamedTempFile::new_in(folder)?;
             file.write_all(contents)?;
-            // So that a power cut leaves no file of the right size with nothing in it.
-            file.as_file().sync_data()?;
+            keep(file.as_file())?;
             file.persist(folder.join(name))?;
             Ok(())
         };
