@@ -40,12 +40,20 @@ fn snapshot(name: &str, project: &Project, outcome: &Outcome) {
 #[test]
 fn help_of_every_command() {
     let project = Project::new("help", "hello", "");
-    let commands: [&[&str]; 17] = [
+    let commands: [&[&str]; 25] = [
         &[],
         &["deploy"],
         &["plan"],
         &["status"],
         &["logs"],
+        &["exec"],
+        &["run"],
+        &["start"],
+        &["stop"],
+        &["restart"],
+        &["top"],
+        &["stats"],
+        &["events"],
         &["down"],
         &["init"],
         &["plugin"],

@@ -62,6 +62,32 @@ pub enum CliError {
         /// Its name on the daemon.
         name: String,
     },
+    /// A service without the container that was asked for.
+    #[error("service `{service}` has no running container {index}")]
+    #[diagnostic(help("`rengine status` shows what runs; `rengine start {service}` starts it"))]
+    NotRunning {
+        /// The service.
+        service: String,
+        /// The container's number.
+        index: u32,
+    },
+    /// A process in a container ended so. It said why itself.
+    #[error("exit code {code}")]
+    Ended {
+        /// Its exit code.
+        code: i64,
+    },
+    /// A setting that is written wrongly.
+    #[error("`{text}` is no {what}")]
+    #[diagnostic(help("{help}"))]
+    Malformed {
+        /// What was given.
+        text: String,
+        /// What it was to be.
+        what: &'static str,
+        /// How to write it.
+        help: &'static str,
+    },
     /// `doctor` found something.
     #[error("{count} of the checks failed")]
     Unwell {
@@ -98,7 +124,10 @@ impl CliError {
             | Self::Io { .. }
             | Self::Exists { .. }
             | Self::NoService { .. }
+            | Self::NotRunning { .. }
+            | Self::Malformed { .. }
             | Self::NoVolume { .. } => ExitCode::BadInput,
+            Self::Ended { .. } => ExitCode::Failed,
             Self::Cases { .. } | Self::Unfit { .. } => ExitCode::Failed,
             Self::Unwell { unreachable, .. } => match unreachable {
                 true => ExitCode::Unreachable,
