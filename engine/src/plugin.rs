@@ -19,6 +19,7 @@ mod log;
 mod output;
 mod start;
 mod state;
+mod version;
 
 pub use access::{
     ContainerAccess, ContextAccess, Entries, ExecOutcome, FinishedDeploy, FinishedService,
