@@ -15,10 +15,9 @@ mod tar;
 mod walk;
 
 pub use digest::ContextDigest;
+pub use ignore::Ignore;
 pub use pattern::PatternError;
 pub use tar::{IgnoredDockerfile, TarReport, TarStream};
-
-use ignore::Ignore;
 
 /// The files that a builder is sent: those of a folder without the ones that its ignore file
 /// names, the Dockerfile as plugins left it, and the files that they generated.

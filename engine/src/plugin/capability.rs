@@ -188,3 +188,13 @@ fn absolute(what: &str, path: &str) -> Result<(), ChangeError> {
     }
     Ok(())
 }
+
+/// An absolute path of a mount or device, which are written `source:target`: with a colon in it,
+/// a plan could not tell where one ends.
+fn mountable(what: &str, path: &str) -> Result<(), ChangeError> {
+    absolute(what, path)?;
+    if path.contains(':') {
+        return invalid(format!("{what} has a colon in it: `{path}`"));
+    }
+    Ok(())
+}
