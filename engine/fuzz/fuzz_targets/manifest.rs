@@ -78,6 +78,7 @@ fn check(manifest: &Manifest) {
                 }
                 Probe::Tcp(port) => assert_ne!(*port, 0),
                 Probe::Command(words) => assert!(!words.is_empty()),
+                Probe::None => {}
             }
         }
         assert!(

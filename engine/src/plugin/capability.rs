@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub mod app;
 pub mod build;
 pub mod container;
+mod context;
 mod convert;
 pub mod deployment;
 pub mod exec;
@@ -48,8 +49,9 @@ impl Gate {
     }
 }
 
-/// Links what plugins can import with a grant.
+/// Links what plugins can import with a grant, and what takes the place of what WASI has.
 pub fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    context::link(linker)?;
     exec::link(linker)?;
     http::link(linker)?;
     secrets::link(linker)?;

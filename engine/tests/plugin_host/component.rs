@@ -91,25 +91,8 @@ pub fn component(wit: &str, module: &str) -> Vec<u8> {
     encode(resolve, wit, module)
 }
 
-/// The same, where rengine's WIT is another: these files, by name, beside the packages that it
-/// uses.
-pub fn component_of(own: &[(String, String)], wit: &str, module: &str) -> Vec<u8> {
-    let mut resolve = Resolve::default();
-    let folder = tempfile::tempdir().expect("a folder");
-    let deps = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit/deps");
-    std::os::unix::fs::symlink(
-        deps.canonicalize().expect("deps"),
-        folder.path().join("deps"),
-    )
-    .expect("a link");
-    for (name, text) in own {
-        std::fs::write(folder.path().join(name), text).expect("a file");
-    }
-    resolve.push_path(folder.path()).expect("WIT");
-    encode(resolve, wit, module)
-}
-
-fn encode(mut resolve: Resolve, wit: &str, module: &str) -> Vec<u8> {
+/// A component of the one world in this WIT, which may name what was read before.
+pub fn encode(mut resolve: Resolve, wit: &str, module: &str) -> Vec<u8> {
     let package = resolve.push_str("guest.wit", wit).expect("the guest's WIT");
     let world = resolve
         .select_world(&[package], Some("guest"))

@@ -33,23 +33,11 @@ pub fn build(script: String) -> ImageBuild {
 /// An app with a service that is built and one that is not.
 pub fn app(script: String) -> App {
     let name = |text: &str| Name::parse(text).expect("a name");
-    let service = |text: &str, image: ImageSource, script: String| {
-        let service = Service {
-            name: name(text),
-            image,
-            container: spec(script),
-        };
-        (name(text), service)
-    };
-    let image = ImageSource::Image("postgres:17".to_owned());
     let built = ImageSource::Build(Box::new(build(String::new())));
-    App {
-        name: name("shop"),
-        services: [
-            service("web", built, script),
-            service("db", image, String::new()),
-        ]
-        .into_iter()
-        .collect(),
-    }
+    let ready = ImageSource::Image("postgres:17".to_owned());
+    let services = [
+        Service::new(name("web"), built, spec(script)),
+        Service::new(name("db"), ready, spec(String::new())),
+    ];
+    App::new(name("shop"), services)
 }

@@ -123,6 +123,7 @@ pub fn container(spec: &ContainerSpec) {
                 assert!(!words.is_empty());
                 words.iter().for_each(|word| text("a word", word));
             }
+            Probe::None => {}
         }
     }
     // Whatever it is, it can be told and fingerprinted.

@@ -11,8 +11,8 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use rengine::app::{
-    App, ByteSize, ContainerSpec, Cpus, Device, ImageBuild, ImageSource, Mount, MountSource, Name,
-    PortMapping, Protocol, Service,
+    App, ByteSize, ContainerSpec, Cpus, Device, ImageBuild, ImageSource, Mount, MountOptions,
+    MountSource, Name, PortMapping, Protocol, Service,
 };
 use rengine::plan::observed::{ContainerStats, HistoryEntry, ImageFacts, PublishedPort};
 use rengine::plugin::{
@@ -60,11 +60,13 @@ pub fn spec() -> ContainerSpec {
             source: MountSource::Volume("old".to_owned()),
             target: "/old".to_owned(),
             read_only: false,
+            options: MountOptions::default(),
         }],
         ports: vec![PortMapping {
             container_port: 9999,
             protocol: Protocol::Tcp,
             host_port: None,
+            host_port_last: None,
             host_address: None,
         }],
         ..ContainerSpec::default()
@@ -73,24 +75,12 @@ pub fn spec() -> ContainerSpec {
 
 /// An app with one service that is built and one that is not.
 pub fn app(folder: &Path) -> App {
-    let service = |name: &str, image: ImageSource| {
-        let name = Name::parse(name).expect("a name");
-        let service = Service {
-            name: name.clone(),
-            image,
-            container: ContainerSpec::default(),
-        };
-        (name, service)
-    };
-    App {
-        name: Name::parse("shop").expect("a name"),
-        services: [
-            service("web", ImageSource::Build(Box::new(build(folder)))),
-            service("db", ImageSource::Image("postgres:17".to_owned())),
-        ]
-        .into_iter()
-        .collect(),
-    }
+    let name = |text: &str| Name::parse(text).expect("a name");
+    let service =
+        |text: &str, image: ImageSource| Service::new(name(text), image, ContainerSpec::default());
+    let built = ImageSource::Build(Box::new(build(folder)));
+    let ready = ImageSource::Image("postgres:17".to_owned());
+    App::new(name("shop"), [service("web", built), service("db", ready)])
 }
 
 /// A build context with one file, which is also on the disk.
@@ -108,6 +98,9 @@ impl ContextAccess for Context {
     }
     fn folder(&self) -> Option<&Path> {
         Some(&self.0)
+    }
+    fn sends(&self, _: &std::fs::File) -> bool {
+        true
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use crate::component::component_of;
+use wit_parser::Resolve;
+
+use crate::component::encode;
 use crate::lab::{Lab, assert_contains, guarded, healthy};
 
 /// rengine's WIT as another version may have it: with one method more.
@@ -29,6 +31,24 @@ fn wit(version: &str) -> Vec<(String, String)> {
     }
     assert!(files.iter().any(|(_, text)| text.contains("annotate")));
     files
+}
+
+/// A component of the one world in `wit`, where rengine's WIT is another: these files, by name,
+/// beside the packages that it uses.
+fn component_of(own: &[(String, String)], wit: &str, module: &str) -> Vec<u8> {
+    let mut resolve = Resolve::default();
+    let folder = tempfile::tempdir().expect("a folder");
+    let deps = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit/deps");
+    std::os::unix::fs::symlink(
+        deps.canonicalize().expect("deps"),
+        folder.path().join("deps"),
+    )
+    .expect("a link");
+    for (name, text) in own {
+        std::fs::write(folder.path().join(name), text).expect("a file");
+    }
+    resolve.push_path(folder.path()).expect("WIT");
+    encode(resolve, wit, module)
 }
 
 /// A plugin that calls what 0.1.0 does not have.
