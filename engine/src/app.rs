@@ -203,8 +203,10 @@ pub struct ContainerSpec {
     /// `name`, `uid` or `uid:gid`.
     pub user: Option<String>,
     /// Replaces the image's command.
+    #[serde(serialize_with = "text::optional_words")]
     pub command: Option<Vec<String>>,
     /// Replaces the image's entrypoint.
+    #[serde(serialize_with = "text::optional_words")]
     pub entrypoint: Option<Vec<String>>,
     /// An absolute path.
     pub working_dir: Option<String>,
@@ -590,6 +592,11 @@ pub enum Probe {
     Command(Vec<String>),
     /// Nothing: not even what the image says.
     None,
+}
+
+impl Probe {
+    /// The statuses that HTTP has (RFC 9110, 15).
+    pub const STATUSES: std::ops::RangeInclusive<u16> = 100..=599;
 }
 
 impl fmt::Display for Probe {

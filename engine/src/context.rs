@@ -15,10 +15,9 @@ mod tar;
 mod walk;
 
 pub use digest::ContextDigest;
+pub use ignore::Ignore;
 pub use pattern::PatternError;
 pub use tar::{IgnoredDockerfile, TarReport, TarStream};
-
-use ignore::Ignore;
 
 /// The files that a builder is sent: those of a folder without the ones that its ignore file
 /// names, the Dockerfile as plugins left it, and the files that they generated.
@@ -34,7 +33,7 @@ struct Inner {
     root: PathBuf,
     dockerfile_path: String,
     /// What the folder has, ignored files left out.
-    found: BTreeMap<String, Entry>,
+    found: walk::Found,
     /// [`Self::found`] with what plugins changed; files that can be `COPY`ed.
     entries: BTreeMap<String, Entry>,
     /// The Dockerfile, where it is ignored: the builder needs it, but can't copy it.
@@ -115,6 +114,18 @@ impl Context {
             .is_some_and(|entry| !matches!(entry.kind, Kind::Directory))
     }
 
+    /// True if an open file is one of the folder's that are sent, under whatever name it was opened.
+    ///
+    /// A file that was put there since the folder was listed is none.
+    pub fn sends(&self, file: &std::fs::File) -> bool {
+        file.metadata().is_ok_and(|metadata| {
+            self.inner
+                .found
+                .files
+                .contains(&walk::FileId::from(&metadata))
+        })
+    }
+
     /// True if there is a Dockerfile for the builder.
     pub fn has_dockerfile(&self) -> bool {
         self.inner.ignored_dockerfile.is_some() || self.has_file(&self.inner.dockerfile_path)
@@ -129,7 +140,7 @@ impl Context {
 impl Inner {
     /// Puts what plugins changed over what the folder has.
     fn apply(&mut self, build: &ImageBuild, hides_dockerfile: bool) -> Result<(), ContextError> {
-        self.entries = self.found.clone();
+        self.entries = self.found.entries.clone();
         for (path, file) in &build.generated {
             let mode = if file.executable { 0o755 } else { 0o644 };
             self.overlay(path, &file.contents, mode)?;

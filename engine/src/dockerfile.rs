@@ -16,6 +16,14 @@ pub use lines::Directives;
 use lines::Line;
 use vars::Scope;
 
+/// The most stages that are looked at. A file with more has none: it is not one that people wrote,
+/// and what it says is for the builder to find out, who can be stopped.
+const MAX_STAGES: usize = 256;
+/// The most steps that bear on an answer, each variable one; the same holds.
+const MAX_STEPS: usize = 10_000;
+/// The most ports of EXPOSE that are looked at: all there are, eight times.
+const MAX_PORTS: usize = 1 << 20;
+
 /// A Dockerfile that was read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Dockerfile {
@@ -78,6 +86,16 @@ impl Dockerfile {
                 file.global_args.extend(declarations(&line.rest, escape));
             }
         }
+        let steps = file.stages.iter().flat_map(|stage| &stage.steps);
+        let steps = steps.map(|step| match step {
+            Step::Env(pairs) => pairs.len(),
+            _ => 1,
+        });
+        let steps = steps.sum::<usize>() + file.global_args.len();
+        if file.stages.len() > MAX_STAGES || steps > MAX_STEPS {
+            file.stages.clear();
+            file.global_args.clear();
+        }
         file
     }
 
@@ -90,12 +108,15 @@ impl Dockerfile {
     /// on, in order and each once. What an image from elsewhere exposes is not known here.
     pub fn exposed_ports(&self, target: Option<&str>, args: &Args) -> Vec<(u16, Protocol)> {
         let mut ports = Vec::new();
+        let mut seen = BTreeSet::new();
+        let mut left = MAX_PORTS;
         self.walk_final(target, args, |scope, step| {
             if let Step::Expose(text) = step {
                 for word in scope.words(text, self.directives.escape) {
-                    for port in exposed(&word).into_iter().flatten() {
-                        if !ports.contains(&port) {
-                            ports.push(port);
+                    for (port, protocol) in exposed(&word).into_iter().flatten().take(left) {
+                        left -= 1;
+                        if seen.insert((port, protocol.as_str())) {
+                            ports.push((port, protocol));
                         }
                     }
                 }
@@ -159,8 +180,8 @@ impl Dockerfile {
         };
         let mut references: Vec<String> = global.expand(&stage.from, escape).into_iter().collect();
         let mut scope = Scope::default();
-        for &ancestor in &self.lineage_of(index, args) {
-            self.walk(ancestor, &mut scope, args, &mut |scope, step| {
+        for &ancestor in &self.lineage_of(index, global) {
+            self.walk(ancestor, &mut scope, global, args, &mut |scope, step| {
                 if let (Step::Uses(source), true) = (step, ancestor == index) {
                     references.extend(scope.expand(source, escape));
                 }
@@ -190,11 +211,11 @@ impl Dockerfile {
     /// The stages that the target is made of by FROM, the first one first.
     fn lineage(&self, target: Option<&str>, args: &Args) -> Vec<usize> {
         let index = self.final_index(target);
-        index.map_or_else(Vec::new, |index| self.lineage_of(index, args))
+        let global = self.global_scope(args);
+        index.map_or_else(Vec::new, |index| self.lineage_of(index, &global))
     }
 
-    fn lineage_of(&self, index: usize, args: &Args) -> Vec<usize> {
-        let global = self.global_scope(args);
+    fn lineage_of(&self, index: usize, global: &Scope) -> Vec<usize> {
         let mut lineage = vec![index];
         let mut current = index;
         while let Some(parent) = self
@@ -224,9 +245,10 @@ impl Dockerfile {
     }
 
     fn walk_final(&self, target: Option<&str>, args: &Args, mut visit: impl FnMut(&Scope, &Step)) {
+        let global = self.global_scope(args);
         let mut scope = Scope::default();
         for index in self.lineage(target, args) {
-            self.walk(index, &mut scope, args, &mut visit);
+            self.walk(index, &mut scope, &global, args, &mut visit);
         }
     }
 
@@ -236,11 +258,11 @@ impl Dockerfile {
         &self,
         index: usize,
         scope: &mut Scope,
+        global: &Scope,
         args: &Args,
         visit: &mut dyn FnMut(&Scope, &Step),
     ) {
         let escape = self.directives.escape;
-        let global = self.global_scope(args);
         let Some(stage) = self.stages.get(index) else {
             return;
         };
@@ -258,12 +280,11 @@ impl Dockerfile {
                 }
                 Step::Env(pairs) => {
                     // Every value of one ENV sees the environment before it.
-                    let before = scope.clone();
-                    for (name, value) in pairs {
-                        if let Some(value) = before.expand(value, escape) {
-                            scope.env.insert(name.clone(), value);
-                        }
-                    }
+                    let expanded = |(name, value): &(String, String)| {
+                        Some((name.clone(), scope.expand(value, escape)?))
+                    };
+                    let values: Vec<_> = pairs.iter().filter_map(expanded).collect();
+                    scope.env.extend(values);
                 }
                 Step::Expose(_) | Step::User(_) | Step::Uses(_) => {}
             }

@@ -28,7 +28,7 @@ pub use secrets::Secrets;
 pub const FILE_NAME: &str = "plugins.toml";
 /// Time for a new container to become healthy, where plugins.toml does not say.
 pub const DEFAULT_DEPLOY_TIMEOUT: Duration = Duration::from_secs(60);
-/// The largest file that is taken for a plugins.toml, in bytes.
+/// The largest file that is taken for a plugins.toml, a Dockerfile or a file of variables, in bytes.
 const MAX_FILE_BYTES: u64 = 1 << 20;
 
 /// What plugins.toml says, with defaults for what it does not say.
@@ -124,6 +124,21 @@ pub fn load(
         }
         Err(error) => Err(error),
     }
+}
+
+/// Reads the text of a plugins.toml of the folder `dir`, an absolute path. `env` gives environment
+/// variables.
+///
+/// # Errors
+///
+/// If it says what can't be meant, with its place in the text; or if a file that it names can't be
+/// read.
+pub fn parse(
+    text: &str,
+    dir: PathBuf,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<Manifest, ManifestError> {
+    convert::manifest(text, None, dir, env)
 }
 
 fn read(path: &Path) -> Result<String, ManifestError> {

@@ -25,6 +25,7 @@ mod source;
 mod start;
 mod state;
 mod trial;
+mod version;
 
 pub use access::{
     Answers, ContainerAccess, ContextAccess, Entries, ExecOutcome, FinishedDeploy, FinishedService,

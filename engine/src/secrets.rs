@@ -2,7 +2,12 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
+
+mod forms;
+
+use forms::Form;
 
 /// A value that is not printed by accident.
 #[derive(Clone, PartialEq, Eq)]
@@ -42,10 +47,11 @@ const SHORTEST_LINE: usize = 8;
 
 /// Takes the values of secrets out of texts. The default knows none.
 ///
-/// It finds a value as it is, each line of one that has several, and how a value looks inside of
-/// JSON. What a program made of it, as by Base64, nobody can know.
+/// It finds a value as it is, each line of one that has several, and how programs write it: in JSON,
+/// and, from 8 bytes on, in URLs, Base64 and hexadecimal. What else a program made of it, as by
+/// turning it round, nobody can know.
 #[derive(Clone, Default)]
-pub struct Redactor(Arc<[String]>);
+pub struct Redactor(Arc<[Form]>);
 
 impl fmt::Debug for Redactor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -56,32 +62,27 @@ impl fmt::Debug for Redactor {
 impl Redactor {
     /// For these values, of which those that are too short are left out.
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Self {
-        let mut texts = Vec::new();
+        let mut all = Vec::new();
         for secret in secrets {
             if !secret.can_be_redacted() {
                 continue;
             }
             let value = secret.expose();
-            texts.push(value.to_owned());
-            texts.push(value.escape_debug().to_string());
-            let json = serde_json::to_string(value).unwrap_or_default();
-            texts.push(json.trim_matches('"').to_owned());
+            all.push(Form::from(value.to_owned()));
+            all.extend(forms::of(value));
             let lines = value.lines().map(str::trim);
-            texts.extend(
-                lines
-                    .filter(|line| line.len() >= SHORTEST_LINE)
-                    .map(str::to_owned),
-            );
+            let lines = lines.filter(|line| line.len() >= SHORTEST_LINE);
+            all.extend(lines.map(|line| Form::from(line.to_owned())));
         }
-        texts.retain(|text| text.len() >= SHORTEST);
-        texts.sort_unstable();
-        texts.dedup();
-        Self(texts.into())
+        all.retain(|form| form.text.len() >= SHORTEST);
+        all.sort_unstable();
+        all.dedup();
+        Self(all.into())
     }
 
     /// True if `text` has a secret in it.
     pub fn finds_any(&self, text: &str) -> bool {
-        self.0.iter().any(|secret| text.contains(secret.as_str()))
+        self.0.iter().any(|form| text.contains(&form.text))
     }
 
     /// `text` with [`REDACTED`] for each secret in it.
@@ -91,11 +92,11 @@ impl Redactor {
         }
         // Secrets may overlap, each other or themselves: what any of them covers goes.
         let mut found = Vec::new();
-        for secret in self.0.iter() {
+        for form in self.0.iter() {
             let mut from = 0;
-            while let Some(at) = text[from..].find(secret.as_str()) {
+            while let Some(at) = text[from..].find(&form.text) {
                 let start = from + at;
-                found.push(start..start + secret.len());
+                found.push(covered(text, form, start));
                 from = text.ceil_char_boundary(start + 1);
             }
         }
@@ -119,6 +120,19 @@ impl Redactor {
             *text = safe;
         }
     }
+}
+
+/// What is to go where a form was found at `start`: with its neighbours, if these hold bits of it.
+fn covered(text: &str, form: &Form, start: usize) -> Range<usize> {
+    let end = start + form.text.len();
+    let before = text[..start].chars().next_back();
+    let after = text[end..].chars().next();
+    let ascii = |c: Option<char>| usize::from(c.is_some_and(|c| c.is_ascii_graphic()));
+    let (before, after) = (
+        if form.before { ascii(before) } else { 0 },
+        if form.after { ascii(after) } else { 0 },
+    );
+    start - before..end + after
 }
 
 #[cfg(test)]
@@ -162,6 +176,35 @@ mod tests {
         assert_eq!(redactor.redact("ab"), "ab");
         let whole = "\"-----BEGIN KEY-----\\r\\nMIIEpAIBAAKCAQEA\\nab\\n-----END KEY-----\"";
         assert_eq!(redactor.redact(whole), "\"***\"");
+    }
+
+    #[test]
+    fn a_secret_is_found_in_what_programs_print() {
+        let redactor = redactor(&["hunter2-and-more", "p&ss w/<rd ü"]);
+        for (text, safe) in [
+            // The value alone, behind `x`, behind `xx`, and in the middle of something longer.
+            ("aHVudGVyMi1hbmQtbW9yZQ==", "***=="),
+            ("Basic eGh1bnRlcjItYW5kLW1vcmU=", "Basic e***="),
+            ("eHhodW50ZXIyLWFuZC1tb3Jl", "eH***"),
+            ("dXNlcjpodW50ZXIyLWFuZC1tb3JlIQ==", "dXNlcj***IQ=="),
+            ("68756e746572322d616e642d6d6f7265", "***"),
+            ("68756E746572322D616E642D6D6F7265", "***"),
+            (
+                "https://x/?p=p%26ss+w%2F%3Crd+%C3%BC&q=1",
+                "https://x/?p=***&q=1",
+            ),
+            ("https://x/p%26ss%20w%2f%3crd%20%c3%bc", "https://x/***"),
+            ("{\"p\":\"p\\u0026ss w/\\u003crd ü\"}", "{\"p\":\"***\"}"),
+            ("{\"p\":\"p&ss w/<rd \\u00fc\"}", "{\"p\":\"***\"}"),
+        ] {
+            assert_eq!(redactor.redact(text), safe, "{text}");
+            assert!(redactor.finds_any(text), "{text}");
+        }
+        // Of a short one, six characters of Base64 would be left, which stand in texts by chance.
+        let short = self::redactor(&["hunter2"]);
+        for text in ["aHVudGVyMg==", "68756e74657232"] {
+            assert_eq!(short.redact(text), text);
+        }
     }
 
     #[test]

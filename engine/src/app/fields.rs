@@ -135,6 +135,25 @@ mod tests {
     }
 
     #[test]
+    fn no_words_are_not_the_image_s_words() {
+        let image_s = ContainerSpec::default();
+        let none = ContainerSpec {
+            command: Some(Vec::new()),
+            entrypoint: Some(Vec::new()),
+            ..Default::default()
+        };
+        let (old, new) = (Fields::of(&image_s), Fields::of(&none));
+        let found: Vec<_> = old.differences(&new).collect();
+        assert_eq!(
+            found,
+            [
+                ("command", None, Some("[]")),
+                ("entrypoint", None, Some("[]"))
+            ]
+        );
+    }
+
+    #[test]
     fn every_kind_of_member_has_its_fields() {
         #[derive(serde::Serialize)]
         struct Part {

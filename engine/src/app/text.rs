@@ -89,6 +89,18 @@ pub(super) fn optional_duration<S: Serializer>(
     }
 }
 
+/// As one text, and not as a list: an empty list that replaces the image's own words is something
+/// else than none, and [`super::Fields`] leaves out empty lists.
+pub(super) fn optional_words<S: Serializer>(
+    value: &Option<Vec<String>>,
+    to: S,
+) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(words) => to.collect_str(&serde_json::json!(words)),
+        None => to.serialize_none(),
+    }
+}
+
 /// Bytes in lower-case hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;

@@ -7,7 +7,7 @@ pub(super) const FILE_NAME: &str = ".dockerignore";
 
 /// The patterns of an ignore file, in its order: the last one that matches decides.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Ignore {
+pub struct Ignore {
     patterns: Vec<Pattern>,
 }
 
@@ -17,8 +17,12 @@ pub(super) struct Ignore {
 pub(super) struct ParentMatches(Vec<bool>);
 
 impl Ignore {
-    /// Reads an ignore file. An error comes with its line, from 1.
-    pub(super) fn parse(text: &str) -> Result<Self, (usize, PatternError)> {
+    /// Reads an ignore file.
+    ///
+    /// # Errors
+    ///
+    /// The first line that is no pattern, counted from 1.
+    pub fn parse(text: &str) -> Result<Self, (usize, PatternError)> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut patterns = Vec::new();
         for (index, line) in text.lines().enumerate() {
@@ -59,7 +63,7 @@ impl Ignore {
     }
 
     /// True if a path is left out, with all its parents looked at.
-    pub(super) fn excludes_path(&self, path: &str) -> bool {
+    pub fn excludes_path(&self, path: &str) -> bool {
         let mut parents = ParentMatches::default();
         for (at, _) in path.match_indices('/') {
             parents = self.enter(&path[..at], &parents);

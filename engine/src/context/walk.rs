@@ -1,6 +1,6 @@
 //! Lists a folder.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, Metadata};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -10,20 +10,39 @@ use super::{ContextError, Entry, Kind};
 
 /// Everything in a folder that is not ignored, by path. Sockets, FIFOs and devices are left out,
 /// as they are by Docker: no builder has a use for them.
-pub(super) fn walk(root: &Path, ignore: &Ignore) -> Result<BTreeMap<String, Entry>, ContextError> {
+pub(super) fn walk(root: &Path, ignore: &Ignore) -> Result<Found, ContextError> {
     let mut walk = Walk {
         root,
         ignore,
-        entries: BTreeMap::new(),
+        found: Found::default(),
     };
     walk.folder("", &ParentMatches::default())?;
-    Ok(walk.entries)
+    Ok(walk.found)
+}
+
+/// What a folder has.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Found {
+    /// By path.
+    pub entries: BTreeMap<String, Entry>,
+    /// The files, whatever path leads to them.
+    pub files: HashSet<FileId>,
+}
+
+/// The file system and number of a file, which stay when it gets another name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct FileId(u64, u64);
+
+impl From<&Metadata> for FileId {
+    fn from(metadata: &Metadata) -> Self {
+        Self(metadata.dev(), metadata.ino())
+    }
 }
 
 struct Walk<'a> {
     root: &'a Path,
     ignore: &'a Ignore,
-    entries: BTreeMap<String, Entry>,
+    found: Found,
 }
 
 impl Walk<'_> {
@@ -64,14 +83,18 @@ impl Walk<'_> {
                 source,
             })?;
             if is_folder {
-                let before = self.entries.len();
+                let before = self.found.entries.len();
                 self.folder(&path, &self.ignore.enter(&path, matches))?;
                 // A folder that is ignored is there for the sake of what is in it only.
-                if !excluded || self.entries.len() > before {
-                    self.entries.insert(path, entry(Kind::Directory, &metadata));
+                if !excluded || self.found.entries.len() > before {
+                    let entry = entry(Kind::Directory, &metadata);
+                    self.found.entries.insert(path, entry);
                 }
             } else if let Some(kind) = kind(item.path(), &metadata)? {
-                self.entries.insert(path, entry(kind, &metadata));
+                if matches!(kind, Kind::File) {
+                    self.found.files.insert(FileId::from(&metadata));
+                }
+                self.found.entries.insert(path, entry(kind, &metadata));
             }
         }
         Ok(())

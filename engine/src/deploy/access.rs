@@ -64,6 +64,10 @@ impl ContextAccess for LazyContext {
     fn folder(&self) -> Option<&Path> {
         Some(&self.build.context)
     }
+
+    fn sends(&self, file: &std::fs::File) -> bool {
+        self.get().is_ok_and(|context| context.sends(file))
+    }
 }
 
 /// A started container, as hooks and health checks reach it.

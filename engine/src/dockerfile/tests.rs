@@ -174,3 +174,53 @@ fn comments_heredocs_and_other_instructions_are_no_stages() {
     );
     assert_eq!(bases("FROM\nFROM --platform=x\nRUN"), [""; 0]);
 }
+
+/// A plugin hands over the text, so it may be made to take time, memory or the stack.
+#[test]
+fn a_hostile_file_is_read_in_bearable_time() {
+    let repeated = |head: &str, line: &str, count: usize| format!("{head}{}", line.repeat(count));
+    let chain: String = (0..50_000).map(|i| format!("FROM {i}\n")).collect();
+    let unclosed = repeated("FROM a\nUSER ", "${A:-", 200_000);
+    let nested = format!("{unclosed}{}", "}".repeat(200_000));
+    for (what, text) in [
+        ("nested", nested),
+        ("unclosed", unclosed),
+        ("in FROM", repeated("FROM ", "${A:-", 200_000)),
+        (
+            "doubling",
+            repeated("FROM a\nENV A=xx\n", "ENV A=$A$A\n", 64) + "USER $A\n",
+        ),
+        ("dollars", repeated("FROM a\nUSER ", "$", 1 << 20)),
+        (
+            "ports",
+            repeated("FROM a\nEXPOSE ", "1-65535 1-65535/udp ", 50_000),
+        ),
+        ("variables", repeated("FROM a\n", "ENV A=b\n", 100_000)),
+        ("pairs", repeated("FROM a\nENV ", "A=b ", 200_000)),
+        ("arguments", repeated("", "ARG A=b\n", 100_000) + "FROM a\n"),
+        ("stages", repeated("", "FROM a AS a\n", 80_000)),
+        ("chain", format!("FROM a\n{chain}")),
+        ("heredocs", repeated("FROM a\nRUN ", "<<A ", 200_000)),
+    ] {
+        let started = std::time::Instant::now();
+        let file = Dockerfile::parse(&text);
+        let args = args(&[("A", "$A$A")]);
+        let _ = file.external_bases(None, &args);
+        let _ = file.user(None, &args);
+        let _ = file.has_healthcheck(None, &args);
+        assert!(file.exposed_ports(None, &args).len() <= 2 * 65_535);
+        let took = started.elapsed();
+        assert!(took.as_secs() < 10, "{what} took {took:?}");
+    }
+}
+
+#[test]
+fn what_people_write_is_within_the_bounds() {
+    let stages: String = (0..200).map(|i| format!("FROM a AS s{i}\n")).collect();
+    let variables: String = (0..2000).map(|i| format!("ENV A{i}=$A{i}b\n")).collect();
+    let path = "/a/long/path:".repeat(200);
+    let text = format!("{stages}{variables}ENV P={path}\nUSER ${{X:-${{Y:-$A7}}}}\n");
+    let file = Dockerfile::parse(&text);
+    assert_eq!(file.stages.len(), 200);
+    assert_eq!(file.user(None, &args(&[])).as_deref(), Some("b"));
+}

@@ -4,6 +4,11 @@ use std::collections::BTreeMap;
 
 use super::lines::raw_words;
 
+/// The longest value that is expanded, in bytes. `ENV A=$A$A`, forty times, has a terabyte.
+const MAX_VALUE_BYTES: usize = 4 << 10;
+/// How deep `${A:-${B:-…}}` goes.
+const MAX_DEPTH: usize = 32;
+
 /// The variables that an instruction sees.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Scope {
@@ -20,11 +25,16 @@ impl Scope {
     }
 
     /// Expands one word and takes its quotes off. `None` for what this reader does not know,
-    /// such as `${VAR#pattern}`.
+    /// such as `${VAR#pattern}`, and for what no Dockerfile needs: see [`MAX_VALUE_BYTES`] and
+    /// [`MAX_DEPTH`].
     pub fn expand(&self, word: &str, escape: char) -> Option<String> {
+        self.expand_at(word, escape, 0)
+    }
+
+    fn expand_at(&self, word: &str, escape: char, depth: usize) -> Option<String> {
         let mut out = String::new();
         let mut quote = None;
-        let mut chars = word.chars().peekable();
+        let mut chars = word.chars();
         while let Some(c) = chars.next() {
             match (quote, c) {
                 (Some('\''), '\'') => quote = None,
@@ -44,12 +54,15 @@ impl Scope {
                     None => out.push(c),
                 },
                 (_, '$') => {
-                    let rest: String = chars.clone().collect();
-                    let (value, used) = self.variable(&rest, escape)?;
+                    let rest = chars.as_str();
+                    let (value, used) = self.variable(rest, escape, depth)?;
                     out.push_str(&value);
-                    chars.by_ref().take(used).for_each(drop);
+                    chars = rest.get(used..)?.chars();
                 }
                 (_, c) => out.push(c),
+            }
+            if out.len() > MAX_VALUE_BYTES {
+                return None;
             }
         }
         Some(out)
@@ -64,30 +77,22 @@ impl Scope {
             .collect()
     }
 
-    /// The value of the variable that `rest` starts with, behind its `$`, and how many
-    /// characters name it.
-    fn variable(&self, rest: &str, escape: char) -> Option<(String, usize)> {
-        let name_of = |text: &str| -> String {
-            let mut name = String::new();
-            for c in text.chars() {
-                let digit_first = name.is_empty() && c.is_ascii_digit();
-                if digit_first || !(c.is_ascii_alphanumeric() || c == '_') {
-                    break;
-                }
-                name.push(c);
-            }
-            name
-        };
+    /// The value of the variable that `rest` starts with, behind its `$`, and how many bytes
+    /// name it.
+    fn variable(&self, rest: &str, escape: char, depth: usize) -> Option<(String, usize)> {
         let Some(inner) = rest.strip_prefix('{') else {
             let name = name_of(rest);
             return Some(match name.len() {
                 0 => ("$".to_owned(), 0),
-                used => (self.get(&name).unwrap_or_default().to_owned(), used),
+                used => (self.get(name).unwrap_or_default().to_owned(), used),
             });
         };
+        if depth >= MAX_DEPTH {
+            return None;
+        }
         let end = closing_brace(inner)?;
         let inner = inner.get(..end)?;
-        let used = inner.chars().count() + 2;
+        let used = inner.len() + 2;
         let name = name_of(inner);
         let modifier = inner.get(name.len()..)?;
         if name.is_empty() {
@@ -95,18 +100,29 @@ impl Scope {
         }
         // With a colon, a variable that is set and empty counts as unset.
         let (operator, set) = match modifier.strip_prefix(':') {
-            Some(operator) => (operator, self.get(&name).filter(|value| !value.is_empty())),
-            None => (modifier, self.get(&name)),
+            Some(operator) => (operator, self.get(name).filter(|value| !value.is_empty())),
+            None => (modifier, self.get(name)),
         };
         let value = match (operator.chars().next(), set) {
             (None, _) if modifier.is_empty() => set.unwrap_or_default().to_owned(),
             (Some('-' | '?'), Some(value)) => value.to_owned(),
-            (Some('-'), None) | (Some('+'), Some(_)) => self.expand(operator.get(1..)?, escape)?,
+            (Some('-'), None) | (Some('+'), Some(_)) => {
+                self.expand_at(operator.get(1..)?, escape, depth + 1)?
+            }
             (Some('+'), None) => String::new(),
             _ => return None,
         };
         Some((value, used))
     }
+}
+
+/// The name that a text starts with; empty where it starts with none.
+fn name_of(text: &str) -> &str {
+    let part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if text.starts_with(|c: char| c.is_ascii_digit()) {
+        return "";
+    }
+    text.find(|c| !part(c)).map_or(text, |end| &text[..end])
 }
 
 /// Where the brace closes that was opened before `text`.

@@ -229,10 +229,10 @@ impl Reader<'_> {
         }
         let dockerfile_path = build.dockerfile.as_deref().unwrap_or("Dockerfile");
         let file = context.join(dockerfile_path);
-        let dockerfile = match std::fs::read_to_string(&file) {
+        let dockerfile = match super::read(&file) {
             Ok(text) => Some(text),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-            Err(error) => return Err(ManifestError::read(&file, &error)),
+            Err(ManifestError::Missing { .. }) => None,
+            Err(error) => return Err(error),
         };
         let mut args = BTreeMap::new();
         for (name, value) in &build.args {
@@ -481,14 +481,26 @@ impl Reader<'_> {
     }
 
     fn health(&self, span: Range<usize>, table: Health) -> Result<HealthCheck, ManifestError> {
+        let no_status = |status: &u16| !Probe::STATUSES.contains(status);
+        if table.port == Some(0) || table.tcp == Some(0) {
+            let message = "0 is no port";
+            return Err(self.error(span, message.into(), None));
+        }
+        if let Some(status) = table.status.filter(no_status) {
+            let message = format!("{status} is no status of HTTP");
+            return Err(self.error(span, message, None));
+        }
+        let plain = |path: &String| {
+            path.starts_with('/') && !path.contains(|c: char| c == ' ' || c.is_control())
+        };
         let probe = match (table.http, table.tcp, table.command) {
-            (Some(path), None, None) if path.starts_with('/') => Probe::Http {
+            (Some(path), None, None) if plain(&path) => Probe::Http {
                 path,
                 port: table.port,
                 status: table.status,
             },
             (Some(_), None, None) => {
-                let message = "the path of a health check starts with `/`";
+                let message = "the path of a health check starts with `/`, and has no space in it";
                 return Err(self.error(span, message.into(), None));
             }
             (None, Some(port), None) => Probe::Tcp(port),

@@ -320,3 +320,41 @@ fn environment_variables_are_handed_on_by_name() {
     let seen: Vec<_> = manifest.plugins["x"].env.iter().collect();
     assert_eq!(seen, [(&"HOME".to_owned(), &"HOME of mine".to_owned())]);
 }
+
+/// Reading a device has no end.
+#[test]
+fn a_dockerfile_is_a_file_of_bearable_size() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("Dockerfile");
+    std::os::unix::fs::symlink("/dev/zero", &file).expect("a link");
+    let read = || convert::manifest("", None, folder.path().to_owned(), &|_| None);
+    let error = read().expect_err("it is no file").to_string();
+    assert!(
+        error.ends_with("can't be read: it is not a file"),
+        "{error}"
+    );
+    std::fs::remove_file(&file).expect("the link is gone");
+    std::fs::write(&file, "#".repeat(2 << 20)).expect("a file");
+    let error = read().expect_err("it is too large").to_string();
+    assert!(error.ends_with("it is larger than 1MiB"), "{error}");
+}
+
+#[test]
+fn a_probe_goes_to_a_port_and_waits_for_a_status() {
+    for (health, message) in [
+        ("http = \"/\", port = 0", "0 is no port"),
+        ("tcp = 0", "0 is no port"),
+        ("http = \"/\", status = 99", "99 is no status of HTTP"),
+        (
+            "http = \"up\"",
+            "the path of a health check starts with `/`, and has no space in it",
+        ),
+        (
+            "http = \"/a b\"",
+            "the path of a health check starts with `/`, and has no space in it",
+        ),
+    ] {
+        let text = format!("[app]\nimage = \"a\"\nhealth = {{ {health} }}");
+        assert_eq!(error(&text).0, message, "{health}");
+    }
+}

@@ -26,6 +26,11 @@ pub trait ContextAccess: Send + Sync {
     fn folder(&self) -> Option<&Path> {
         None
     }
+    /// True if an open file of that folder is one of the context's: the ignore file holds for what
+    /// is mounted, too.
+    fn sends(&self, _: &std::fs::File) -> bool {
+        false
+    }
 }
 
 /// A context without files.

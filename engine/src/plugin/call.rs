@@ -73,10 +73,10 @@ macro_rules! call {
         )
     };
     ($plugin:expr, $hook:expr, $context:expr, $sink:expr, $indices:expr, $call:ident,
-     $resource:expr, $wire:ident, $folder:expr) => {{
+     $resource:expr, $wire:ident, $mounted:expr) => {{
         // Let go of after the store, which is gone when the outcome is there.
         let _slot = $plugin.slot().await;
-        let state = State::new($plugin, $hook, &$context.service, $sink, $folder);
+        let state = State::new($plugin, $hook, &$context.service, $sink, $mounted);
         let mut store = store($plugin.engine(), state);
         let context = $wire($context);
         let run = async {
@@ -137,9 +137,9 @@ impl Plugin {
         let grants = self.settings().grants.clone();
         let readable = grants.reads_context().is_ok();
         let resource = BuildResource::new(Shared::new(build.clone()), files.clone(), grants);
-        let folder = files.folder().filter(|_| readable);
+        let mounted = readable.then_some(files);
         let (answer, resource) = call!(
-            self, hook, context, sink, indices, call_run, resource, wire, folder
+            self, hook, context, sink, indices, call_run, resource, wire, mounted
         )?;
         self.accept(hook, context, answer)?;
         let after = resource.into_build();

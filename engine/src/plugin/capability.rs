@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub mod app;
 pub mod build;
 pub mod container;
+mod context;
 mod convert;
 pub mod deployment;
 pub mod exec;
@@ -48,8 +49,9 @@ impl Gate {
     }
 }
 
-/// Links what plugins can import with a grant.
+/// Links what plugins can import with a grant, and what takes the place of what WASI has.
 pub fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    context::link(linker)?;
     exec::link(linker)?;
     http::link(linker)?;
     secrets::link(linker)?;
@@ -185,6 +187,16 @@ fn absolute(what: &str, path: &str) -> Result<(), ChangeError> {
         return invalid(format!(
             "{what} must be an absolute path, and `{path}` is not"
         ));
+    }
+    Ok(())
+}
+
+/// An absolute path of a mount or device, which are written `source:target`: with a colon in it,
+/// a plan could not tell where one ends.
+fn mountable(what: &str, path: &str) -> Result<(), ChangeError> {
+    absolute(what, path)?;
+    if path.contains(':') {
+        return invalid(format!("{what} has a colon in it: `{path}`"));
     }
     Ok(())
 }

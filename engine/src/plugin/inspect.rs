@@ -5,8 +5,9 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
 
+use super::Hook;
 use super::capability::Gate;
-use super::{Hook, WIT_VERSION};
+use super::version::{self, Fit};
 use crate::grants::Grants;
 
 /// What a component exports and imports.
@@ -134,26 +135,20 @@ impl Inspection {
 
     /// What keeps this host from running it, with help.
     pub(super) fn check(&self) -> Result<(), (String, String)> {
-        let ours = |name: &&String| name.starts_with("rengine:plugin/");
         let imported = self.imports.iter().map(|import| &import.name);
-        if let Some(name) = self
+        let ours = self
             .other_exports
             .iter()
             .chain(imported)
-            .filter(ours)
-            .find(|name| {
-                name.rsplit_once('@')
-                    .is_some_and(|(_, version)| !compatible(version))
-            })
-        {
-            let version = name.rsplit_once('@').map_or("", |(_, version)| version);
-            return Err((
-                format!(
-                    "it was built for version {version} of the plugin interface ({name}), and \
-                     this rengine has {WIT_VERSION}"
-                ),
-                "use a version of the plugin that was built for it, or another rengine".to_owned(),
-            ));
+            .filter(|name| name.starts_with("rengine:plugin/"));
+        // Of several, the first that is too new: what has it will have the others.
+        let unfit = ours
+            .filter_map(|name| Some((version::fit(name.rsplit_once('@')?.1), name)))
+            .filter(|(fit, _)| *fit != Fit::Runs)
+            .rev()
+            .max_by_key(|(fit, _)| *fit);
+        if let Some((fit, name)) = unfit {
+            return Err(fit.told(name));
         }
         if self.hooks.is_empty() {
             let hooks: Vec<_> = Hook::ALL.iter().map(|hook| hook.name()).collect();
@@ -166,21 +161,6 @@ impl Inspection {
     }
 }
 
-/// True if components built against `version` of the package run on this host: versions that
-/// semver calls compatible, and not newer than ours.
-fn compatible(version: &str) -> bool {
-    let parse = |text: &str| -> Option<[u64; 3]> {
-        let mut numbers = text.splitn(3, '.').map(|part| part.parse().ok());
-        Some([numbers.next()??, numbers.next()??, numbers.next()??])
-    };
-    match (parse(version), parse(WIT_VERSION)) {
-        (Some(theirs), Some(ours)) => {
-            theirs[0] == ours[0] && (ours[0] > 0 || theirs[1] == ours[1]) && theirs <= ours
-        }
-        _ => false,
-    }
-}
-
 pub(super) fn inspect(engine: &Engine, component: &Component) -> Inspection {
     let kind = component.component_type();
     let mut inspection = Inspection::default();
@@ -190,7 +170,7 @@ pub(super) fn inspect(engine: &Engine, component: &Component) -> Inspection {
             name.strip_prefix("rengine:plugin/")
                 .and_then(|rest| rest.strip_prefix(hook.name()))
                 .and_then(|rest| rest.strip_prefix('@'))
-                .is_some_and(compatible)
+                .is_some_and(|version| version::fit(version) == Fit::Runs)
         }) {
             Some(hook) => inspection.hooks.push(hook),
             None => inspection.other_exports.push(name.to_owned()),
@@ -242,18 +222,5 @@ pub(super) fn check_header(bytes: &[u8]) -> Result<(), (String, String)> {
             "it is not WebAssembly",
             "a plugin is a WebAssembly component, a file that ends in .wasm",
         ),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn versions_up_to_ours_are_compatible() {
-        assert!(compatible("0.1.0"));
-        for version in ["0.1.1", "0.2.0", "0.0.9", "1.0.0", "0.1", "x", ""] {
-            assert!(!compatible(version), "{version}");
-        }
     }
 }

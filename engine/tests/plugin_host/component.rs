@@ -88,6 +88,11 @@ pub fn component(wit: &str, module: &str) -> Vec<u8> {
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit");
     let mut resolve = Resolve::default();
     resolve.push_path(own).expect("rengine's WIT");
+    encode(resolve, wit, module)
+}
+
+/// A component of the one world in this WIT, which may name what was read before.
+pub fn encode(mut resolve: Resolve, wit: &str, module: &str) -> Vec<u8> {
     let package = resolve.push_str("guest.wit", wit).expect("the guest's WIT");
     let world = resolve
         .select_world(&[package], Some("guest"))

@@ -1,6 +1,6 @@
 //! Files that are no plugins, and components that do not fit.
 
-use crate::component::{component, pre_run_with};
+use crate::component::pre_run_with;
 use crate::lab::{Lab, assert_contains, guarded, healthy};
 
 #[test]
@@ -38,29 +38,6 @@ fn files_that_are_no_plugins_are_told_apart() {
         assert_eq!(error.cause, "there is no such file");
         let error = lab.load_error(lab.folder.path()).await;
         assert_eq!(error.cause, "it is not a file");
-    });
-}
-
-#[test]
-fn another_version_of_the_interface_is_told() {
-    guarded(|| async {
-        let lab = Lab::new();
-        for version in ["0.2.0", "9.0.0"] {
-            let wit = format!(
-                "package test:guest;
-                 package rengine:plugin@{version} {{ interface pre-build {{ run: func(); }} }}
-                 world guest {{ export rengine:plugin/pre-build@{version}; }}"
-            );
-            let module =
-                format!(r#"(module (func (export "rengine:plugin/pre-build@{version}#run")))"#);
-            let component = component(&wit, &module);
-            let error = lab.load_error(&lab.file("hostile", &component)).await;
-            assert_contains(
-                &error.cause,
-                &format!("it was built for version {version} of the plugin interface"),
-            );
-            assert_contains(&error.cause, "and this rengine has 0.1.0");
-        }
     });
 }
 

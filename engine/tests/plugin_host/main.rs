@@ -1,7 +1,8 @@
-//! Hostile and broken plugins in the real host: each is told off by name, hook and cause, and
-//! the host serves the next plugin as if nothing had been.
+//! Plugins in the real host. Hostile and broken ones are told off by name, hook and cause, and
+//! the host serves the next plugin as if nothing had been; old ones run for ever.
 
 mod cache;
+mod compat;
 mod component;
 mod floods;
 mod grants;

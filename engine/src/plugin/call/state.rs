@@ -1,6 +1,5 @@
 //! What the host functions of one call work on, and the store around it.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use wasmtime::Store;
@@ -13,7 +12,7 @@ use crate::plugin::capability::state::OpenState;
 use crate::plugin::limits::{HOSTCALL_BYTES, Limiter, MAX_HANDLES, MAX_TASKS};
 use crate::plugin::log::{Level, LogRecord, LogSink};
 use crate::plugin::output::Output;
-use crate::plugin::{Hook, Plugin, Settings};
+use crate::plugin::{ContextAccess, Hook, Plugin, Settings};
 use crate::secrets::Redactor;
 
 /// Where the build context is for a plugin that may read it.
@@ -28,6 +27,8 @@ pub struct State {
     pub settings: Arc<Settings>,
     pub http: Outgoing,
     pub kept: Option<OpenState>,
+    /// The build context, where it is mounted.
+    pub mounted: Option<Arc<dyn ContextAccess>>,
     wasi: WasiCtx,
     printed: Output,
 }
@@ -66,13 +67,13 @@ impl WasiView for State {
 }
 
 impl State {
-    /// `folder` is the build context, where there is one that the plugin may read.
+    /// `mounted` is the build context, where there is one that the plugin may read.
     pub fn new(
         plugin: &Plugin,
         hook: Hook,
         service: &str,
         sink: LogSink,
-        folder: Option<&Path>,
+        mounted: Option<Arc<dyn ContextAccess>>,
     ) -> Self {
         let settings = plugin.shared_settings();
         let printed = Output::default();
@@ -92,7 +93,7 @@ impl State {
             hook,
             service: service.to_owned(),
         };
-        if let Some(folder) = folder
+        if let Some(folder) = mounted.as_ref().and_then(|context| context.folder())
             && let Err(error) = wasi.preopened_dir(folder, CONTEXT_FOLDER, FsPerms::ReadOnly)
         {
             let message = format!("{CONTEXT_FOLDER} is not there: {error}");
@@ -109,6 +110,7 @@ impl State {
             log,
             http: Outgoing::new(plugin.network(), &settings),
             kept: None,
+            mounted,
             wasi: wasi.build(),
             settings,
             printed,

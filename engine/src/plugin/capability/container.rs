@@ -7,7 +7,9 @@ use std::time::Duration;
 use wasmtime::component::Resource;
 
 use super::convert::{from_wit, to_wit};
-use super::{Changed, Shared, absolute, elements, invalid, label, line, text, texts, variable};
+use super::{
+    Changed, Shared, absolute, elements, invalid, label, line, mountable, text, texts, variable,
+};
 use crate::app::{ByteSize, ContainerSpec, Cpus, MountSource};
 use crate::grants::Grants;
 use crate::plugin::bindings::rengine::plugin::container::{
@@ -390,8 +392,8 @@ impl HostContainerSpec for State {
     fn add_device(&mut self, this: Handle, device: Device) -> Changed {
         let bytes = device.host_path.len() + device.container_path.len() + device.permissions.len();
         self.collect_spec(&this, bytes, |spec, grants| {
-            absolute("the device's path", &device.host_path)?;
-            absolute("the device's path in the container", &device.container_path)?;
+            mountable("the device's path", &device.host_path)?;
+            mountable("the device's path in the container", &device.container_path)?;
             line("the device's permissions", &device.permissions)?;
             let known = |c: char| matches!(c, 'r' | 'w' | 'm');
             if device.permissions.is_empty() || !device.permissions.chars().all(known) {
@@ -423,10 +425,10 @@ impl HostContainerSpec for State {
             .collect(mount.target.len() + mount.source.as_ref().map_or(0, String::len))?;
         self.change_spec(&this, |spec, grants| {
             let mount = from_wit::mount(mount)?;
-            absolute("the mount's target", &mount.target)?;
+            mountable("the mount's target", &mount.target)?;
             match &mount.source {
                 MountSource::Bind(path) => {
-                    absolute("the mount's source", path)?;
+                    mountable("the mount's source", path)?;
                     grants.allows_bind(path, mount.read_only)?;
                 }
                 MountSource::Volume(name) => volume(name)?,

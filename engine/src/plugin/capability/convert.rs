@@ -154,6 +154,13 @@ pub mod from_wit {
                 if path.contains(' ') {
                     return invalid("the path to probe has a space in it");
                 }
+                if port == Some(0) {
+                    return invalid("0 is no port");
+                }
+                if let Some(status) = status.filter(|status| !app::Probe::STATUSES.contains(status))
+                {
+                    return invalid(format!("{status} is no status of HTTP"));
+                }
                 app::Probe::Http { path, port, status }
             }
             Probe::Tcp(0) => return invalid("0 is no port"),
@@ -178,5 +185,47 @@ pub mod from_wit {
             retries: check.retries,
             start_period: Duration::from_millis(check.start_period_ms.into()),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(probe: Probe) -> Result<app::HealthCheck, ChangeError> {
+        from_wit::health_check(HealthCheck {
+            probe,
+            interval_ms: 1,
+            timeout_ms: 1,
+            retries: 1,
+            start_period_ms: 0,
+        })
+    }
+
+    fn http(path: &str, port: Option<u16>, status: Option<u16>) -> Probe {
+        let path = path.to_owned();
+        Probe::Http(HttpProbe { path, port, status })
+    }
+
+    #[test]
+    fn a_probe_goes_to_a_port_and_waits_for_a_status() {
+        for good in [
+            http("/", None, None),
+            http("/up?a=b", Some(1), Some(599)),
+            Probe::Tcp(65535),
+        ] {
+            assert!(check(good.clone()).is_ok(), "{good:?}");
+        }
+        for bad in [
+            http("up", None, None),
+            http("/a b", None, None),
+            http("/", Some(0), None),
+            http("/", None, Some(0)),
+            http("/", None, Some(600)),
+            Probe::Tcp(0),
+            Probe::Command(Vec::new()),
+        ] {
+            assert!(check(bad.clone()).is_err(), "{bad:?}");
+        }
     }
 }

@@ -1,17 +1,19 @@
 //! The files of the build context, and the environment.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rengine::app::ImageBuild;
+use rengine::context::Context;
 use rengine::plugin::{ContextAccess, NoContext, Settings};
 
 use crate::lab::{Log, context, host, load, pre_run, settings};
 
-/// A folder, as far as the mount goes.
-struct Folder(PathBuf);
+/// A folder, as far as the mount goes, and which of its files are sent.
+struct Folder(PathBuf, Context);
 
 impl ContextAccess for Folder {
     fn files(&self) -> Result<Vec<String>, String> {
@@ -25,6 +27,9 @@ impl ContextAccess for Folder {
     }
     fn folder(&self) -> Option<&Path> {
         Some(&self.0)
+    }
+    fn sends(&self, file: &File) -> bool {
+        self.1.sends(file)
     }
 }
 
@@ -42,7 +47,8 @@ async fn pre_build(folder: &Path, settings: Settings) -> Vec<String> {
         generated: BTreeMap::new(),
     };
     let (plugin, log) = (load(&host(), settings).await, Log::default());
-    let files = Arc::new(Folder(folder.to_owned()));
+    let files = Context::load(&build).expect("a context");
+    let files = Arc::new(Folder(folder.to_owned(), files));
     plugin
         .pre_build(&context(), &mut build, files, log.sink())
         .await
@@ -115,6 +121,57 @@ async fn the_context_is_read_and_nothing_else_is() {
     let read = |name: &str| std::fs::read_to_string(context.join(name));
     assert_eq!(read("file").expect("it is still there"), "inside");
     assert!(read("new").is_err() && read("hard").is_err());
+}
+
+/// What the builder is not sent is not for plugins, whatever leads to it: secrets are in there.
+#[tokio::test]
+async fn files_that_are_ignored_can_not_be_opened() {
+    let folder = tree();
+    let context = folder.path().join("context");
+    for (file, text) in [
+        (".env", "TOKEN=hunter2"),
+        ("sub/.env", "TOKEN=hunter2"),
+        ("sub/kept.env", "kept"),
+        ("keys/private", "hunter2"),
+        ("keys/public", "kept"),
+        (".dockerignore", "**/.env\nkeys\n!keys/public\n"),
+    ] {
+        std::fs::create_dir_all(context.join("keys")).expect("a folder");
+        std::fs::write(context.join(file), text).expect("a file");
+    }
+    symlink("../.env", context.join("sub/to-env")).expect("a link");
+    symlink("keys", context.join("to-keys")).expect("a link");
+
+    let good: &[&[&str]] = &[
+        &["read", "/context/sub/kept.env"],
+        &["read", "/context/keys/public"],
+        &["read", "/context/to-keys/public"],
+    ];
+    let lines = pre_build(&context, settings("context = \"read\"", good)).await;
+    assert_eq!(lines, ["ok: kept"; 3]);
+
+    let bad: &[&[&str]] = &[
+        &["read", "/context/.env"],
+        &["read", "/context/./sub/../.env"],
+        &["read", "/context/sub/.env"],
+        &["read", "/context/sub/to-env"],
+        &["read", "/context/keys/private"],
+        &["read", "/context/to-keys/private"],
+    ];
+    let lines = pre_build(&context, settings("context = \"read\"", bad)).await;
+    assert_eq!(lines.len(), bad.len());
+    for (step, line) in bad.iter().zip(&lines) {
+        assert!(
+            line.starts_with("error: Permission denied"),
+            "{step:?}: {line}"
+        );
+    }
+
+    // A hard link is the file itself, under a name that is sent.
+    std::fs::hard_link(context.join(".env"), context.join("sent")).expect("a link");
+    let steps: &[&[&str]] = &[&["read", "/context/sent"]];
+    let lines = pre_build(&context, settings("context = \"read\"", steps)).await;
+    assert_eq!(lines, ["ok: TOKEN=hunter2"]);
 }
 
 #[tokio::test]

@@ -265,6 +265,28 @@ async fn requests_and_answers_have_a_limit_together() {
     assert_contains(pre_run(&host(), fine).await.line(), "ok: 200 xxxx");
 }
 
+/// Each holds a connection of rengine's, so they are few; those that are over make room for others.
+#[tokio::test]
+async fn sixteen_requests_go_on_at_once() {
+    let server = Server::start().await;
+    let url = server.url("/after?300");
+    let steps: &[&[&str]] = &[
+        &["at-once", &url, "16"],
+        &["at-once", &url, "40"],
+        &["at-once", &url, "16"],
+    ];
+    let tried = pre_run(&host(), settings(&server.grant(), steps)).await;
+    assert_eq!(
+        tried.lines,
+        [
+            "ok: 16 of 16 answered; none refused",
+            "ok: 16 of 40 answered; ErrorCode::ConnectionLimitReached",
+            "ok: 16 of 16 answered; none refused",
+        ]
+    );
+    assert_eq!(server.connections(), 48, "no other was made");
+}
+
 #[tokio::test]
 async fn a_giant_head_and_garbage_are_errors() {
     let server = Server::start().await;

@@ -93,6 +93,11 @@ where
             let value = "x".repeat(count.parse().expect("a number"));
             format!("HTTP/1.1 200 OK\r\nx: {value}\r\ncontent-length: 0\r\n\r\n")
         }
+        ("/after", millis) => {
+            let millis = millis.parse().expect("a number");
+            tokio::time::sleep(Duration::from_millis(millis)).await;
+            ok("hello")
+        }
         ("/garbage", _) => "SSH-2.0-server\r\n".to_owned(),
         ("/pause", _) => {
             let half = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nab";

@@ -1,6 +1,8 @@
 //! Tries what its settings say, and logs what came of it as `ok: …` or `error: …`, so that a test
 //! of the host can drive every capability with real bindings.
 
+mod at_once;
+
 use std::time::Duration;
 
 use rengine_plugin::{
@@ -105,6 +107,7 @@ fn free(step: &[&str]) -> Tried {
             let answer = fetch::Request::post(*url, body).send();
             Ok(answer.map_err(|error| text(&error))?.status.to_string())
         }
+        ["at-once", url, count] => Ok(at_once::send(url, count.parse().expect("a number"))),
         ["follow", url] => {
             let answer = fetch::Request::get(*url).send();
             let answer = answer.map_err(|error| text(&error))?;
