@@ -88,25 +88,18 @@ impl<'a> Loader<'a> {
     /// Loads files, each of which overrides the ones before it.
     pub fn load(&mut self, paths: &[PathBuf]) -> Result<Node> {
         let mut project: Option<Node> = None;
+        let dir = self.dir.clone();
         for path in paths {
             self.chain.push(path.clone());
-            let mut file = self.file(path)?;
-            include::resolve(self, &mut file)?;
+            // Documents of one file are merged as files are.
+            for mut document in self.documents(path, &dir)? {
+                extends::resolve(self, &mut document)?;
+                include::resolve(self, &mut document)?;
+                project = merge(project, document, &Kind::Object(&PROJECT));
+            }
             self.chain.pop();
-            project = merge(project, file, &Kind::Object(&PROJECT));
         }
         project.map_or_else(|| self.nothing(paths), Ok)
-    }
-
-    /// A file: its documents, merged, with what its services extend.
-    fn file(&mut self, path: &Path) -> Result<Node> {
-        let dir = self.dir.clone();
-        let mut file: Option<Node> = None;
-        for mut document in self.documents(path, &dir)? {
-            extends::resolve(self, &mut document)?;
-            file = merge(file, document, &Kind::Object(&PROJECT));
-        }
-        file.map_or_else(|| self.nothing(&[path.to_owned()]), Ok)
     }
 
     /// The documents of a file in their longest form.

@@ -106,7 +106,7 @@ fn variables_come_from_the_environment_before_dotenv() {
         project.warnings[0].message,
         "the variable `NONE` is not set, and taken for empty"
     );
-    assert_eq!(project.warnings[0].place.to_string(), "compose.yaml:1:64");
+    assert_eq!(project.warnings[0].place.to_string(), "compose.yaml:1:56");
     let env_files = vec!["other.env".into()];
     let project = load(&Options {
         env_files,
