@@ -41,6 +41,7 @@ pub use find::{FILE_NAMES, Options};
 pub use model::Project;
 pub use shape::{Row, Support, rows};
 pub use source::{Place, Source, Span};
+pub use support::values;
 
 /// Reads a project.
 ///

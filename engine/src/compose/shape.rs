@@ -179,7 +179,7 @@ impl Object {
     }
 }
 
-/// One row of `engine/COMPOSE.md`.
+/// One row of a table in `engine/COMPOSE.md`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
     /// The key with those that it is under: `services.*.build.context`. `*` is a name of the
@@ -192,27 +192,32 @@ pub struct Row {
 /// Every key that is known, in the order of the tables.
 pub fn rows() -> Vec<Row> {
     let mut rows = Vec::new();
-    collect(&Kind::Object(&PROJECT), "", &mut rows);
+    collect(&Kind::Object(&PROJECT), "", Support::Yes, &mut rows);
     rows
 }
 
-fn collect(kind: &Kind, path: &str, rows: &mut Vec<Row>) {
+fn collect(kind: &Kind, path: &str, above: Support, rows: &mut Vec<Row>) {
     match kind {
-        Kind::List(inner) => collect(inner, &format!("{path}[]"), rows),
-        Kind::Map(inner) => collect(inner, &format!("{path}.*"), rows),
-        Kind::Nullable(inner) => collect(inner, path, rows),
-        Kind::Form(form) => collect(&form.long, path, rows),
+        Kind::List(inner) => collect(inner, &format!("{path}[]"), above, rows),
+        Kind::Map(inner) => collect(inner, &format!("{path}.*"), above, rows),
+        Kind::Nullable(inner) => collect(inner, path, above, rows),
+        Kind::Form(form) => collect(&form.long, path, above, rows),
         Kind::Object(object) => {
             for key in object.keys() {
                 let path = match path {
                     "" => key.name.to_owned(),
                     path => format!("{path}.{}", key.name),
                 };
+                // What is in a key without effect has none either.
+                let support = match above {
+                    Support::Yes => key.support,
+                    above => above,
+                };
                 rows.push(Row {
                     path: path.clone(),
-                    support: key.support,
+                    support,
                 });
-                collect(&key.kind, &path, rows);
+                collect(&key.kind, &path, support, rows);
             }
         }
         _ => {}

@@ -56,7 +56,8 @@ const VALUES: &[(&str, &str, &str)] = &[
     ("ports.protocol", "sctp", "ports are TCP or UDP"),
 ];
 
-/// The values that are told of, as rows of `engine/COMPOSE.md`.
+/// Values that are refused though their key is supported: the end of the key's path, the value,
+/// and why.
 pub fn values() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
     VALUES.iter().copied()
 }
