@@ -14,7 +14,10 @@ const TABLES: [(&str, &str); 12] = [
     ("Building", "services.*.build."),
     ("Deploying", "services.*.deploy."),
     ("Watching", "services.*.develop."),
-    ("Commands in a container that runs", "services.*.post_start[]."),
+    (
+        "Commands in a container that runs",
+        "services.*.post_start[].",
+    ),
     ("The same before it stops", "services.*.pre_stop[]."),
     ("Networks", "networks.*."),
     ("Volumes", "volumes.*."),
@@ -36,13 +39,20 @@ fn cell(support: Support) -> String {
 fn tables() -> String {
     let rows = rows();
     let step = |row: &&Row| !row.path.starts_with(STEPS) || row.path.ends_with("per_replica");
-    let place = |path: &str| TABLES.iter().rposition(|(_, start)| path.starts_with(start));
+    let place = |path: &str| {
+        TABLES
+            .iter()
+            .rposition(|(_, start)| path.starts_with(start))
+    };
     let mut text = String::new();
     for (index, (title, _)) in TABLES.iter().enumerate() {
         let mut rows: Vec<_> = rows.iter().filter(step).collect();
         rows.retain(|row| place(&row.path) == Some(index));
         rows.sort_by(|a, b| a.path.cmp(&b.path));
-        let _ = write!(text, "\n### {title}\n\n| key | supported | why not |\n| --- | --- | --- |\n");
+        let _ = write!(
+            text,
+            "\n### {title}\n\n| key | supported | why not |\n| --- | --- | --- |\n"
+        );
         for Row { path, support } in rows {
             let _ = writeln!(text, "| `{path}` | {} |", cell(*support).trim_end());
         }

@@ -40,13 +40,14 @@ fn snapshot(name: &str, project: &Project, outcome: &Outcome) {
 #[test]
 fn help_of_every_command() {
     let project = Project::new("help", "hello", "");
-    let commands: [&[&str]; 17] = [
+    let commands: [&[&str]; 18] = [
         &[],
         &["deploy"],
         &["plan"],
         &["status"],
         &["logs"],
         &["down"],
+        &["config"],
         &["init"],
         &["plugin"],
         &["plugin", "inspect"],

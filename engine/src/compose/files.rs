@@ -48,7 +48,11 @@ impl Files {
         }
         // As people write where they want no variables: `--env-file /dev/null`.
         if path == Path::new("/dev/null") {
-            return Ok(Source::new(path.to_owned(), path.display().to_string(), String::new()));
+            return Ok(Source::new(
+                path.to_owned(),
+                path.display().to_string(),
+                String::new(),
+            ));
         }
         // A pipe, or a device such as /dev/zero, would have no end.
         let metadata = std::fs::metadata(path).map_err(|error| ComposeError::read(path, &error))?;

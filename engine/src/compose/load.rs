@@ -11,7 +11,7 @@ use super::files::Files;
 use super::include;
 use super::interpolate::{Environment, interpolate};
 use super::merge::merge;
-use super::node::{Map, Node, Value};
+use super::node::{Entry, Map, Node, Value};
 use super::read::Reader;
 use super::shape::{Kind, PROJECT};
 use super::source::Span;
@@ -99,7 +99,31 @@ impl<'a> Loader<'a> {
             }
             self.chain.pop();
         }
-        project.map_or_else(|| self.nothing(paths), Ok)
+        let mut project = project.map_or_else(|| self.nothing(paths), Ok)?;
+        self.default_contexts(&mut project);
+        Ok(project)
+    }
+
+    /// A build without a context has the project's folder.
+    fn default_contexts(&self, project: &mut Node) {
+        let services = project.as_map_mut().and_then(|map| map.get_mut("services"));
+        let services = services.and_then(|entry| entry.node.as_map_mut());
+        for service in services.into_iter().flat_map(|map| map.values_mut()) {
+            let build = service
+                .node
+                .as_map_mut()
+                .and_then(|map| map.get_mut("build"));
+            let Some(Entry { key, node }) = build else {
+                continue;
+            };
+            let context = Node::text(key, self.dir.to_string_lossy());
+            if let Some(build) = node.as_map_mut() {
+                build.entry("context".into()).or_insert_with(|| Entry {
+                    key: key.clone(),
+                    node: context,
+                });
+            }
+        }
     }
 
     /// The documents of a file in their longest form.

@@ -34,6 +34,29 @@ pub fn volume(reader: &mut Reader<'_>, node: Node) -> Result<Node, ComposeError>
     Ok(long)
 }
 
+/// A volume at the top of a file. One that is a folder of this machine, which is the local
+/// driver's `o: bind`, is told in full.
+pub fn declared(reader: &mut Reader<'_>, node: Node) -> Result<Node, ComposeError> {
+    let mut node = super::text::external(reader, node)?;
+    let options = node.as_map_mut().and_then(|map| map.get_mut("driver_opts"));
+    let Some(options) = options.and_then(|entry| entry.node.as_map_mut()) else {
+        return Ok(node);
+    };
+    let has = |text: &str| {
+        text.split(',')
+            .any(|option| matches!(option, "bind" | "rbind"))
+    };
+    let bind = options.get("o").and_then(|entry| entry.node.scalar());
+    if bind.is_some_and(has)
+        && let Some(device) = options.get_mut("device")
+        && let Some(text) = device.node.scalar()
+    {
+        let path = reader.path(text).to_string_lossy().into_owned();
+        device.node.value = Value::Text(path);
+    }
+    Ok(node)
+}
+
 fn is_path(source: &str) -> bool {
     source.starts_with(['/', '.', '~'])
 }

@@ -3,7 +3,7 @@
 use super::super::forms::{self, identity};
 use super::super::syntax;
 use super::container::{FILE_MOUNTS, HOSTS, LABELS, ONE_OR_MORE, PAIRS, ULIMITS};
-use super::{BOOL, BYTES, Form, Kind, Merge, Object, TEXT, TEXTS, key};
+use super::{BOOL, BYTES, Form, Kind, Merge, Object, PATH, TEXT, TEXTS, key};
 
 pub(super) const BUILD: Kind = Kind::Form(&Form {
     expand: forms::text::build,
@@ -16,7 +16,13 @@ pub(super) const BUILD: Kind = Kind::Form(&Form {
             key("entitlements", TEXTS)
                 .refused("builds get no rights that the daemon does not give to all"),
             key("args", PAIRS),
-            key("ssh", PAIRS),
+            key(
+                "ssh",
+                Kind::Form(&Form {
+                    expand: forms::text::pairs,
+                    long: Kind::Map(&Kind::Nullable(&PATH)),
+                }),
+            ),
             key("labels", LABELS),
             key("cache_from", TEXTS),
             key("cache_to", TEXTS)

@@ -53,7 +53,12 @@ static NETWORK: Form = external(Kind::Object(&Object {
     ]],
 }));
 
-static VOLUME: Form = external(Kind::Object(&Object {
+static VOLUME: Form = Form {
+    expand: forms::volume::declared,
+    long: VOLUME_KEYS,
+};
+
+const VOLUME_KEYS: Kind = Kind::Object(&Object {
     what: "a volume",
     keys: &[&[
         key("name", TEXT),
@@ -62,7 +67,7 @@ static VOLUME: Form = external(Kind::Object(&Object {
         key("external", BOOL),
         key("labels", LABELS),
     ]],
-}));
+});
 
 static SECRET: Form = external(Kind::Object(&Object {
     what: "a secret",

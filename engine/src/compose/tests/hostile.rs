@@ -43,8 +43,14 @@ fn alias_bombs_are_counted() {
 #[test]
 fn nesting_is_bounded_in_itself_and_through_aliases() {
     ends_with("x-a: ".to_owned() + &"[".repeat(100_000), "");
-    ends_with(format!("x-a: {}{}", "[".repeat(80), "]".repeat(80)), "deeper than 64");
-    ends_with(format!("x-a: {}a: 1{}", "{a: ".repeat(80), "}".repeat(80)), "deeper than 64");
+    ends_with(
+        format!("x-a: {}{}", "[".repeat(80), "]".repeat(80)),
+        "deeper than 64",
+    );
+    ends_with(
+        format!("x-a: {}a: 1{}", "{a: ".repeat(80), "}".repeat(80)),
+        "deeper than 64",
+    );
     let mut block = String::new();
     for level in 0..2_000 {
         block += &format!("{}a:\n", " ".repeat(level));
@@ -54,7 +60,11 @@ fn nesting_is_bounded_in_itself_and_through_aliases() {
     let mut text = format!("x-0: &x0 {}{}\n", "[".repeat(40), "]".repeat(40));
     for level in 1..2_000 {
         let below = level - 1;
-        text += &format!("x-{level}: &x{level} {}*x{below}{}\n", "[".repeat(40), "]".repeat(40));
+        text += &format!(
+            "x-{level}: &x{level} {}*x{below}{}\n",
+            "[".repeat(40),
+            "]".repeat(40)
+        );
     }
     ends_with(text, "deeper than 64");
 }
@@ -72,8 +82,13 @@ fn large_and_binary_files() {
     ends_with("{".repeat(1_000_000), "");
     ends_with("%YAML 1.2\n---\n".repeat(10_000), "");
     ends_with("---\n".repeat(500_000), "");
-    ends_with(format!("services: {{a: {{image: \"{}\"}}}}", "x".repeat(3 << 20)), "fine");
-    let many: String = (0..60_000).map(|n| format!("  s{n}: {{image: i}}\n")).collect();
+    ends_with(
+        format!("services: {{a: {{image: \"{}\"}}}}", "x".repeat(3 << 20)),
+        "fine",
+    );
+    let many: String = (0..60_000)
+        .map(|n| format!("  s{n}: {{image: i}}\n"))
+        .collect();
     ends_with(format!("services:\n{many}"), "has more than 200000 values");
 }
 
@@ -93,41 +108,78 @@ fn variables_do_not_explode() {
     assert!(told(&error).contains("bytes"), "{}", told(&error));
     let lines: String = (0..1_000).map(|_| "      - $A\n").collect();
     folder.write(".env", format!("A={}\n", "x".repeat(1 << 20)));
-    folder.write("compose.yaml", format!("services:\n  a:\n    image: i\n    command:\n{lines}"));
+    folder.write(
+        "compose.yaml",
+        format!("services:\n  a:\n    image: i\n    command:\n{lines}"),
+    );
     let error = folder.load().expect_err("a bomb");
     assert!(told(&error).contains("bytes"), "{}", told(&error));
-    ends_with(format!("services: {{a: {{image: \"{}\"}}}}", "$A".repeat(500_000)), "fine");
-    ends_with(format!("services: {{a: {{image: \"{}\"}}}}", "${A:-".repeat(100_000)), "not closed");
+    ends_with(
+        format!("services: {{a: {{image: \"{}\"}}}}", "$A".repeat(500_000)),
+        "fine",
+    );
+    ends_with(
+        format!(
+            "services: {{a: {{image: \"{}\"}}}}",
+            "${A:-".repeat(100_000)
+        ),
+        "not closed",
+    );
 }
 
 #[test]
 fn chains_of_files_are_bounded() {
-    let folder = Folder::new(&[("compose.yaml", "include: [f0.yaml]\nservices: {a: {image: i}}")]);
+    let folder = Folder::new(&[(
+        "compose.yaml",
+        "include: [f0.yaml]\nservices: {a: {image: i}}",
+    )]);
     for n in 0..60 {
         folder.write(&format!("f{n}.yaml"), format!("include: [f{}.yaml]", n + 1));
     }
     let error = folder.load().expect_err("a chain");
-    assert!(told(&error).contains("more than 24 steps"), "{}", told(&error));
+    assert!(
+        told(&error).contains("more than 24 steps"),
+        "{}",
+        told(&error)
+    );
     // Each includes the next one three times, in ways that are not the same text.
     for n in 0..20 {
         let next = format!("f{}.yaml", n + 1);
-        folder.write(&format!("f{n}.yaml"), format!("include: [{next}, ./{next}, ././{next}]"));
+        folder.write(
+            &format!("f{n}.yaml"),
+            format!("include: [{next}, ./{next}, ././{next}]"),
+        );
     }
     folder.write("f20.yaml", "services: {b: {image: i}}");
     let error = folder.load().expect_err("too many");
-    assert!(told(&error).contains("more than 2000 files"), "{}", told(&error));
-    let services: String = (1..60).map(|n| format!("  s{n}: {{extends: s{}}}\n", n - 1)).collect();
-    ends_with(format!("services:\n  s0: {{image: i}}\n{services}"), "more than 24 steps");
+    assert!(
+        told(&error).contains("more than 2000 files"),
+        "{}",
+        told(&error)
+    );
+    let services: String = (1..60)
+        .map(|n| format!("  s{n}: {{extends: s{}}}\n", n - 1))
+        .collect();
+    ends_with(
+        format!("services:\n  s0: {{image: i}}\n{services}"),
+        "more than 24 steps",
+    );
 }
 
 #[test]
 fn devices_and_folders_are_no_files() {
-    let folder = Folder::new(&[("compose.yaml", "services: {a: {image: i, env_file: /dev/zero}}")]);
+    let folder = Folder::new(&[(
+        "compose.yaml",
+        "services: {a: {image: i, env_file: /dev/zero}}",
+    )]);
     assert!(told(&folder.load().expect_err("a device")).contains("there is no file /dev/zero"));
     folder.write("compose.yaml", "include: [/dev/zero]");
     assert!(told(&folder.load().expect_err("a device")).contains("there is no file /dev/zero"));
     let files = vec![".".into()];
-    let options = super::super::Options { files, ..folder.options() };
+    let options = super::super::Options {
+        files,
+        ..folder.options()
+    };
     assert!(told(&super::super::load(&options).expect_err("a folder")).contains("it is no file"));
 }
 
@@ -141,7 +193,10 @@ fn garbled_files_end_in_errors() {
     }
     // A step that meets every kind of place.
     for at in (0..text.len()).step_by(7) {
-        for garbage in ["\0", "\t", "[", "}", "&a", "*a", "!reset ", "${", "'", "\"", "\n", ": ", "- ", "#", "ä", "|", "%"] {
+        for garbage in [
+            "\0", "\t", "[", "}", "&a", "*a", "!reset ", "${", "'", "\"", "\n", ": ", "- ", "#",
+            "ä", "|", "%",
+        ] {
             outcome(format!("{}{garbage}{}", &text[..at], &text[at + 1..]));
         }
     }
