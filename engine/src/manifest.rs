@@ -21,7 +21,7 @@ pub(crate) use convert::Reader;
 pub use error::ManifestError;
 pub use init::{InitFile, init};
 pub(crate) use plugin::config_text;
-pub(crate) use raw::AppTable;
+pub(crate) use raw::{AppTable, LimitsTable};
 pub use secrets::Secrets;
 
 /// The file that is read where none is named.

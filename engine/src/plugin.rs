@@ -21,9 +21,9 @@ mod start;
 mod state;
 
 pub use access::{
-    ContainerAccess, ContextAccess, Entries, ExecOutcome, FinishedDeploy, FinishedService,
+    Answers, ContainerAccess, ContextAccess, Entries, ExecOutcome, FinishedDeploy, FinishedService,
     FinishedStep, HttpRequest, HttpResponse, ImageAccess, MAX_HTTP_BODY, NoContext, Outcome,
-    Resolver, RunningState, StateAccess, SystemResolver,
+    OutgoingRequest, Resolver, RunningState, StateAccess, SystemResolver,
 };
 pub use call::{CallContext, HealthStatus};
 pub use capability::app::Contexts;

@@ -33,14 +33,18 @@ fn follow(name: &str, language: &str) {
         .args(["-euc", block(&page, "sh")])
         .current_dir(&folder)
         .env("PATH", path)
-        .env("CARGO_TARGET_DIR", folder.join("target"))
+        // Shared by all projects, so that what they need is compiled once.
+        .env(
+            "CARGO_TARGET_DIR",
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join("projects"),
+        )
         .output()
         .expect("bash runs");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{name}: {said}");
 
-    let (_, rest) = page.split_once("\n`").expect("a path");
-    let (file, _) = rest.split_once("` has the hook").expect("a path");
+    let (before, _) = page.split_once("` has the hook").expect("a path");
+    let (_, file) = before.rsplit_once('`').expect("a path");
     let written = std::fs::read_to_string(folder.join("team").join(file)).expect("the hook");
     assert_eq!(written, block(&page, language), "{name}: {file}");
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::cases::{Case, from_text};
 use super::{AuthorError, check, micros};
 use crate::app::ByteSize;
-use crate::plugin::{Hook, PluginHost};
+use crate::plugin::{Hook, PluginHost, Settings};
 
 /// What hooks are given where there is no file of cases.
 const GIVEN: &str = include_str!("bench.toml");
@@ -94,11 +94,16 @@ impl Benchmark {
         // A cache of its own, so that the first load compiles whatever was loaded before.
         let host = PluginHost::new(Some(scratch.path()))
             .map_err(|reason| AuthorError::NoHost { reason })?;
-        let plugin = host.load(check::settings(component)).await?;
+        let inspection = host.inspect(component).await?;
+        let settings = Settings {
+            grants: check::imported(&inspection)?,
+            ..check::settings(component)
+        };
+        let plugin = host.load(settings.clone()).await?;
         let (size, compile) = (plugin.size(), plugin.load_time());
         let mut loads = Vec::with_capacity(LOADS);
         for _ in 0..LOADS {
-            let plugin = host.load(check::settings(component)).await?;
+            let plugin = host.load(settings.clone()).await?;
             loads.push(plugin.load_time());
         }
         let mut starts = Vec::with_capacity(CALLS);
@@ -115,6 +120,10 @@ impl Benchmark {
             None => from_text(GIVEN)?
                 .into_iter()
                 .filter(|case| plugin.has(case.hook))
+                .map(|case| Case {
+                    grants: settings.grants.clone(),
+                    ..case
+                })
                 .collect(),
         };
         let mut hooks = Vec::with_capacity(cases.len());

@@ -5,6 +5,7 @@ mod outcome;
 mod raw;
 mod snapshot;
 mod verdict;
+mod world;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,7 +16,7 @@ use serde::Serialize;
 use super::{AuthorError, check};
 use crate::app::ByteSize;
 use crate::grants::Grants;
-use crate::plugin::{CallContext, Hook, Plugin, PluginHost, Settings};
+use crate::plugin::{CallContext, Hook, Limits, Plugin, PluginHost, Settings};
 
 pub use given::Given;
 pub use outcome::Outcome;
@@ -23,6 +24,8 @@ pub(super) use raw::from_text;
 pub use raw::load as load_cases;
 pub use snapshot::SnapshotState;
 pub use verdict::Expected;
+use world::Around;
+pub use world::World;
 
 /// The file of cases in a project, where no other is named.
 pub const CASES: &str = "tests.toml";
@@ -44,12 +47,22 @@ pub struct Case {
     pub timeout: Duration,
     /// Linear memory of the instance.
     pub memory: ByteSize,
+    /// The other limits of the call.
+    pub limits: Limits,
+    /// What it can reach by its grants.
+    pub world: World,
     /// What the hook is handed.
     pub given: Given,
     /// What is expected.
     pub expected: Expected,
     /// True if all that comes of it is compared with a snapshot.
     pub snapshot: bool,
+}
+
+/// A plugin, in the world of a case.
+pub(super) struct Loaded {
+    plugin: Plugin,
+    around: Around,
 }
 
 /// What came of one case.
@@ -89,28 +102,48 @@ impl Case {
     ///
     /// # Errors
     ///
-    /// If the component can't be loaded, or does not have the hook. What the hook itself does is
-    /// part of the outcome.
+    /// If the component can't be loaded, imports what the case does not grant, or does not have
+    /// the hook. What the hook itself does is part of the outcome.
     pub async fn call(&self, host: &PluginHost, component: &Path) -> Result<Outcome, AuthorError> {
         Ok(self.call_on(&self.load(host, component).await?).await)
     }
 
-    /// Loads the component with the case's settings.
+    /// Loads the component with the case's settings, into the case's world.
     pub(super) async fn load(
         &self,
         host: &PluginHost,
         component: &Path,
-    ) -> Result<Plugin, AuthorError> {
-        let settings = Settings {
+    ) -> Result<Loaded, AuthorError> {
+        let inspection = host.inspect(component).await?;
+        let missing = inspection.missing_grants(&self.grants);
+        if !missing.is_empty() {
+            return Err(AuthorError::NotGranted {
+                case: self.name.clone(),
+                imports: missing
+                    .iter()
+                    .map(|(_, import)| *import)
+                    .collect::<Vec<_>>()
+                    .join(" and "),
+                grants: missing
+                    .into_iter()
+                    .map(|(line, _)| line)
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            });
+        }
+        let mut settings = Settings {
             config: self.config.clone(),
             grants: self.grants.clone(),
             timeout: self.timeout,
             memory: self.memory,
+            limits: self.limits,
             ..check::settings(component)
         };
+        let around = self.world.around(&mut settings);
+        let host = host.clone().with_answers(around.outside.clone());
         let plugin = host.load(settings).await?;
         match plugin.has(self.hook) {
-            true => Ok(plugin),
+            true => Ok(Loaded { plugin, around }),
             false => Err(AuthorError::NoHook {
                 case: self.name.clone(),
                 hook: self.hook,
@@ -120,8 +153,8 @@ impl Case {
     }
 
     /// Calls the hook of a plugin that [`Self::load`] loaded.
-    pub(super) async fn call_on(&self, plugin: &Plugin) -> Outcome {
-        outcome::of(plugin, self).await
+    pub(super) async fn call_on(&self, loaded: &Loaded) -> Outcome {
+        outcome::of(loaded, self).await
     }
 
     /// Calls the hook and compares. `snapshots` is the folder of the snapshots; with `update`

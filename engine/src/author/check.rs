@@ -7,6 +7,7 @@ use wit_parser::{WorldItem, WorldKey};
 
 use super::{AuthorError, COMPONENT, Language, wit};
 use crate::app::ByteSize;
+use crate::grants::Grants;
 use crate::plugin::{Hook, Inspection, PluginHost, Settings, WIT_VERSION};
 
 /// A larger component takes seconds to compile. Python with libraries has 20 MB.
@@ -62,6 +63,16 @@ pub fn settings(path: &Path) -> Settings {
     Settings::new(stem.to_string_lossy(), path)
 }
 
+/// The grants that a component can't be loaded without: enough to make an instance of it, which
+/// can do nothing by them.
+pub(super) fn imported(inspection: &Inspection) -> Result<Grants, AuthorError> {
+    let lines = inspection.needed_grants().into_iter();
+    let lines: Vec<_> = lines.map(|(line, _)| line).collect();
+    toml::from_str(&lines.join("\n")).map_err(|error| AuthorError::NoStart {
+        reason: error.to_string(),
+    })
+}
+
 /// Checks the component at `path`, a file or the folder of a project.
 ///
 /// # Errors
@@ -71,7 +82,11 @@ pub fn settings(path: &Path) -> Settings {
 pub async fn check(host: &PluginHost, path: &Path) -> Result<Vec<Finding>, AuthorError> {
     let component = component_of(path)?;
     let inspection = host.inspect(&component).await?;
-    let plugin = host.load(settings(&component)).await?;
+    let settings = Settings {
+        grants: imported(&inspection)?,
+        ..settings(&component)
+    };
+    let plugin = host.load(settings).await?;
     let mut findings = vec![
         size(&inspection),
         Finding::ok("interface", interface(&inspection)),
@@ -145,18 +160,30 @@ fn interface(inspection: &Inspection) -> String {
 }
 
 fn grants(inspection: &Inspection) -> Finding {
-    let grants = inspection.possible_grants();
-    if grants.is_empty() {
+    let needed = inspection.needed_grants();
+    let needed = needed
+        .iter()
+        .map(|(grant, import)| format!("{grant} for {import}"));
+    let possible = inspection.possible_grants();
+    let possible = possible
+        .iter()
+        .map(|(grant, method)| format!("{grant} for {method}"));
+    let parts = [
+        ("needs", needed.collect::<Vec<_>>()),
+        ("may need", possible.collect()),
+    ];
+    let parts: Vec<_> = parts
+        .iter()
+        .filter(|(_, lines)| !lines.is_empty())
+        .map(|(verb, lines)| format!("it {verb}, by what it imports: {}", lines.join("; ")))
+        .collect();
+    if parts.is_empty() {
         return Finding::ok("grants", "none needed");
     }
-    let lines: Vec<_> = grants
-        .iter()
-        .map(|(grant, method)| format!("{grant} for {method}"))
-        .collect();
     Finding {
         what: "grants",
         verdict: Verdict::Note,
-        found: format!("it may need, by what it imports: {}", lines.join("; ")),
+        found: parts.join("; "),
         help: Some("write in the README which of them it needs, and what for".to_owned()),
     }
 }

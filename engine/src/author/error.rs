@@ -59,6 +59,17 @@ pub enum AuthorError {
         /// What it exports.
         hooks: Vec<&'static str>,
     },
+    /// A case does not grant what the component can't be loaded without.
+    #[error("the component imports {imports}, which the case `{case}` does not grant")]
+    #[diagnostic(help("add `grants = {{ {grants} }}` to the case"))]
+    NotGranted {
+        /// The case.
+        case: String,
+        /// The interfaces.
+        imports: String,
+        /// The grants, as a case writes them.
+        grants: String,
+    },
     /// There is no component yet.
     #[error("there is no {}", path.display())]
     #[diagnostic(help("`rengine plugin build` makes it"))]
@@ -160,6 +171,7 @@ impl AuthorError {
                 | Self::Cases(_)
                 | Self::NoCases { .. }
                 | Self::NoHook { .. }
+                | Self::NotGranted { .. }
                 | Self::NotBuilt { .. }
                 | Self::Wit { .. }
                 | Self::Load(_)

@@ -17,14 +17,32 @@ pub const FILES: &[(&str, &str)] = &[
         "deployment.wit",
         include_str!("../../../wit/deployment.wit"),
     ),
+    ("exec.wit", include_str!("../../../wit/exec.wit")),
     ("hooks.wit", include_str!("../../../wit/hooks.wit")),
     ("image.wit", include_str!("../../../wit/image.wit")),
     ("running.wit", include_str!("../../../wit/running.wit")),
+    ("secrets.wit", include_str!("../../../wit/secrets.wit")),
     ("types.wit", include_str!("../../../wit/types.wit")),
     ("worlds.wit", include_str!("../../../wit/worlds.wit")),
     (
+        "deps/clocks/clocks.wit",
+        include_str!("../../../wit/deps/clocks/clocks.wit"),
+    ),
+    (
         "deps/config/config.wit",
         include_str!("../../../wit/deps/config/config.wit"),
+    ),
+    (
+        "deps/http/http.wit",
+        include_str!("../../../wit/deps/http/http.wit"),
+    ),
+    (
+        "deps/io/io.wit",
+        include_str!("../../../wit/deps/io/io.wit"),
+    ),
+    (
+        "deps/keyvalue/keyvalue.wit",
+        include_str!("../../../wit/deps/keyvalue/keyvalue.wit"),
     ),
     (
         "deps/logging/logging.wit",

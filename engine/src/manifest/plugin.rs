@@ -65,7 +65,7 @@ impl Reader<'_> {
         Ok((parsed, entry))
     }
 
-    fn limits(&self, table: LimitsTable) -> Result<Limits, ManifestError> {
+    pub(crate) fn limits(&self, table: LimitsTable) -> Result<Limits, ManifestError> {
         let default = Limits::default();
         let size = |text: Option<&Spanned<String>>, default: ByteSize| {
             self.size(text).map(|size| size.unwrap_or(default))

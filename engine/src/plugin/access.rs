@@ -119,6 +119,26 @@ impl Resolver for SystemResolver {
     }
 }
 
+/// A request of a plugin's to another host.
+#[derive(Debug, Clone)]
+pub struct OutgoingRequest {
+    /// `GET`, `POST`, …
+    pub method: String,
+    /// Where it goes, as the plugin wrote it.
+    pub url: String,
+    /// Header fields, in order.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// Answers what plugins send to other hosts, in the place of the network. What a plugin may not
+/// send never comes here.
+pub trait Answers: Send + Sync {
+    /// The answer, or why there is none.
+    fn answer(&self, request: OutgoingRequest) -> Result<HttpResponse, String>;
+}
+
 /// An HTTP request to a container.
 #[derive(Debug, Clone)]
 pub struct HttpRequest {

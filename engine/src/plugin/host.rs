@@ -16,7 +16,7 @@ use super::call::{self, State};
 use super::capability::{self, http::Network};
 use super::inspect::{self, Inspection};
 use super::limits::{DEFAULT_MEMORY, DEFAULT_TIMEOUT, EPOCH, MAX_STACK};
-use super::{Hook, Limits, LoadError, LogSink, PluginState, Resolver};
+use super::{Answers, Hook, Limits, LoadError, LogSink, PluginState, Resolver};
 use crate::app::{ByteSize, hex};
 use crate::grants::{Grants, Variable};
 use crate::secrets::{Redactor, Secret};
@@ -127,6 +127,15 @@ impl PluginHost {
     pub fn with_resolver(self, resolver: Arc<dyn Resolver>) -> Self {
         Self {
             network: Arc::new(Network::new(resolver)),
+            ..self
+        }
+    }
+
+    /// Has what plugins send to other hosts answered here, so that nothing goes out.
+    #[must_use]
+    pub fn with_answers(self, answers: Arc<dyn Answers>) -> Self {
+        Self {
+            network: Arc::new(Network::answering(answers)),
             ..self
         }
     }

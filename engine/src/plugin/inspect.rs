@@ -99,7 +99,7 @@ impl Inspection {
         self.missing_grants(&Grants::default())
     }
 
-    fn missing_grants(&self, grants: &Grants) -> Vec<(String, &str)> {
+    pub(crate) fn missing_grants(&self, grants: &Grants) -> Vec<(String, &str)> {
         let missing = self.imports.iter().filter_map(|import| {
             let denied = (Gate::of(&import.name)?.granted)(grants).err()?;
             Some((denied.grant, import.name.as_str()))

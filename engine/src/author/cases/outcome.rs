@@ -1,11 +1,14 @@
 //! What a hook did.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{Case, Given};
-use crate::plugin::{Change, HealthStatus, Hook, LogRecord, LogSink, Plugin, PluginError};
+use super::{Case, Given, Loaded};
+use crate::plugin::{
+    Change, HealthStatus, Hook, LogRecord, LogSink, OutgoingRequest, Plugin, PluginError,
+};
 
 /// What came of one call of a hook.
 #[derive(Debug)]
@@ -18,6 +21,10 @@ pub struct Outcome {
     pub status: Option<HealthStatus>,
     /// What it logged.
     pub log: Vec<LogRecord>,
+    /// What it sent to other hosts.
+    pub requests: Vec<OutgoingRequest>,
+    /// What is kept for it after the call.
+    pub state: BTreeMap<String, String>,
     /// Its refusal, or how it broke.
     pub error: Option<PluginError>,
     /// How long the call took.
@@ -25,7 +32,7 @@ pub struct Outcome {
 }
 
 /// Calls the hook of a case.
-pub async fn of(plugin: &Plugin, case: &Case) -> Outcome {
+pub async fn of(loaded: &Loaded, case: &Case) -> Outcome {
     let log: Arc<Mutex<Vec<LogRecord>>> = Arc::default();
     let sink: LogSink = {
         let log = log.clone();
@@ -36,18 +43,22 @@ pub async fn of(plugin: &Plugin, case: &Case) -> Outcome {
         })
     };
     let started = Instant::now();
-    let result = call(plugin, case, sink).await;
+    let result = call(&loaded.plugin, case, sink).await;
     let took = started.elapsed();
     let log = std::mem::take(&mut *log.lock().unwrap_or_else(PoisonError::into_inner));
     let (did, error) = match result {
         Ok(did) => (did, None),
         Err(error) => (Did::default(), Some(error)),
     };
+    let state = loaded.around.state().await;
     Outcome {
         changes: did.changes,
         tags: did.tags,
         status: did.status,
         log,
+        requests: loaded.around.requests(),
+        // The limit of what is kept is looked at where it is written, too.
+        state: state.unwrap_or_default(),
         error,
         took,
     }
@@ -119,6 +130,15 @@ impl fmt::Display for Outcome {
         for record in &self.log {
             writeln!(f, "log     {}", log_line(record))?;
         }
+        for request in &self.requests {
+            writeln!(f, "request {}", request_line(request))?;
+            for line in String::from_utf8_lossy(&request.body).lines() {
+                writeln!(f, "      | {line}")?;
+            }
+        }
+        for (key, value) in &self.state {
+            writeln!(f, "state   {key} = {value:?}")?;
+        }
         if let Some(status) = &self.status {
             writeln!(f, "status  {}", status_line(status))?;
         }
@@ -168,6 +188,11 @@ pub fn log_line(record: &LogRecord) -> String {
         true => format!("{level}: {}", record.message),
         false => format!("{level}: {}: {}", record.context, record.message),
     }
+}
+
+/// A request's method and address.
+pub fn request_line(request: &OutgoingRequest) -> String {
+    format!("{} {}", request.method, request.url)
 }
 
 /// A status with its reason: `starting: …`.

@@ -9,10 +9,11 @@ use serde::Deserialize;
 use toml::{Spanned, Value};
 
 use super::given::{RawBuild, RawDeploy, RawGiven, RawImage, RawRunning, RawService};
+use super::world::{Answer, World};
 use super::{Case, Expected};
 use crate::author::{AuthorError, UnknownHook, parse_hook};
-use crate::grants::Grants;
-use crate::manifest::{AppTable, ManifestError, Reader, config_text};
+use crate::grants::{Grants, Variable};
+use crate::manifest::{AppTable, LimitsTable, ManifestError, Reader, config_text};
 use crate::plugin::{CallContext, DEFAULT_MEMORY, DEFAULT_TIMEOUT, Hook};
 
 #[derive(Debug, Default, Deserialize)]
@@ -32,6 +33,16 @@ struct Table {
     grants: Grants,
     timeout: Option<Spanned<String>>,
     memory: Option<Spanned<String>>,
+    #[serde(default)]
+    limits: LimitsTable,
+    #[serde(default)]
+    env: BTreeMap<Variable, String>,
+    #[serde(default)]
+    secrets: BTreeMap<Variable, String>,
+    #[serde(default)]
+    state: BTreeMap<String, String>,
+    #[serde(default)]
+    http: Vec<Answer>,
     #[serde(default)]
     context: Context,
     services: Option<Spanned<IndexMap<Spanned<String>, RawService>>>,
@@ -164,6 +175,13 @@ fn convert(reader: &Reader<'_>, span: Range<usize>, table: Table) -> Result<Case
         memory: reader
             .size(table.memory.as_ref())?
             .unwrap_or(DEFAULT_MEMORY),
+        limits: reader.limits(table.limits)?,
+        world: World {
+            env: table.env,
+            secrets: table.secrets,
+            state: table.state,
+            answers: table.http,
+        },
         given,
         expected,
         snapshot: table.snapshot,

@@ -1,7 +1,9 @@
 //! What is expected of a hook, and how it differs from what it did.
 
+use std::collections::BTreeMap;
+
 use super::Outcome;
-use super::outcome::{change_line, log_line, status_line};
+use super::outcome::{change_line, log_line, request_line, status_line};
 use super::snapshot::difference;
 use crate::plugin::PluginError;
 
@@ -14,6 +16,10 @@ pub struct Expected {
     pub changes: Option<Vec<String>>,
     /// All names that the image gets.
     pub tags: Option<Vec<String>>,
+    /// All requests to other hosts, each its method and address.
+    pub requests: Option<Vec<String>>,
+    /// All that is kept for it after the call.
+    pub state: Option<BTreeMap<String, String>>,
     /// A part of the refusal's reason.
     pub refusal: Option<String>,
     /// A part of its hint.
@@ -36,6 +42,17 @@ impl Expected {
             let made: Vec<_> = outcome.changes.iter().map(change_line).collect();
             failures.extend(list("changes", self.changes.as_deref(), &made));
             failures.extend(list("tags", self.tags.as_deref(), &outcome.tags));
+        }
+        let sent: Vec<_> = outcome.requests.iter().map(request_line).collect();
+        failures.extend(list("requests", self.requests.as_deref(), &sent));
+        if let Some(wanted) = &self.state {
+            let lines = |state: &BTreeMap<String, String>| -> Vec<String> {
+                let entries = state.iter();
+                entries
+                    .map(|(key, value)| format!("{key} = {value:?}"))
+                    .collect()
+            };
+            failures.extend(list("state", Some(&lines(wanted)), &lines(&outcome.state)));
         }
         failures.extend(self.log(outcome));
         failures.extend(self.status(outcome));

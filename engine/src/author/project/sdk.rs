@@ -28,11 +28,16 @@ const SOURCES: &[(&str, &str)] = sources![
     "config/toggle.rs",
     "config/units.rs",
     "config/value.rs",
+    "error.rs",
+    "exec.rs",
     "export.rs",
+    "fetch.rs",
     "http.rs",
     "lib.rs",
     "log.rs",
     "refusal.rs",
+    "secrets.rs",
+    "state.rs",
 ];
 
 pub fn write_sdk(dir: &Path) -> Result<(), AuthorError> {

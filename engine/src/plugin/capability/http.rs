@@ -4,6 +4,7 @@
 //! gets there, is ours: see [`send`]. Redirects are answers like any other, so what a guest makes
 //! of one is a new request, and looked at anew.
 
+mod answer;
 mod body;
 mod network;
 mod send;

@@ -11,7 +11,7 @@
 
 typedef plugin_string_t text_t;
 
-// A text that stays the caller's.
+// A text to hand to rengine's functions; what a hook returns must be allocated instead.
 static inline text_t text(const char *chars) {
   return (text_t){(uint8_t *)chars, strlen(chars)};
 }
@@ -54,7 +54,8 @@ static inline bool setting(const char *name, text_t *value) {
 
 // Says no: `return refuse(err, …);`. The hint may be NULL.
 static inline bool refuse(rengine_plugin_types_refusal_t *err, text_t reason, const char *hint) {
-  err->reason = reason;
+  // Freed when the hook has returned, so it must be a copy.
+  plugin_string_dup_n(&err->reason, (const char *)reason.ptr, reason.len);
   err->hint.is_some = hint != NULL;
   if (hint) plugin_string_dup(&err->hint.val, hint);
   return false;

@@ -6,13 +6,15 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::sync::OnceCell;
 use tokio_rustls::TlsConnector;
 
-use crate::plugin::{Resolver, SystemResolver};
+use crate::plugin::{Answers, Resolver, SystemResolver};
 
 /// The way to other hosts.
 pub struct Network {
     pub resolver: Arc<dyn Resolver>,
     /// Made for the first request that needs it: most deploys send none.
     tls: OnceCell<Arc<ClientConfig>>,
+    /// What answers where nothing is to go out.
+    pub answers: Option<Arc<dyn Answers>>,
 }
 
 impl Default for Network {
@@ -26,6 +28,15 @@ impl Network {
         Self {
             resolver,
             tls: OnceCell::new(),
+            answers: None,
+        }
+    }
+
+    /// No way to other hosts: these are the answers.
+    pub fn answering(answers: Arc<dyn Answers>) -> Self {
+        Self {
+            answers: Some(answers),
+            ..Self::default()
         }
     }
 

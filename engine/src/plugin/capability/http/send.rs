@@ -18,6 +18,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
 
+use super::answer;
 use super::body::{Meter, RequestBody, ResponseBody};
 use super::network::Network;
 use super::{Driver, Sent};
@@ -56,6 +57,9 @@ impl Exchange {
         let head = fields(request.headers()) + request.uri().to_string().len();
         if !self.meter.count(head) {
             return Err(Error::HttpRequestBodySize(self.meter.limit()));
+        }
+        if let Some(answers) = self.network.answers.clone() {
+            return answer::without_network(&*answers, request, self.meter).await;
         }
         let request = on_the_wire(request, &self.meter)?;
 
