@@ -10,6 +10,7 @@
 
 mod assemble;
 mod check;
+mod convert;
 mod de;
 mod dotenv;
 mod emit;

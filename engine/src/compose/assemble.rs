@@ -73,6 +73,7 @@ pub fn assemble(
         profiles,
         warnings,
         tree,
+        environment,
     };
     name_resources(&mut project);
     check::check(&project)?;

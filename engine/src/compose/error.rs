@@ -35,6 +35,14 @@ pub enum ComposeError {
         #[help]
         help: Option<String>,
     },
+    /// The files ask for what rengine can't do.
+    #[error("the Compose files ask for what can't be had")]
+    #[diagnostic(help("`engine/COMPOSE.md` says what is supported"))]
+    Refused {
+        /// What, each with its place.
+        #[related]
+        problems: Vec<Problem>,
+    },
     /// A file says what can't be meant.
     #[error(transparent)]
     #[diagnostic(transparent)]

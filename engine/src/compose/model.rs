@@ -35,6 +35,7 @@ pub use service::{
 };
 
 use super::error::Problem;
+use super::interpolate::Environment;
 use super::node::Node;
 use super::source::Span;
 
@@ -73,6 +74,8 @@ pub struct Project {
     /// What is asked for and can't be had: a deploy would not be what the files say.
     pub refused: Vec<Problem>,
     pub(super) tree: Node,
+    /// What variables stand for; it holds the values of some configs and secrets.
+    pub(super) environment: Environment,
 }
 
 impl Project {

@@ -54,6 +54,31 @@ const VALUES: &[(&str, &str, &str)] = &[
         "a service runs until it is stopped",
     ),
     ("ports.protocol", "sctp", "ports are TCP or UDP"),
+    (
+        "bind.recursive",
+        "writable",
+        "a bind mount has all mounts below it, or none",
+    ),
+    (
+        "bind.recursive",
+        "readonly",
+        "a bind mount has all mounts below it, or none",
+    ),
+    (
+        "pull_policy",
+        "daily",
+        "an image's age is not looked at: write `always` or `missing`",
+    ),
+    (
+        "pull_policy",
+        "weekly",
+        "an image's age is not looked at: write `always` or `missing`",
+    ),
+    (
+        "pull_policy",
+        "every_*",
+        "an image's age is not looked at: write `always` or `missing`",
+    ),
 ];
 
 /// Values that are refused though their key is supported: the end of the key's path, the value,
@@ -111,12 +136,20 @@ impl Found {
         let text = node.scalar().unwrap_or_default();
         let told = VALUES
             .iter()
-            .find(|(end, value, _)| *value == text && path.ends_with(end));
-        if let Some((_, value, why)) = told {
-            let message = format!("`{value}` is not supported here");
+            .find(|(end, value, _)| path.ends_with(end) && is(text, value));
+        if let Some((_, _, why)) = told {
+            let message = format!("`{text}` is not supported here");
             let problem = Problem::new(&node.span, message, Some((*why).into()));
             self.refused.push(problem);
         }
+    }
+}
+
+/// True if a text is the value, or begins with what the value has before a `*`.
+fn is(text: &str, value: &str) -> bool {
+    match value.strip_suffix('*') {
+        Some(start) => text.starts_with(start),
+        None => text == value,
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the rooms do together.
 
+mod converting;
 mod errors;
 mod hostile;
 mod loading;

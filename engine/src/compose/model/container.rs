@@ -110,7 +110,7 @@ pub struct Container {
     /// The host name in the container.
     #[serde(skip_serializing_if = "is_default")]
     pub hostname: Option<String>,
-    /// The image that is run, and the name of the one that is built.
+    /// The image that is run, or the name that is wanted for the one that is built.
     #[serde(skip_serializing_if = "is_default")]
     pub image: Option<String>,
     /// Whether a small init process runs as PID 1.

@@ -5,6 +5,9 @@ use super::super::syntax;
 use super::container::{FILE_MOUNTS, HOSTS, LABELS, ONE_OR_MORE, PAIRS, ULIMITS};
 use super::{BOOL, BYTES, Form, Kind, Merge, Object, PATH, TEXT, TEXTS, key};
 
+/// What a build of rengine has no setting for so far.
+const YET: &str = "builds of rengine have no such setting yet";
+
 pub(super) const BUILD: Kind = Kind::Form(&Form {
     expand: forms::text::build,
     long: Kind::Object(&Object {
@@ -22,7 +25,8 @@ pub(super) const BUILD: Kind = Kind::Form(&Form {
                     expand: forms::text::pairs,
                     long: Kind::Map(&Kind::Nullable(&PATH)),
                 }),
-            ),
+            )
+            .refused(YET),
             key("labels", LABELS),
             key("cache_from", TEXTS),
             key("cache_to", TEXTS)
@@ -36,20 +40,25 @@ pub(super) const BUILD: Kind = Kind::Form(&Form {
                     expand: forms::text::labels,
                     long: Kind::Map(&Kind::Context),
                 }),
-            ),
-            key("network", TEXT),
+            )
+            .refused(YET),
+            key("network", TEXT).refused(YET),
             key("provenance", TEXT).ignored("the daemon's own builder makes no attestations"),
             key("sbom", TEXT).ignored("the daemon's own builder makes no attestations"),
-            key("pull", BOOL),
+            key("pull", BOOL).refused(YET),
             key("target", TEXT),
-            key("shm_size", BYTES),
-            key("extra_hosts", HOSTS),
+            key("shm_size", BYTES).refused(YET),
+            key("extra_hosts", HOSTS).refused(YET),
             key("isolation", TEXT).refused("containers of Windows are not deployed"),
             key("privileged", BOOL)
                 .refused("builds get no rights that the daemon does not give to all"),
-            key("secrets", FILE_MOUNTS).merged(Merge::Unique(forms::mounts::build_secret)),
-            key("tags", TEXTS).merged(Merge::Unique(identity)),
-            key("ulimits", ULIMITS),
+            key("secrets", FILE_MOUNTS)
+                .merged(Merge::Unique(forms::mounts::build_secret))
+                .refused(YET),
+            key("tags", TEXTS)
+                .merged(Merge::Unique(identity))
+                .refused(YET),
+            key("ulimits", ULIMITS).refused(YET),
             key("platforms", Kind::List(&Kind::Syntax(syntax::platform)))
                 .merged(Merge::Unique(identity)),
         ]],

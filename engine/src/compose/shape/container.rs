@@ -153,8 +153,7 @@ const NETWORKS: Kind = Kind::Form(&Form {
             key("mac_address", TEXT),
             key("driver_opts", TEXT_MAP),
             key("priority", NUMBER),
-            key("gw_priority", NUMBER)
-                .ignored("it needs a daemon with API 1.48; `priority` orders the networks"),
+            key("gw_priority", NUMBER),
             key("use_service_name_alias", BOOL).ignored("a service always answers by its own name"),
         ]],
     }))),
@@ -187,9 +186,9 @@ static VOLUME: Object = Object {
                     key(
                         "recursive",
                         Kind::Word(&["enabled", "disabled", "writable", "readonly"]),
-                    )
-                    .refused("it needs a daemon with API 1.44"),
-                    key("selinux", Kind::Word(&["z", "Z"])),
+                    ),
+                    key("selinux", Kind::Word(&["z", "Z"]))
+                        .ignored("files get no label of SELinux: give them one with `chcon`"),
                 ]],
             }),
         ),
@@ -198,9 +197,10 @@ static VOLUME: Object = Object {
             Kind::Object(&Object {
                 what: "options of a volume",
                 keys: &[&[
-                    key("labels", LABELS),
+                    key("labels", LABELS)
+                        .ignored("a volume without a name gets no labels: give it a name"),
                     key("nocopy", BOOL),
-                    key("subpath", TEXT).refused("it needs a daemon with API 1.45"),
+                    key("subpath", TEXT),
                 ]],
             }),
         ),
@@ -321,6 +321,8 @@ pub(super) const CONTAINER: &[Key] = &[
     key("userns_mode", TEXT),
     key("uts", Kind::Word(&["host"])),
     key("volumes", VOLUMES).merged(BY_TARGET),
-    key("volumes_from", TEXTS).merged(UNIQUE),
+    key("volumes_from", TEXTS)
+        .merged(UNIQUE)
+        .refused("declare a volume, and mount it in both"),
     key("working_dir", TEXT),
 ];

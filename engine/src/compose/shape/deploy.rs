@@ -167,7 +167,6 @@ pub(super) const HEALTHCHECK: Kind = Kind::Object(&Object {
         .replaced(),
         key("timeout", DURATION),
         key("start_period", DURATION),
-        key("start_interval", DURATION)
-            .ignored("it needs a daemon with API 1.44; `interval` holds from the start"),
+        key("start_interval", DURATION),
     ]],
 });

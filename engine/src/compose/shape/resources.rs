@@ -45,8 +45,7 @@ static NETWORK: Form = external(Kind::Object(&Object {
         key("ipam", Kind::Object(&IPAM)),
         key("external", BOOL),
         key("internal", BOOL),
-        key("enable_ipv4", BOOL)
-            .ignored("a network has IPv4 on the daemons that rengine is made for"),
+        key("enable_ipv4", BOOL),
         key("enable_ipv6", BOOL),
         key("attachable", BOOL),
         key("labels", LABELS),

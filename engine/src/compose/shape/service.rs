@@ -67,10 +67,7 @@ static PRE_START: Object = Object {
 const WORKLOAD: &[Key] = &[
     key("attach", BOOL).ignored("rengine attaches to no container: `rengine logs` shows them"),
     key("build", BUILD),
-    key("container_name", Kind::Syntax(syntax::container_name)).ignored(
-        "an old container and a new one run side by side, and a name can be had once; \
-         on its networks the container answers to it",
-    ),
+    key("container_name", Kind::Syntax(syntax::container_name)),
     key("depends_on", DEPENDS_ON),
     key("deploy", DEPLOY),
     key("develop", DEVELOP).ignored("it is for `docker compose watch`"),
@@ -86,12 +83,16 @@ const WORKLOAD: &[Key] = &[
         }),
     )
     .replaced(),
-    key("external_links", TEXTS).merged(UNIQUE),
+    key("external_links", TEXTS)
+        .merged(UNIQUE)
+        .refused("declare a network that both are on as `external`, and join it"),
     key("healthcheck", HEALTHCHECK),
     key("links", TEXTS).merged(UNIQUE),
     key("ports", PORTS).merged(Merge::Unique(forms::port::identity)),
     key("post_start", HOOKS),
-    key("pre_start", PRE_STARTS),
+    key("pre_start", PRE_STARTS).refused(
+        "make it a service of its own, and depend on it with `service_completed_successfully`",
+    ),
     key("pre_stop", HOOKS),
     key("profiles", Kind::List(&Kind::Syntax(syntax::profile))).merged(UNIQUE),
     key("provider", PROVIDER).refused("it runs a program on this machine: use a plugin"),

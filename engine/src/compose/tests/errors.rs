@@ -328,7 +328,7 @@ fn a_folder_without_a_file() {
 fn what_has_no_effect_is_told_with_its_place() {
     let folder = Folder::new(&[(
         "compose.yaml",
-        "version: '3.8'\nservices:\n  web:\n    image: i\n    container_name: web\n    isolation: hyperv\n    \
+        "version: '3.8'\nservices:\n  web:\n    image: i\n    user: web\n    isolation: hyperv\n    \
          tty: yes\n    volumes:\n    - {type: npipe, source: a, target: /a}\n    - /x\n    - y:/x\nvolumes: {y: }\n",
     )]);
     let project = folder
@@ -346,7 +346,6 @@ fn what_has_no_effect_is_told_with_its_place() {
             "compose.yaml:7:10 `yes` is a text in YAML 1.2, and taken for true",
             "compose.yaml:11:7 `services.web.volumes` has this twice, and the last one counts",
             "compose.yaml:1:1 `version` has no effect",
-            "compose.yaml:5:5 `container_name` has no effect",
         ]
     );
     assert_eq!(

@@ -115,6 +115,7 @@ fn sample(kind: &Kind, path: &str) -> Value {
         ("extends.file", json!("included.yaml")),
         ("volumes[].type", json!("tmpfs")),
         ("deploy.mode", json!("replicated")),
+        ("bind.recursive", json!("disabled")),
         ("ports[].target", json!(81)),
         ("watch[].action", json!("rebuild")),
         ("watch[].include", json!(["sample"])),
