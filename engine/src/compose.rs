@@ -26,6 +26,7 @@ mod merge;
 pub mod model;
 mod node;
 mod read;
+mod required;
 mod scalar;
 mod shape;
 mod source;

@@ -19,6 +19,7 @@ use super::model::{
     Secret, Service, Volume,
 };
 use super::node::{Entry, Node, Value};
+use super::required;
 use super::shape::{Kind, PROJECT};
 use super::support;
 
@@ -48,7 +49,7 @@ pub fn assemble(
             .map(|note| Problem::new(&tree.span, note, None)),
     );
     let (inactive, profiles) = select(&mut tree, &active);
-    check::required(&tree, &Kind::Object(&PROJECT), "")?;
+    required::required(&tree, &Kind::Object(&PROJECT), "")?;
     let mut services = IndexMap::new();
     for (key, node) in section(&tree, "services") {
         let service = service(node, &environment, files)?;

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use indexmap::IndexMap;
+
 use super::error::{ComposeError, did_you_mean};
-use super::model::{Namespace, Project, Service, VolumeType};
-use super::node::Node;
-use super::shape::Kind;
+use super::model::{FileMount, Namespace, Project, Service, VolumeType};
 
 type Result = std::result::Result<(), ComposeError>;
 
@@ -31,47 +31,6 @@ pub fn check(project: &Project) -> Result {
     }
     resources(project)?;
     circles(project)
-}
-
-/// Keys that a mapping makes no sense without. An override need not repeat them, so they are
-/// looked for once all files are merged.
-pub fn required(node: &Node, kind: &Kind, path: &str) -> Result {
-    match kind {
-        Kind::Form(form) => required(node, &form.long, path),
-        Kind::Nullable(inner) => required(node, inner, path),
-        Kind::List(inner) => {
-            let items = node.as_seq().unwrap_or_default().iter().enumerate();
-            items
-                .map(|(index, item)| required(item, inner, &format!("{path}[{index}]")))
-                .collect()
-        }
-        Kind::Map(inner) => {
-            let entries = node.as_map().into_iter().flatten();
-            entries
-                .map(|(key, entry)| required(&entry.node, inner, &format!("{path}.{key}")))
-                .collect()
-        }
-        Kind::Object(object) => {
-            let Some(map) = node.as_map() else {
-                return Ok(());
-            };
-            for key in object.keys() {
-                match map.get(key.name) {
-                    Some(entry) => {
-                        required(&entry.node, &key.kind, &format!("{path}.{}", key.name))?;
-                    }
-                    None if key.required => {
-                        let path = path.trim_start_matches('.');
-                        let message = format!("`{path}` has no `{}`", key.name);
-                        return Err(ComposeError::at(&node.span, message));
-                    }
-                    None => {}
-                }
-            }
-            Ok(())
-        }
-        _ => Ok(()),
-    }
 }
 
 struct Checker<'a> {
@@ -144,11 +103,23 @@ impl Checker<'_> {
             let message = format!("runs on {platform}, and is not built for it");
             return Err(self.error(&["build", "platforms"], message));
         }
-        for (index, secret) in build.secrets.iter().enumerate() {
-            if !self.project.secrets.contains_key(&secret.source) {
-                let path = ["build", "secrets", &index.to_string()];
-                let known = self.project.secrets.keys();
-                return Err(self.unknown(&path, "secret", &secret.source, known));
+        let path = ["build", "secrets"];
+        self.declared("secret", &build.secrets, &path, &self.project.secrets)
+    }
+
+    /// What is mounted is declared at the top.
+    fn declared<T>(
+        &self,
+        what: &str,
+        mounts: &[FileMount],
+        path: &[&str],
+        known: &IndexMap<String, T>,
+    ) -> Result {
+        for (index, mount) in mounts.iter().enumerate() {
+            if !known.contains_key(&mount.source) {
+                let index = index.to_string();
+                let path = [path, &[index.as_str()]].concat();
+                return Err(self.unknown(&path, what, &mount.source, known.keys()));
             }
         }
         Ok(())
@@ -235,20 +206,18 @@ impl Checker<'_> {
                 _ => {}
             }
         }
-        for (index, secret) in container.secrets.iter().enumerate() {
-            if !self.project.secrets.contains_key(&secret.source) {
-                let path = ["secrets", &index.to_string()];
-                let known = self.project.secrets.keys();
-                return Err(self.unknown(&path, "secret", &secret.source, known));
-            }
-        }
-        for (index, config) in container.configs.iter().enumerate() {
-            if !self.project.configs.contains_key(&config.source) {
-                let path = ["configs", &index.to_string()];
-                let known = self.project.configs.keys();
-                return Err(self.unknown(&path, "config", &config.source, known));
-            }
-        }
+        self.declared(
+            "secret",
+            &container.secrets,
+            &["secrets"],
+            &self.project.secrets,
+        )?;
+        self.declared(
+            "config",
+            &container.configs,
+            &["configs"],
+            &self.project.configs,
+        )?;
         for model in container.models.keys() {
             if !self.project.models.contains_key(model) {
                 let known = self.project.models.keys();

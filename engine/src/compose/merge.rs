@@ -24,11 +24,11 @@ fn join(base: Option<Node>, over: Node, kind: &Kind, rule: Merge) -> Option<Node
     };
     match kind {
         Kind::Form(form) => join(base, over, &form.long, rule),
-        Kind::Nullable(inner) if over.value.is_null() => match inner {
-            // A network or volume without settings adds none.
-            Kind::Object(_) | Kind::Form(_) => Some(base.unwrap_or(over)),
-            _ => Some(over),
-        },
+        // A network or volume without settings adds none.
+        Kind::Nullable(Kind::Object(_) | Kind::Form(_)) if over.value.is_null() => {
+            Some(base.unwrap_or(over))
+        }
+        Kind::Nullable(_) if over.value.is_null() => Some(over),
         Kind::Nullable(inner) => join(base, over, inner, rule),
         Kind::Object(object) => Some(objects(base, over, object, rule)),
         Kind::Map(inner) => Some(maps(base, over, inner)),

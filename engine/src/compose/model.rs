@@ -6,6 +6,7 @@
 mod build;
 mod container;
 mod deploy;
+mod device;
 mod mount;
 mod resource;
 mod service;
@@ -17,21 +18,18 @@ use std::path::PathBuf;
 use indexmap::IndexMap;
 
 pub use build::Build;
-pub use container::{
-    Blkio, BlkioRate, BlkioWeight, Cgroup, Container, Count, Device, DeviceRequest, Logging,
-    ModelUse, Namespace, NetworkUse, Ulimit,
-};
+pub use container::{Cgroup, Container, Logging, ModelUse, Namespace, NetworkUse, Ulimit};
 pub use deploy::{
     Deploy, DeployMode, Hook, Limits, Reservations, Resources, RestartCondition, RestartPolicy,
     UpdateConfig, UpdateOrder, Watch, WatchAction,
 };
+pub use device::{Blkio, BlkioRate, BlkioWeight, Count, Device, DeviceRequest};
 pub use mount::{
     BindOptions, FileMount, Mode, TmpfsOptions, VolumeMount, VolumeOptions, VolumeType,
 };
 pub use resource::{Config, Ipam, IpamPool, Model, Network, Secret, Volume};
 pub use service::{
-    Condition, Dependency, HealthCheck, Port, PortMode, PreStart, PullPolicy, Restart, Service,
-    Transport,
+    Condition, Dependency, HealthCheck, Port, PortMode, PreStart, PullPolicy, Service, Transport,
 };
 
 use super::error::Problem;

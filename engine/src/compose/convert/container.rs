@@ -47,8 +47,8 @@ impl Converter<'_> {
             tmpfs,
             no_new_privileges,
             security_options,
-            cap_drop: from.cap_drop.iter().map(capability).collect(),
-            cap_add: from.cap_add.iter().map(capability).collect(),
+            cap_drop: from.cap_drop.iter().map(|name| capability(name)).collect(),
+            cap_add: from.cap_add.iter().map(|name| capability(name)).collect(),
             privileged: from.privileged,
             devices: from.devices.iter().map(device).collect(),
             mounts,
@@ -126,12 +126,7 @@ impl Converter<'_> {
 
     fn restart(&self) -> RestartPolicy {
         if let Some(policy) = self.service.restart {
-            return match policy {
-                model::Restart::No => RestartPolicy::No,
-                model::Restart::Always => RestartPolicy::Always,
-                model::Restart::UnlessStopped => RestartPolicy::UnlessStopped,
-                model::Restart::OnFailure(times) => RestartPolicy::OnFailure(times),
-            };
+            return policy;
         }
         let policy = self.service.deploy.restart_policy.as_ref();
         // As in Compose: a service that does its work and ends must not start again.
@@ -261,7 +256,7 @@ fn security(options: &[String]) -> (bool, Vec<String>) {
     (no_new_privileges, others)
 }
 
-fn capability(name: &String) -> String {
+fn capability(name: &str) -> String {
     let upper = name.to_uppercase();
     upper.strip_prefix("CAP_").unwrap_or(&upper).to_owned()
 }

@@ -8,35 +8,18 @@ type Result = std::result::Result<Node, ComposeError>;
 
 /// `[A=1, B]` is `{A: 1, B: null}`.
 pub fn pairs(reader: &mut Reader<'_>, node: Node) -> Result {
-    let Value::Seq(items) = node.value else {
-        return match node.value {
-            Value::Map(_) => Ok(node),
-            _ => Err(reader.wrong_type(&node, "a list or a mapping")),
-        };
-    };
-    let mut map = Map::new();
-    for item in items {
-        let Some(text) = item.scalar() else {
-            return Err(reader.wrong_type(&item, "a list of texts such as KEY=VALUE"));
-        };
-        let (key, value) = match text.split_once('=') {
-            Some((key, value)) => (key, Value::Text(value.to_owned())),
-            None => (text, Value::Null),
-        };
-        if key.is_empty() {
-            return Err(reader.error(&item.span, format!("has no name before `{text}`")));
-        }
-        let entry = Entry {
-            key: item.span.clone(),
-            node: Node::new(&item.span, value),
-        };
-        // As in an environment, the last one counts.
-        map.insert(key.to_owned(), entry);
-    }
-    Ok(Node {
-        value: Value::Map(map),
-        ..node
-    })
+    keyed(
+        reader,
+        node,
+        "a list of texts such as KEY=VALUE",
+        |item, text| {
+            let (key, value) = match text.split_once('=') {
+                Some((key, value)) => (key, Value::Text(value.to_owned())),
+                None => (text, Value::Null),
+            };
+            (key.to_owned(), Node::new(&item.span, value))
+        },
+    )
 }
 
 /// The same, with an empty text where there is no value.
@@ -106,20 +89,28 @@ pub fn probe(reader: &mut Reader<'_>, node: Node) -> Result {
 
 /// `[a, b]` is `{a: null, b: null}`.
 pub fn names(reader: &mut Reader<'_>, node: Node) -> Result {
-    keyed(reader, node, |_| Vec::new())
+    keyed(reader, node, "a list of names", |item, name| {
+        (name.to_owned(), Node::new(&item.span, Value::Null))
+    })
 }
 
 /// `[db]` is `{db: {condition: service_started}}`.
 pub fn depends_on(reader: &mut Reader<'_>, node: Node) -> Result {
-    keyed(reader, node, |name| {
-        vec![("condition", Node::text(&name.span, "service_started"))]
+    keyed(reader, node, "a list of names", |item, name| {
+        let condition = Node::text(&item.span, "service_started");
+        (
+            name.to_owned(),
+            Node::map(&item.span, [("condition", condition)]),
+        )
     })
 }
 
+/// Makes a mapping of a list of texts.
 fn keyed(
     reader: &mut Reader<'_>,
     node: Node,
-    value: impl Fn(&Node) -> Vec<(&'static str, Node)>,
+    wanted: &str,
+    entry: impl Fn(&Node, &str) -> (String, Node),
 ) -> Result {
     let Value::Seq(items) = node.value else {
         return match node.value {
@@ -129,19 +120,16 @@ fn keyed(
     };
     let mut map = Map::new();
     for item in items {
-        let Some(name) = item.scalar() else {
-            return Err(reader.wrong_type(&item, "a list of names"));
+        let Some(text) = item.scalar() else {
+            return Err(reader.wrong_type(&item, wanted));
         };
-        let fields = value(&item);
-        let node = match fields.is_empty() {
-            true => Node::new(&item.span, Value::Null),
-            false => Node::map(&item.span, fields),
-        };
-        let entry = Entry {
-            key: item.span.clone(),
-            node,
-        };
-        map.insert(name.to_owned(), entry);
+        let (name, node) = entry(&item, text);
+        if name.is_empty() {
+            return Err(reader.error(&item.span, format!("has an item without a name: `{text}`")));
+        }
+        let key = item.span.clone();
+        // As in an environment, the last one counts.
+        map.insert(name, Entry { key, node });
     }
     Ok(Node {
         value: Value::Map(map),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::container::DeviceRequest;
+use super::device::DeviceRequest;
 use super::text::{duration, is_default, size};
 use crate::app::ByteSize;
 

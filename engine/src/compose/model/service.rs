@@ -7,7 +7,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use indexmap::IndexMap;
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use super::Extension;
@@ -15,6 +16,7 @@ use super::build::Build;
 use super::container::Container;
 use super::deploy::{Deploy, Hook, Watch};
 use super::text::{as_text, duration, is_default, yes};
+use crate::app::RestartPolicy;
 
 /// One image and the containers that run it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -72,8 +74,8 @@ pub struct Service {
     #[serde(skip_serializing_if = "is_default")]
     pub provider: Option<Provider>,
     /// When its container is started again.
-    #[serde(skip_serializing_if = "is_default")]
-    pub restart: Option<Restart>,
+    #[serde(deserialize_with = "restart", skip_serializing_if = "is_default")]
+    pub restart: Option<RestartPolicy>,
     /// The number of containers.
     #[serde(skip_serializing_if = "is_default")]
     pub scale: Option<u32>,
@@ -281,47 +283,27 @@ impl FromStr for PullPolicy {
     }
 }
 
-/// When a container is started again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Restart {
-    /// Never.
-    No,
-    /// Whenever it ends.
-    Always,
-    /// Whenever it ends, unless a person stopped it.
-    UnlessStopped,
-    /// When it ends with another status than 0; at most so often, 0 for no limit.
-    OnFailure(u32),
-}
+as_text!(PullPolicy);
 
-impl fmt::Display for Restart {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::No => f.write_str("no"),
-            Self::Always => f.write_str("always"),
-            Self::UnlessStopped => f.write_str("unless-stopped"),
-            Self::OnFailure(0) => f.write_str("on-failure"),
-            Self::OnFailure(times) => write!(f, "on-failure:{times}"),
+/// Reads when a container is started again.
+fn restart<'de, D: Deserializer<'de>>(from: D) -> Result<Option<RestartPolicy>, D::Error> {
+    let Some(text) = Option::<String>::deserialize(from)? else {
+        return Ok(None);
+    };
+    let policy = match text.as_str() {
+        "no" => RestartPolicy::No,
+        "always" => RestartPolicy::Always,
+        "unless-stopped" => RestartPolicy::UnlessStopped,
+        text => {
+            let times = text
+                .strip_prefix("on-failure")
+                .map(|rest| rest.strip_prefix(':'));
+            let Some(times) = times else {
+                return Err(D::Error::custom(UnknownPolicy(text.to_owned())));
+            };
+            let times = times.and_then(|times| times.parse().ok());
+            RestartPolicy::OnFailure(times.unwrap_or_default())
         }
-    }
+    };
+    Ok(Some(policy))
 }
-
-impl FromStr for Restart {
-    type Err = UnknownPolicy;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "no" => Ok(Self::No),
-            "always" => Ok(Self::Always),
-            "unless-stopped" => Ok(Self::UnlessStopped),
-            "on-failure" => Ok(Self::OnFailure(0)),
-            text => text
-                .strip_prefix("on-failure:")
-                .and_then(|times| times.parse().ok())
-                .map(Self::OnFailure)
-                .ok_or_else(|| UnknownPolicy(text.to_owned())),
-        }
-    }
-}
-
-as_text!(PullPolicy, Restart);
