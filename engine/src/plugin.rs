@@ -10,15 +10,21 @@ mod cache;
 mod call;
 mod capability;
 mod change;
+mod engine;
 mod error;
 mod hook;
 mod host;
 mod inspect;
 mod limits;
+mod loaded;
 mod log;
 mod output;
+mod pool;
+mod settings;
+mod source;
 mod start;
 mod state;
+mod trial;
 
 pub use access::{
     Answers, ContainerAccess, ContextAccess, Entries, ExecOutcome, FinishedDeploy, FinishedService,
@@ -30,13 +36,15 @@ pub use capability::app::Contexts;
 pub use change::Change;
 pub use error::{LoadError, PluginError, Refusal};
 pub use hook::{Hook, WIT_VERSION};
-pub use host::{Plugin, PluginHost, Settings};
+pub use host::PluginHost;
 pub use inspect::{Inspection, Interface};
 pub use limits::{
     DEFAULT_HTTP, DEFAULT_INSTANCES, DEFAULT_LOG, DEFAULT_MEMORY, DEFAULT_RESULT,
     DEFAULT_TABLE_ELEMENTS, DEFAULT_TIMEOUT, Limits, MAX_CHANGES, MAX_GENERATED_BYTES,
-    MAX_STATE_BYTES, MAX_TEXT_BYTES,
+    MAX_STATE_BYTES, MAX_TABLE_ELEMENTS, MAX_TEXT_BYTES,
 };
+pub use loaded::Plugin;
 pub use log::{Level, LogRecord, LogSink};
+pub use settings::Settings;
 pub use start::Started;
 pub use state::PluginState;

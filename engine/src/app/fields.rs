@@ -1,5 +1,7 @@
 //! A specification as a flat list of fields, for telling two of them apart.
 
+mod members;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -7,6 +9,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::text::hex;
+use members::Members;
 
 /// The fields of a specification: name, such as `env.PORT`, to value. What is not set
 /// (`None`, `false`, empty) has no entry.
@@ -22,15 +25,16 @@ pub struct Fields(BTreeMap<String, String>);
 const SEAL_DIGITS: usize = 8;
 
 impl Fields {
-    /// The fields of `spec`, which must serialise to a JSON object.
+    /// The fields of `spec`, which must be a struct.
     pub fn of(spec: &impl Serialize) -> Self {
         let mut fields = BTreeMap::new();
         // Types of the model have string keys and no fallible serialisers, so this can't fail;
         // were it to, nothing would be equal to nothing, and the service be deployed anew.
-        if let Ok(value) = serde_json::to_value(spec) {
-            flatten("", value, &mut fields);
+        let members = Members(|name: &'static str, value| flatten(name, value, &mut fields));
+        match spec.serialize(members) {
+            Ok(()) => Self(fields),
+            Err(_) => Self::default(),
         }
-        Self(fields)
     }
 
     /// Sets one field, as for an input that is no part of the specification.
@@ -104,11 +108,7 @@ fn flatten(name: &str, value: Value, into: &mut BTreeMap<String, String>) {
         Value::Null | Value::Bool(false) => {}
         Value::Object(members) => {
             for (key, value) in members {
-                let name = if name.is_empty() {
-                    key
-                } else {
-                    format!("{name}.{key}")
-                };
+                let name = format!("{name}.{key}");
                 // An environment variable that is set to nothing is not one that is not set.
                 match value {
                     Value::String(text) => drop(into.insert(name, text)),
@@ -132,6 +132,50 @@ mod tests {
         let fields = Fields::of(&ContainerSpec::default());
         let names: Vec<_> = fields.0.keys().collect();
         assert_eq!(names, ["restart"]);
+    }
+
+    #[test]
+    fn every_kind_of_member_has_its_fields() {
+        #[derive(serde::Serialize)]
+        struct Part {
+            name: &'static str,
+            unset: Option<u8>,
+        }
+        #[derive(serde::Serialize)]
+        struct Spec {
+            text: Option<&'static str>,
+            empty: &'static str,
+            number: f64,
+            yes: bool,
+            no: bool,
+            list: Vec<Part>,
+            none: Vec<u8>,
+            part: Part,
+        }
+        let part = |name| Part { name, unset: None };
+        let fields = Fields::of(&Spec {
+            text: Some("text"),
+            empty: "",
+            number: 1.0,
+            yes: true,
+            no: false,
+            list: vec![part("a")],
+            none: Vec::new(),
+            part: part("b"),
+        });
+        let found: Vec<_> = fields.0.iter().map(|(k, v)| (&**k, &**v)).collect();
+        assert_eq!(
+            found,
+            [
+                ("empty", ""),
+                ("list", "[{\"name\":\"a\",\"unset\":null}]"),
+                ("number", "1.0"),
+                ("part.name", "b"),
+                ("text", "text"),
+                ("yes", "true"),
+            ]
+        );
+        assert!(Fields::of(&["no", "struct"]).is_empty());
     }
 
     #[test]

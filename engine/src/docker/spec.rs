@@ -346,7 +346,6 @@ fn health(check: &HealthCheck) -> Option<HealthConfig> {
         retries: Some(i64::from(check.retries)),
         start_period: Some(nanoseconds(check.start_period)),
         start_interval: check.start_interval.map(nanoseconds),
-        ..HealthConfig::default()
     })
 }
 

@@ -6,7 +6,7 @@ use super::convert::Reader;
 use super::raw::{LimitsTable, PluginTable};
 use super::{ManifestError, PluginEntry};
 use crate::app::{App, ByteSize, Name};
-use crate::plugin::{DEFAULT_MEMORY, DEFAULT_TIMEOUT, Limits};
+use crate::plugin::{DEFAULT_MEMORY, DEFAULT_TIMEOUT, Limits, MAX_TABLE_ELEMENTS};
 
 impl Reader<'_> {
     pub(super) fn plugin(
@@ -75,11 +75,24 @@ impl Reader<'_> {
                 usize::try_from(count).unwrap_or(usize::MAX)
             })
         };
+        let table_elements = table.table_elements.as_ref();
+        if let Some(elements) = table_elements
+            && *elements.get_ref() as usize > MAX_TABLE_ELEMENTS
+        {
+            return Err(self.error(
+                elements.span(),
+                format!("{MAX_TABLE_ELEMENTS} elements of tables are the most there can be"),
+                None,
+            ));
+        }
         Ok(Limits {
             log: size(table.log.as_ref(), default.log)?,
             http: size(table.http.as_ref(), default.http)?,
             result: size(table.result.as_ref(), default.result)?,
-            table_elements: count(table.table_elements, default.table_elements),
+            table_elements: count(
+                table_elements.map(|elements| *elements.get_ref()),
+                default.table_elements,
+            ),
             instances: count(table.instances, default.instances),
         })
     }

@@ -132,7 +132,7 @@ pub struct LimitsTable {
     pub log: Option<Spanned<String>>,
     pub http: Option<Spanned<String>>,
     pub result: Option<Spanned<String>>,
-    pub table_elements: Option<u32>,
+    pub table_elements: Option<Spanned<u32>>,
     pub instances: Option<u32>,
 }
 

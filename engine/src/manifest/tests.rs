@@ -139,6 +139,11 @@ fn errors_point_at_what_is_wrong() {
             "no service `db`",
             "\"db\"",
         ),
+        (
+            "[plugins.x]\npath = \"x\"\nlimits = { table-elements = 1000001 }",
+            "1000000 elements of tables are the most",
+            "1000001",
+        ),
         ("[plugins.x]\n", "has no `path`", "x"),
         (
             "[plugins.x]\nsource = \"oci://r/x:1\"",

@@ -27,13 +27,17 @@ pub struct Change {
 /// Taken by comparing what a call was given with what it left, so that no setter can forget to
 /// record: a change that is in the specification is in the list, and one that a plugin took
 /// back itself is not.
-pub(super) fn between(
+pub(super) fn between<T: Serialize + PartialEq>(
     plugin: &str,
     hook: Hook,
     service: &str,
-    before: &impl Serialize,
-    after: &impl Serialize,
+    before: &T,
+    after: &T,
 ) -> Vec<Change> {
+    // Told much faster than by making fields of both.
+    if before == after {
+        return Vec::new();
+    }
     told(
         plugin,
         hook,
@@ -54,7 +58,11 @@ pub(super) fn between_apps(plugin: &str, hook: Hook, before: &App, after: &App) 
         }
         fields
     };
-    let changes = after.services.iter().flat_map(|(name, service)| {
+    let changed = after
+        .services
+        .iter()
+        .filter(|(name, service)| before.services.get(*name) != Some(service));
+    let changes = changed.flat_map(|(name, service)| {
         let old = before.services.get(name).map(fields);
         let mut new = fields(service);
         if old.is_none() {

@@ -61,8 +61,13 @@ pub const MAX_STATE_KEY_BYTES: usize = 256;
 pub const MAX_STATE_BYTES: usize = 64 << 10;
 /// Handles that an instance holds at a time: WASI's resources, tasks, streams and the like.
 pub const MAX_HANDLES: usize = 10_000;
+/// Tasks, streams and the like that an instance has at a time, which only components have that are
+/// made of several. Each task that waits keeps a stack.
+pub const MAX_TASKS: usize = 60;
+/// Elements of all tables of an instance, whatever plugins.toml says.
+pub const MAX_TABLE_ELEMENTS: usize = 1_000_000;
 /// Memories in a component. QuickJS needs 3.
-const MAX_MEMORIES: usize = 16;
+pub const MAX_MEMORIES: usize = 16;
 /// Tables in a component. QuickJS needs 3.
 const MAX_TABLES: usize = 32;
 /// Bytes that wasmtime copies out of a guest for one call of a host function.
@@ -140,7 +145,7 @@ pub enum Exceeded {
         limit: ByteSize,
     },
     /// Handles.
-    #[error("it holds too many handles: {MAX_HANDLES} is the limit")]
+    #[error("it holds too many handles: {MAX_HANDLES} is the limit, and {MAX_TASKS} for tasks")]
     Handles,
 }
 
@@ -254,7 +259,9 @@ impl ResourceLimiter for Limiter {
         desired: usize,
         maximum: Option<usize>,
     ) -> Result<bool> {
-        if maximum.is_some_and(|maximum| desired > maximum) {
+        // The pool's own maximum is no table's, and to reach it is to reach the limit.
+        let own = maximum.filter(|&maximum| maximum < MAX_TABLE_ELEMENTS);
+        if own.is_some_and(|maximum| desired > maximum) {
             return Ok(false);
         }
         let total = sum(self.table_used, current, desired);

@@ -24,6 +24,7 @@ impl Plugin {
     /// If none can be made, in words.
     pub async fn start(&self) -> Result<Started, String> {
         let hook = self.hooks().first().copied().unwrap_or(Hook::PreBuild);
+        let _slot = self.slot().await;
         let state = State::new(self, hook, "", Arc::new(|_| {}), None);
         let mut store = call::store(self.engine(), state);
         let started = Instant::now();

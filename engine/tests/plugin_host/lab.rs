@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rengine::app::ContainerSpec;
 use rengine::plugin::{
-    CallContext, Change, Hook, LoadError, LogSink, PluginError, PluginHost, Settings,
+    CallContext, Change, Hook, LoadError, LogSink, Plugin, PluginError, PluginHost, Settings,
 };
 
 use crate::component::{SET_ENV, pre_run};
@@ -85,6 +85,11 @@ impl Lab {
 
     pub async fn call_with(&self, settings: Settings, sink: LogSink) -> Result<Done, PluginError> {
         let plugin = self.host.load(settings).await.expect("the plugin loads");
+        self.call_plugin(&plugin, sink).await
+    }
+
+    /// Calls `pre-run` of a plugin that is loaded.
+    pub async fn call_plugin(&self, plugin: &Plugin, sink: LogSink) -> Result<Done, PluginError> {
         assert_eq!(plugin.hooks(), [Hook::PreRun]);
         let mut spec = ContainerSpec::default();
         match plugin

@@ -8,6 +8,7 @@ mod grants;
 mod lab;
 mod load;
 mod memory;
+mod pool;
 mod texts;
 mod time;
 mod traps;

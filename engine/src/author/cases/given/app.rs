@@ -49,7 +49,7 @@ pub fn convert(
         services.push(Service::new(name, image, container));
     }
     Ok(Given::App {
-        app: App::new(app, services),
+        app: Box::new(App::new(app, services)),
         contexts,
     })
 }
