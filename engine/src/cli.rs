@@ -2,6 +2,7 @@
 //! comes back to the UI.
 
 mod completions;
+mod config;
 mod control;
 mod deploy;
 mod doctor;
@@ -102,6 +103,8 @@ enum Command {
     Events(top::EventsArgs),
     /// Stop and remove the app's containers
     Down(down::DownArgs),
+    /// Check the Compose files, and show what they come to
+    Config(config::ConfigArgs),
     /// Write a commented plugins.toml for the folder
     Init(init::InitArgs),
     /// List and inspect plugins, and write your own
@@ -193,6 +196,7 @@ async fn run(cli: Cli, ui: Ui) -> Result<(), CliError> {
         Command::Stats(args) => top::stats(global, args, ui).await,
         Command::Events(args) => top::events(global, args, ui).await,
         Command::Down(args) => down::run(global, args, ui).await,
+        Command::Config(args) => config::run(global, args, ui),
         Command::Init(args) => init::run(global, args, ui),
         Command::Plugin(command) => plugin::run(global, command, ui).await,
         Command::Doctor => doctor::run(global, ui).await,

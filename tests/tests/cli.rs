@@ -40,7 +40,7 @@ fn snapshot(name: &str, project: &Project, outcome: &Outcome) {
 #[test]
 fn help_of_every_command() {
     let project = Project::new("help", "hello", "");
-    let commands: [&[&str]; 25] = [
+    let commands: [&[&str]; 26] = [
         &[],
         &["deploy"],
         &["plan"],
@@ -55,6 +55,7 @@ fn help_of_every_command() {
         &["stats"],
         &["events"],
         &["down"],
+        &["config"],
         &["init"],
         &["plugin"],
         &["plugin", "inspect"],

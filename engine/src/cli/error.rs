@@ -6,6 +6,7 @@ use miette::Diagnostic;
 use thiserror::Error;
 
 use crate::author::AuthorError;
+use crate::compose::ComposeError;
 use crate::deploy::{DeployError, ExitCode};
 use crate::docker::DockerError;
 use crate::manifest::ManifestError;
@@ -22,6 +23,10 @@ pub enum CliError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Author(#[from] AuthorError),
+    /// A Compose file can't be read, or can't be meant.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Compose(#[from] ComposeError),
     /// No daemon can be found.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -120,7 +125,8 @@ impl CliError {
             Self::Author(error) if error.is_bad_input() => ExitCode::BadInput,
             Self::Author(_) => ExitCode::Failed,
             Self::Endpoint(crate::docker::EndpointError::NotFound { .. }) => ExitCode::Unreachable,
-            Self::Endpoint(_)
+            Self::Compose(_)
+            | Self::Endpoint(_)
             | Self::Io { .. }
             | Self::Exists { .. }
             | Self::NoService { .. }
