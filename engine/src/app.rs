@@ -12,12 +12,20 @@ use indexmap::IndexMap;
 use serde::Serialize;
 
 mod fields;
+mod network;
+mod service;
+mod settings;
 mod size;
 mod text;
+mod volume;
 
 pub use fields::Fields;
+pub use network::{AddressPool, Attachment, Network};
+pub use service::{Command, Condition, Dependency, PullPolicy, SERVICE_MODE, Service};
+pub use settings::{BlockIo, ContainerFile, DeviceRequest, Logging, Swap, Ulimit};
 pub use size::{ByteSize, Cpus, ParseCpusError, ParseSizeError};
 pub(crate) use text::hex;
+pub use volume::Volume;
 
 /// What one deploy deploys.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -26,17 +34,25 @@ pub struct App {
     pub name: Name,
     /// Its services, in the order in which they were written.
     pub services: IndexMap<Name, Service>,
+    /// The networks that they join, by the names that the app has for them.
+    pub networks: IndexMap<String, Network>,
+    /// The volumes that they mount, by the names that the app has for them.
+    pub volumes: IndexMap<String, Volume>,
 }
 
-/// One image and the container that runs it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Service {
-    /// The service's name, unique in the app.
-    pub name: Name,
-    /// Where its image comes from.
-    pub image: ImageSource,
-    /// How its container runs.
-    pub container: ContainerSpec,
+impl App {
+    /// An app of these services, which needs no networks and volumes of its own.
+    pub fn new(name: Name, services: impl IntoIterator<Item = Service>) -> Self {
+        let services = services.into_iter();
+        Self {
+            name,
+            services: services
+                .map(|service| (service.name.clone(), service))
+                .collect(),
+            networks: IndexMap::new(),
+            volumes: IndexMap::new(),
+        }
+    }
 }
 
 /// The name of an app or a service: lower-case letters, digits, `-` and `_`, starting with a
@@ -126,6 +142,14 @@ pub enum ImageSource {
 }
 
 impl ImageSource {
+    /// The image's name, where it is not built.
+    pub fn reference(&self) -> Option<&str> {
+        match self {
+            Self::Build(_) => None,
+            Self::Image(reference) => Some(reference),
+        }
+    }
+
     /// The build, where the image is built.
     pub fn build(&self) -> Option<&ImageBuild> {
         match self {
@@ -233,6 +257,80 @@ pub struct ContainerSpec {
     pub init: bool,
     /// The host name in the container.
     pub hostname: Option<String>,
+    /// The domain name inside.
+    pub domainname: Option<String>,
+    /// The networks of the app that it joins. None: the daemon's default network.
+    pub networks: BTreeMap<String, Attachment>,
+    /// Ports that others in its networks may reach; the daemon takes note of them.
+    pub expose: Vec<(u16, Protocol)>,
+    /// Name servers.
+    pub dns: Vec<String>,
+    /// Domains in which names are looked up.
+    pub dns_search: Vec<String>,
+    /// Options of the resolver.
+    pub dns_options: Vec<String>,
+    /// Lines of /etc/hosts, as `name:address`.
+    pub extra_hosts: Vec<String>,
+    /// Files that are put into it.
+    pub files: BTreeMap<String, ContainerFile>,
+    /// Groups that the user is in, beside its own.
+    pub group_add: Vec<String>,
+    /// Limits of its processes, by name as `nofile`.
+    pub ulimits: BTreeMap<String, Ulimit>,
+    /// Settings of the kernel in its namespaces.
+    pub sysctls: BTreeMap<String, String>,
+    /// The size of /dev/shm.
+    pub shm_size: Option<ByteSize>,
+    /// Memory and swap together.
+    pub swap: Option<Swap>,
+    /// Memory that it is pushed back to when there is little left.
+    pub memory_reservation: Option<ByteSize>,
+    /// How readily its memory is swapped, 0 to 100.
+    pub swappiness: Option<u8>,
+    /// True if the kernel must not kill it when there is no memory left.
+    pub oom_kill_disable: bool,
+    /// How readily the kernel kills it then, -1000 to 1000.
+    pub oom_score: Option<i16>,
+    /// Its share of the CPUs where they are busy; 1024 is usual.
+    pub cpu_shares: Option<u32>,
+    /// The CPUs it may run on, as `0-3,5`.
+    pub cpuset: Option<String>,
+    /// CPU time in each period, in microseconds.
+    pub cpu_quota: Option<i64>,
+    /// That period, in microseconds.
+    pub cpu_period: Option<i64>,
+    /// Real-time CPU time in each period, in microseconds.
+    pub cpu_realtime_runtime: Option<i64>,
+    /// That period, in microseconds.
+    pub cpu_realtime_period: Option<i64>,
+    /// Block devices.
+    pub block_io: BlockIo,
+    /// Rules for devices, as `c 1:3 mr`.
+    pub device_rules: Vec<String>,
+    /// Devices that drivers give to it.
+    pub device_requests: Vec<DeviceRequest>,
+    /// The user namespace: `host`, or the daemon's.
+    pub userns_mode: Option<String>,
+    /// The UTS namespace: `host`, or its own.
+    pub uts_mode: Option<String>,
+    /// The cgroup namespace: `host` or `private`.
+    pub cgroup_mode: Option<String>,
+    /// The cgroup that its own is below.
+    pub cgroup_parent: Option<String>,
+    /// The runtime, such as `runc`.
+    pub runtime: Option<String>,
+    /// What it is for, as `linux/arm64`.
+    pub platform: Option<String>,
+    /// The storage driver's options.
+    pub storage_options: BTreeMap<String, String>,
+    /// Its log.
+    pub logging: Logging,
+    /// Notes for the runtime.
+    pub annotations: BTreeMap<String, String>,
+    /// True if its standard input stays open.
+    pub stdin_open: bool,
+    /// True if it has a terminal.
+    pub tty: bool,
 }
 
 /// A device of the host in a container.
@@ -266,6 +364,39 @@ pub struct Mount {
     pub target: String,
     /// True if the container can't write there.
     pub read_only: bool,
+    /// What is said of it beyond that; nothing in most cases.
+    pub options: MountOptions,
+}
+
+/// What can be said of a mount.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MountOptions {
+    /// How mounts below it are seen on the other side, as `rslave`.
+    pub propagation: Option<String>,
+    /// Mounts below a bound folder stay out.
+    pub non_recursive: bool,
+    /// Makes the folder to bind where it is missing.
+    pub create_host_path: bool,
+    /// A new volume does not get what the image has there.
+    pub no_copy: bool,
+    /// The part of a volume that is mounted.
+    pub subpath: Option<String>,
+}
+
+impl MountOptions {
+    fn words(&self) -> impl Iterator<Item = String> {
+        let subpath = self.subpath.as_ref().map(|path| format!("subpath={path}"));
+        let word = |set: bool, word: &str| set.then(|| word.to_owned());
+        [
+            self.propagation.clone(),
+            word(self.non_recursive, "nonrecursive"),
+            word(self.create_host_path, "create"),
+            word(self.no_copy, "nocopy"),
+            subpath,
+        ]
+        .into_iter()
+        .flatten()
+    }
 }
 
 impl fmt::Display for Mount {
@@ -276,10 +407,12 @@ impl fmt::Display for Mount {
             MountSource::Anonymous => {}
         }
         f.write_str(&self.target)?;
-        if self.read_only {
-            f.write_str(":ro")?;
+        let read_only = self.read_only.then(|| "ro".to_owned());
+        let words: Vec<_> = read_only.into_iter().chain(self.options.words()).collect();
+        match words.is_empty() {
+            true => Ok(()),
+            false => write!(f, ":{}", words.join(",")),
         }
-        Ok(())
     }
 }
 
@@ -294,8 +427,18 @@ pub enum MountSource {
     Anonymous,
 }
 
+impl MountSource {
+    /// The volume's name, where it is a named one.
+    pub fn volume(&self) -> Option<&str> {
+        match self {
+            Self::Volume(name) => Some(name),
+            Self::Bind(_) | Self::Anonymous => None,
+        }
+    }
+}
+
 /// A container port published on the host.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PortMapping {
     /// The port in the container, 1 to 65535.
     pub container_port: u16,
@@ -303,6 +446,8 @@ pub struct PortMapping {
     pub protocol: Protocol,
     /// The host's port; chosen by the daemon if `None`.
     pub host_port: Option<u16>,
+    /// The last of several ports of the host, of which the daemon takes one that is free.
+    pub host_port_last: Option<u16>,
     /// The host's address; all of them if `None`.
     pub host_address: Option<std::net::IpAddr>,
 }
@@ -316,7 +461,10 @@ impl fmt::Display for PortMapping {
             None => {}
         }
         match self.host_port {
-            Some(port) => write!(f, "{port}:")?,
+            Some(port) => match self.host_port_last {
+                Some(last) => write!(f, "{port}-{last}:")?,
+                None => write!(f, "{port}:")?,
+            },
             None if self.host_address.is_some() => write!(f, ":")?,
             None => {}
         }
@@ -394,6 +542,9 @@ pub struct HealthCheck {
     /// Time from the start in which failed probes do not count.
     #[serde(serialize_with = "text::duration")]
     pub start_period: Duration,
+    /// Time between two checks while it starts; `interval` if `None`. Needs Docker 25.
+    #[serde(serialize_with = "text::optional_duration")]
+    pub start_interval: Option<Duration>,
 }
 
 impl HealthCheck {
@@ -415,6 +566,7 @@ impl HealthCheck {
             timeout: Self::TIMEOUT,
             retries: Self::RETRIES,
             start_period: Self::START_PERIOD,
+            start_interval: None,
         }
     }
 }
@@ -436,6 +588,8 @@ pub enum Probe {
     /// A command in the container, run by the daemon. One string is run by the container's
     /// shell, several are a program and its arguments.
     Command(Vec<String>),
+    /// Nothing: not even what the image says.
+    None,
 }
 
 impl fmt::Display for Probe {
@@ -452,6 +606,7 @@ impl fmt::Display for Probe {
                     None => Ok(()),
                 }
             }
+            Self::None => f.write_str("none"),
             Self::Tcp(port) => write!(f, "TCP port {port}"),
             // One string is the shell's to read, several are a program and its arguments: told
             // apart, since fingerprints are made from this.

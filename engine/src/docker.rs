@@ -15,11 +15,13 @@ mod endpoint;
 mod error;
 mod exec;
 mod facts;
+mod files;
 mod image;
 mod inspect;
 mod lines;
 mod lock;
 mod logs;
+mod network;
 mod observe;
 mod reference;
 mod spec;
@@ -35,7 +37,7 @@ pub use image::PullEvent;
 pub use inspect::{ContainerDetail, DaemonHealth, HealthStatus};
 pub use lock::{Lock, LockHolder};
 pub use logs::{LogLine, LogOptions, LogStream};
-pub use spec::Network;
+pub use spec::Joined;
 
 /// Time for the daemon's first answer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

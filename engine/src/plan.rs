@@ -3,11 +3,22 @@
 //! A pure function of the effective app and one snapshot of the daemon. It knows neither
 //! wasmtime nor bollard, and its tests need neither.
 
+mod builder;
+mod changed;
+mod conflict;
 pub mod observed;
 mod operation;
 mod planner;
+mod resources;
+mod service;
 #[cfg(test)]
 mod tests;
+mod wanted;
 
-pub use operation::{Cause, Difference, Operation, OperationKind, Plan, PortConflict, Start};
-pub use planner::{Wanted, WantedService, build_inputs, container_inputs, plan};
+use changed::changed;
+pub use conflict::Conflict;
+pub use operation::{Cause, Difference, Operation, OperationKind, Plan, Start};
+pub use planner::plan;
+pub use wanted::{
+    Wanted, WantedService, build_inputs, container_inputs, network_inputs, volume_inputs,
+};

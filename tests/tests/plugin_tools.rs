@@ -385,10 +385,9 @@ fn cases_give_what_grants_reach() {
     assert!(!text.contains("s3cret"), "{text}");
     done(&test(&[]));
 
-    author.0.write(
-        "cases.toml",
-        &WORLD.replace("seen = \"2\"", "seen = \"3\""),
-    );
+    author
+        .0
+        .write("cases.toml", &WORLD.replace("seen = \"2\"", "seen = \"3\""));
     says(
         &test(&[]),
         1,

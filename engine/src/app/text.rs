@@ -6,7 +6,13 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
-use super::{ByteSize, Cpus, Device, GeneratedFile, Mount, PortMapping, Probe, RestartPolicy};
+use super::{
+    ByteSize, ContainerFile, Cpus, Device, GeneratedFile, Mount, PortMapping, Probe, RestartPolicy,
+    Swap, Ulimit,
+};
+
+/// How much of a secret's digest is told, in hexadecimal digits.
+const SECRET_DIGITS: usize = 8;
 
 macro_rules! serialize_as_text {
     ($($type:ty),* $(,)?) => {$(
@@ -18,7 +24,16 @@ macro_rules! serialize_as_text {
     )*};
 }
 
-serialize_as_text!(Cpus, Device, Mount, PortMapping, Probe, RestartPolicy);
+serialize_as_text!(
+    Cpus,
+    Device,
+    Mount,
+    PortMapping,
+    Probe,
+    RestartPolicy,
+    Swap,
+    Ulimit
+);
 
 impl Serialize for ByteSize {
     /// In the largest unit that it is a whole number of: fingerprints are made from this, and two
@@ -36,6 +51,26 @@ impl Serialize for GeneratedFile {
             "{} bytes, mode {mode}, sha256:{}",
             self.contents.len(),
             hex(&Sha256::digest(&self.contents))
+        ))
+    }
+}
+
+impl Serialize for ContainerFile {
+    /// Its digest stands for it; of a secret only the beginning of one, since what is short can be
+    /// found by trying.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let digest = hex(&Sha256::digest(&self.contents));
+        let digits = if self.secret {
+            SECRET_DIGITS
+        } else {
+            digest.len()
+        };
+        serializer.collect_str(&format_args!(
+            "mode {:04o}, owner {}:{}, sha256:{}",
+            self.mode,
+            self.uid,
+            self.gid,
+            &digest[..digits]
         ))
     }
 }

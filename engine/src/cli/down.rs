@@ -1,5 +1,6 @@
 //! `rengine down`.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use clap::Args;
@@ -16,6 +17,9 @@ pub struct DownArgs {
     /// Also remove the images that were built for the app
     #[arg(long)]
     images: bool,
+    /// Also remove this volume of the app, with the data in it; can be given several times
+    #[arg(long = "volume", value_name = "NAME")]
+    volumes: Vec<String>,
 }
 
 pub async fn run(global: &GlobalArgs, args: DownArgs, ui: Ui) -> Result<(), CliError> {
@@ -62,6 +66,31 @@ pub async fn run(global: &GlobalArgs, args: DownArgs, ui: Ui) -> Result<(), CliE
             ));
             removed += 1;
         }
+        let networks = docker.networks(app, &BTreeSet::new()).await?;
+        // Of those that Compose made, only Compose knows who else is in them.
+        for network in networks.iter().filter(|network| !network.inputs.is_empty()) {
+            docker.remove_network(&network.id, &network.name).await?;
+            ui.note(&format!(
+                "  {} removed network {}",
+                ui.styles().good("✔"),
+                network.name
+            ));
+        }
+        for volume in &args.volumes {
+            let volumes = &manifest.app.volumes;
+            let own = volumes.get(volume).map(|volume| volume.name.clone());
+            let name = own.unwrap_or_else(|| format!("{app}_{volume}"));
+            if !docker.remove_volume(&name).await? {
+                return Err(CliError::NoVolume {
+                    volume: volume.clone(),
+                    name,
+                });
+            }
+            ui.note(&format!(
+                "  {} removed volume {name}",
+                ui.styles().good("✔")
+            ));
+        }
         if args.images {
             for image in &observed.images {
                 docker.remove_image(&image.id).await?;
@@ -82,7 +111,11 @@ pub async fn run(global: &GlobalArgs, args: DownArgs, ui: Ui) -> Result<(), CliE
     } else if removed == 0 {
         ui.result(&format!("{app} is not deployed"));
     } else {
-        ui.result(&format!("{app} is down; its volumes are kept"));
+        let kept = match args.volumes.is_empty() {
+            true => "; its volumes are kept",
+            false => "",
+        };
+        ui.result(&format!("{app} is down{kept}"));
     }
     Ok(())
 }

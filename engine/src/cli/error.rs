@@ -54,6 +54,14 @@ pub enum CliError {
         /// What there is.
         known: String,
     },
+    /// A volume that the daemon does not have.
+    #[error("there is no volume `{volume}`: the daemon has none of the name {name}")]
+    NoVolume {
+        /// What was asked for.
+        volume: String,
+        /// Its name on the daemon.
+        name: String,
+    },
     /// `doctor` found something.
     #[error("{count} of the checks failed")]
     Unwell {
@@ -86,9 +94,11 @@ impl CliError {
             Self::Author(error) if error.is_bad_input() => ExitCode::BadInput,
             Self::Author(_) => ExitCode::Failed,
             Self::Endpoint(crate::docker::EndpointError::NotFound { .. }) => ExitCode::Unreachable,
-            Self::Endpoint(_) | Self::Io { .. } | Self::Exists { .. } | Self::NoService { .. } => {
-                ExitCode::BadInput
-            }
+            Self::Endpoint(_)
+            | Self::Io { .. }
+            | Self::Exists { .. }
+            | Self::NoService { .. }
+            | Self::NoVolume { .. } => ExitCode::BadInput,
             Self::Cases { .. } | Self::Unfit { .. } => ExitCode::Failed,
             Self::Unwell { unreachable, .. } => match unreachable {
                 true => ExitCode::Unreachable,

@@ -8,7 +8,7 @@ use thiserror::Error;
 use crate::context::ContextError;
 use crate::docker::DockerError;
 use crate::manifest::ManifestError;
-use crate::plan::PortConflict;
+use crate::plan::Conflict;
 use crate::plugin::{LoadError, PluginError};
 
 /// What a command ends with. The numbers are part of the interface.
@@ -84,18 +84,43 @@ pub enum DeployError {
         /// What would help in this folder.
         help: String,
     },
-    /// A port that a service needs is held by a container outside of the app.
-    #[error("service `{service}` can't have port {port}: the container `{holder}` has it")]
-    #[diagnostic(help(
-        "nothing was touched; stop it (`docker stop {holder}`), or publish another port"
-    ))]
-    PortTaken {
+    /// Something stands in the way that was seen before anything was touched.
+    #[error("{what}")]
+    #[diagnostic(help("nothing was touched; {help}"))]
+    Conflict {
+        /// What.
+        what: String,
+        /// What can be done about it.
+        help: String,
+    },
+    /// A container that others wait for ended without success.
+    #[error("service `{service}` did not end well: {container} has exit code {code}")]
+    #[diagnostic(help("its last lines are above; nothing was started that waits for it"))]
+    JobFailed {
         /// The service.
         service: String,
-        /// The host's port.
-        port: u16,
-        /// The container that holds it.
-        holder: String,
+        /// The container.
+        container: String,
+        /// Its exit code.
+        code: i64,
+    },
+    /// A command that is to run in a new container failed.
+    #[error("the post_start command `{command}` of service `{service}` failed: {why}")]
+    PostStart {
+        /// The service.
+        service: String,
+        /// The command.
+        command: String,
+        /// Its exit code and output.
+        why: String,
+    },
+    /// Another service's container is needed and not there.
+    #[error("service `{service}` shares a namespace with `{other}`, which has no container")]
+    NoSharedContainer {
+        /// The service.
+        service: String,
+        /// The other one.
+        other: String,
     },
     /// The new container did not become healthy.
     #[error("service `{service}` is not healthy: {why}")]
@@ -115,12 +140,11 @@ pub enum DeployError {
     Interrupted,
 }
 
-impl From<PortConflict> for DeployError {
-    fn from(conflict: PortConflict) -> Self {
-        Self::PortTaken {
-            service: conflict.service.to_string(),
-            port: conflict.port,
-            holder: conflict.holder,
+impl From<Conflict> for DeployError {
+    fn from(conflict: Conflict) -> Self {
+        Self::Conflict {
+            help: conflict.help(),
+            what: conflict.to_string(),
         }
     }
 }
@@ -154,7 +178,11 @@ impl DeployError {
             | Self::NoDockerfile { .. } => ExitCode::BadInput,
             Self::Plugin(_) => ExitCode::Refused,
             Self::Docker(error) => docker_exit_code(error),
-            Self::PortTaken { .. } | Self::Unhealthy { .. } => ExitCode::Failed,
+            Self::Conflict { .. }
+            | Self::Unhealthy { .. }
+            | Self::JobFailed { .. }
+            | Self::PostStart { .. }
+            | Self::NoSharedContainer { .. } => ExitCode::Failed,
             Self::Interrupted => ExitCode::Interrupted,
         }
     }

@@ -274,7 +274,7 @@ async fn probe(check: &HealthCheck, container: &RunningContainer) -> Result<(), 
         }
         Probe::Tcp(port) => container.tcp_connect(*port, check.timeout).await,
         // Carried out by the daemon.
-        Probe::Command(_) => Ok(()),
+        Probe::Command(_) | Probe::None => Ok(()),
     }
 }
 

@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use tokio_util::sync::CancellationToken;
+
 use super::hooks::Hooks;
+use super::output::{channel, pull_line, with_output};
 use super::transform::{Transform, Transformed};
 use super::{DeployError, Event, Reporter};
-use crate::app::{App, Fields, ImageSource, MountSource, Name};
+use crate::app::{App, Fields, ImageSource, MountSource, Name, PullPolicy, Volume};
 use crate::context::Context;
 use crate::docker::Docker;
 use crate::dockerfile::Dockerfile;
@@ -70,7 +73,7 @@ pub async fn prepare(
     let Transformed { mut app, changes } = transform.run(manifest.app.clone()).await?;
     name_volumes(&mut app);
     let references = references(&app);
-    let (contexts, observed) = tokio::join!(contexts(&app), docker.observe(&app.name, &references));
+    let (contexts, observed) = tokio::join!(contexts(&app), docker.observe_app(&app, &references));
     let contexts = contexts?;
     let mut observed = observed?;
     let redactor = manifest.secrets.redactor();
@@ -80,6 +83,8 @@ pub async fn prepare(
         release: release.to_owned(),
         rebuild: options.rebuild,
         remove_orphans: options.remove_orphans,
+        networks: app.networks.clone(),
+        volumes: app.volumes.clone(),
         services: app
             .services
             .values()
@@ -106,15 +111,45 @@ pub async fn prepare(
 }
 
 impl Prepared {
+    /// True if there are images to be fetched whatever the daemon has.
+    pub(super) fn pulls_always(&self) -> bool {
+        self.always().next().is_some()
+    }
+
+    fn always(&self) -> impl Iterator<Item = &str> {
+        let services = self.app.services.values();
+        let always = services.filter(|service| service.pull == PullPolicy::Always);
+        always.filter_map(|service| service.image.reference())
+    }
+
+    /// Fetches them: only then is it known what has to be done.
+    pub(super) async fn pull_always(
+        &self,
+        docker: &Docker,
+        reporter: &Arc<dyn Reporter>,
+        cancel: &CancellationToken,
+    ) -> Result<(), DeployError> {
+        for reference in self.always() {
+            let (events, output) = channel(reporter, 0, pull_line);
+            let pull = with_output(docker.pull(reference, events), output);
+            tokio::select! {
+                pulled = pull => drop(pulled?),
+                () = cancel.cancelled() => return Err(DeployError::Interrupted),
+            }
+        }
+        Ok(())
+    }
+
     /// Looks at the daemon again, and plans anew: what was seen without the lock may be old.
     pub(super) async fn refresh(&mut self, docker: &Docker) -> Result<(), DeployError> {
-        self.observed = docker.observe(&self.app.name, &self.references).await?;
+        self.observed = docker.observe_app(&self.app, &self.references).await?;
         self.plan = plan(&self.wanted, &self.observed);
         Ok(())
     }
 }
 
-/// Volumes belong to their app: as in Compose, its name goes before theirs.
+/// Gives volumes their names on the daemon. They belong to their app: as in Compose, its name goes
+/// before theirs, where the app does not say another.
 fn name_volumes(app: &mut App) {
     let prefix = app.name.to_string();
     let mounts = app
@@ -123,7 +158,11 @@ fn name_volumes(app: &mut App) {
         .flat_map(|service| &mut service.container.mounts);
     for mount in mounts {
         if let MountSource::Volume(name) = &mut mount.source {
-            *name = format!("{prefix}_{name}");
+            let volume = app.volumes.entry(name.clone()).or_insert_with(|| Volume {
+                name: format!("{prefix}_{name}"),
+                ..Volume::default()
+            });
+            name.clone_from(&volume.name);
         }
     }
 }
@@ -204,6 +243,14 @@ fn wanted_service(
         bases: bases(&service.image),
         image: service.image.clone(),
         container: service.container.clone(),
+        replicas: service.replicas,
+        container_name: service.container_name.clone(),
+        pull: service.pull,
+        depends_on: service.depends_on.clone(),
+        shares_with: service
+            .shares_with()
+            .filter_map(|name| Name::parse(name).ok())
+            .collect(),
         build_plugins: changed_by(&[Hook::Configure, Hook::PreBuild], true),
         run_plugins: changed_by(&[Hook::Configure, Hook::PreRun], false),
         post_build_plugins: hooks.names(Hook::PostBuild, &service.name),

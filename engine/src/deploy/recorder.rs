@@ -17,6 +17,8 @@ pub struct Recorder {
 pub struct Record {
     pub steps: Vec<FinishedStep>,
     pub changes: Vec<Change>,
+    /// The place in the plan of each of the steps.
+    begun: Vec<usize>,
     /// True if a container that ran before runs again, or still.
     pub rolled_back: bool,
 }
@@ -37,9 +39,10 @@ impl Recorder {
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn end_step(&self, took: Duration, succeeded: bool) {
-        // Steps are carried out one after the other: the last that started is the one that ends.
-        if let Some(step) = self.lock().steps.last_mut() {
+    fn end_step(&self, step: usize, took: Duration, succeeded: bool) {
+        let mut record = self.lock();
+        let at = record.begun.iter().position(|begun| *begun == step);
+        if let Some(step) = at.and_then(|at| record.steps.get_mut(at)) {
             step.took = took;
             step.succeeded = succeeded;
         }
@@ -51,15 +54,22 @@ impl Reporter for Recorder {
         match &event {
             Event::Planned { changes, .. } => self.lock().changes.clone_from(changes),
             Event::StepStarted {
-                operation, service, ..
-            } => self.lock().steps.push(FinishedStep {
+                step,
                 operation,
-                service: service.clone(),
-                took: Duration::ZERO,
-                succeeded: false,
-            }),
-            Event::StepFinished { took, .. } => self.end_step(*took, true),
-            Event::StepFailed { took, .. } => self.end_step(*took, false),
+                service,
+                ..
+            } => {
+                let mut record = self.lock();
+                record.begun.push(*step);
+                record.steps.push(FinishedStep {
+                    operation,
+                    service: service.clone(),
+                    took: Duration::ZERO,
+                    succeeded: false,
+                });
+            }
+            Event::StepFinished { step, took, .. } => self.end_step(*step, *took, true),
+            Event::StepFailed { step, took } => self.end_step(*step, *took, false),
             Event::RolledBack { running, .. } => self.lock().rolled_back |= running.is_some(),
             _ => {}
         }

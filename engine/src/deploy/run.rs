@@ -5,9 +5,10 @@ use std::time::{Instant, SystemTime};
 
 use tokio_util::sync::CancellationToken;
 
-use super::execute::{execute, summaries};
+use super::execute::execute;
 use super::hooks::Hooks;
 use super::recorder::Recorder;
+use super::summary::summaries;
 use super::{
     DeployError, Event, Options, Outcome, Reporter, ServiceSummary, clean_changes, prepare,
     release_id, state,

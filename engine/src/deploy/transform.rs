@@ -154,6 +154,7 @@ fn publish(spec: &mut ContainerSpec, mut exposed: Vec<(u16, Protocol)>) {
             container_port: port,
             protocol,
             host_port: Some(port),
+            host_port_last: None,
             host_address: None,
         }));
 }

@@ -6,30 +6,54 @@ use std::time::Duration;
 
 use bollard::query_parameters::{
     CreateContainerOptions, KillContainerOptions, RemoveContainerOptions, RenameContainerOptions,
-    StartContainerOptions, StopContainerOptions,
+    RestartContainerOptions, StartContainerOptions, StopContainerOptions, WaitContainerOptions,
 };
+use futures_util::StreamExt;
 use regex::Regex;
 
 use super::error::status;
-use super::spec::{Network, create_body};
+use super::spec::{Joined, create_body};
 use super::{Docker, DockerError};
 use crate::app::ContainerSpec;
 
 impl Docker {
-    /// Creates a container without starting it, and gives its id.
+    /// Creates a container without starting it, with its files, and gives its id.
     ///
-    /// `labels` come on top of the spec's own. `network` counts where the spec has no network
-    /// mode.
+    /// `labels` come on top of the spec's own. `networks` count where the spec has no network
+    /// mode; the first is the one that it is made in.
     pub async fn create_container(
         &self,
         name: &str,
         image_id: &str,
         spec: &ContainerSpec,
         labels: &BTreeMap<String, String>,
-        network: Option<&Network>,
+        networks: &[Joined],
     ) -> Result<String, DockerError> {
-        let body = create_body(image_id, spec, labels, network);
-        self.create(name, body).await
+        let (first, others) = match networks.split_first() {
+            Some((first, others)) => (Some(first), others),
+            None => (None, networks),
+        };
+        let body = create_body(image_id, spec, labels, first);
+        let id = self
+            .create_for(name, body, spec.platform.as_deref())
+            .await?;
+        let rest = async {
+            // Before version 25 the daemon takes one network when it makes a container.
+            if spec.network_mode.is_none() {
+                for network in others {
+                    self.join(&id, network).await?;
+                }
+            }
+            self.put_files(&id, &spec.files, spec.read_only_root).await
+        };
+        match rest.await {
+            Ok(()) => Ok(id),
+            Err(error) => {
+                // Nobody knows of it yet; what it can't be removed for is told by the next deploy.
+                let _ = self.remove(&id, true).await;
+                Err(error)
+            }
+        }
     }
 
     pub(super) async fn create(
@@ -37,10 +61,19 @@ impl Docker {
         name: &str,
         body: bollard::models::ContainerCreateBody,
     ) -> Result<String, DockerError> {
+        self.create_for(name, body, None).await
+    }
+
+    async fn create_for(
+        &self,
+        name: &str,
+        body: bollard::models::ContainerCreateBody,
+        platform: Option<&str>,
+    ) -> Result<String, DockerError> {
         let image = body.image.clone().unwrap_or_default();
         let options = CreateContainerOptions {
             name: Some(name.to_owned()),
-            ..Default::default()
+            platform: platform.unwrap_or_default().to_owned(),
         };
         match self.client().create_container(Some(options), body).await {
             Ok(created) => Ok(created.id),
@@ -98,14 +131,40 @@ impl Docker {
     /// Asks a container to end, and kills it when `timeout` (or the container's own, if `None`)
     /// is over. One that does not run, or is not there, is left alone.
     pub async fn stop(&self, id: &str, timeout: Option<Duration>) -> Result<(), DockerError> {
-        let seconds =
-            |time: Duration| i32::try_from(time.as_secs_f64().ceil() as i64).unwrap_or(i32::MAX);
         let options = StopContainerOptions {
-            t: timeout.map(seconds),
+            t: timeout.map(whole_seconds),
             ..Default::default()
         };
         let stopped = self.patient().stop_container(id, Some(options)).await;
         self.unless(stopped, &[404], || format!("stop the container {id}"))
+    }
+
+    /// Stops a container and starts it again.
+    pub async fn restart(&self, id: &str, timeout: Option<Duration>) -> Result<(), DockerError> {
+        let options = RestartContainerOptions {
+            t: timeout.map(whole_seconds),
+            ..Default::default()
+        };
+        let restarted = self.patient().restart_container(id, Some(options)).await;
+        restarted.map_err(|error| self.error(format!("restart the container {id}"), error))
+    }
+
+    /// Waits until a container has ended, and gives its exit code.
+    pub async fn wait(&self, id: &str) -> Result<i64, DockerError> {
+        let mut ended = self
+            .patient()
+            .wait_container(id, None::<WaitContainerOptions>);
+        match ended.next().await {
+            Some(Ok(ended)) => Ok(ended.status_code),
+            // So bollard tells of an exit code other than 0.
+            Some(Err(bollard::errors::Error::DockerContainerWaitError { code, .. })) => Ok(code),
+            Some(Err(error)) => Err(self.error(format!("wait for the container {id}"), error)),
+            None => Err(DockerError::Daemon {
+                action: format!("wait for the container {id}"),
+                status: None,
+                message: "the daemon ended the connection".to_owned(),
+            }),
+        }
     }
 
     /// Sends a container a signal, such as `SIGKILL`. One that does not run, or is not there, is
@@ -175,6 +234,10 @@ impl Docker {
             _ => id.to_owned(),
         }
     }
+}
+
+fn whole_seconds(time: Duration) -> i32 {
+    i32::try_from(time.as_secs_f64().ceil() as i64).unwrap_or(i32::MAX)
 }
 
 /// The host's port that was in use, where that is what the daemon says: as Docker does if it

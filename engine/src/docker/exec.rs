@@ -6,6 +6,7 @@ use bollard::exec::{CreateExecOptions, StartExecResults};
 use futures_util::StreamExt;
 
 use super::{Docker, DockerError};
+use crate::app::Command;
 
 /// What is kept of a command's output.
 const MAX_OUTPUT: usize = 64 * 1024;
@@ -27,6 +28,20 @@ impl Docker {
         command: &[String],
         timeout: Duration,
     ) -> Result<ExecOutcome, DockerError> {
+        let command = Command {
+            command: command.to_vec(),
+            ..Command::default()
+        };
+        self.exec_as(id, &command, timeout).await
+    }
+
+    /// The same, with all that can be said of a command.
+    pub async fn exec_as(
+        &self,
+        id: &str,
+        command: &Command,
+        timeout: Duration,
+    ) -> Result<ExecOutcome, DockerError> {
         let mut output = Vec::new();
         match tokio::time::timeout(timeout, self.run(id, command, &mut output)).await {
             Ok(exit_code) => Ok(ExecOutcome {
@@ -35,7 +50,7 @@ impl Docker {
             }),
             Err(_) => Err(DockerError::ExecTimeout {
                 container: id.to_owned(),
-                command: command.join(" "),
+                command: command.command.join(" "),
                 timeout,
                 output: String::from_utf8_lossy(&output).into_owned(),
             }),
@@ -45,14 +60,21 @@ impl Docker {
     async fn run(
         &self,
         id: &str,
-        command: &[String],
+        command: &Command,
         output: &mut Vec<u8>,
     ) -> Result<i64, DockerError> {
-        let error = |error| self.error(format!("run `{}` in {id}", command.join(" ")), error);
+        let words = command.command.join(" ");
+        let error = |error| self.error(format!("run `{words}` in {id}"), error);
+        let env = command.env.iter();
+        let env: Vec<_> = env.map(|(name, value)| format!("{name}={value}")).collect();
         let options = CreateExecOptions {
             attach_stdout: Some(true),
             attach_stderr: Some(true),
-            cmd: Some(command.to_vec()),
+            cmd: Some(command.command.clone()),
+            user: command.user.clone(),
+            privileged: command.privileged.then_some(true),
+            working_dir: command.working_dir.clone(),
+            env: (!env.is_empty()).then_some(env),
             ..CreateExecOptions::default()
         };
         let exec = self

@@ -10,7 +10,7 @@ use futures_util::future::try_join_all;
 
 use super::inspect::{host_address, image_id, plain_name};
 use super::{Docker, DockerError};
-use crate::app::{Fields, Name, Protocol};
+use crate::app::{App, Fields, Name, Protocol};
 use crate::plan::observed::{
     ContainerState, Observed, ObservedContainer, ObservedImage, PublishedPort, TakenPort, label,
 };
@@ -65,6 +65,36 @@ impl Docker {
                 .filter(|container| !own(container))
                 .flat_map(taken_ports)
                 .collect(),
+            ..Observed::default()
+        })
+    }
+
+    /// What the daemon has for an app, with its networks and volumes.
+    pub async fn observe_app(
+        &self,
+        app: &App,
+        references: &[String],
+    ) -> Result<Observed, DockerError> {
+        let names = app.networks.values().map(|network| network.name.as_str());
+        let networks: BTreeSet<&str> = names.collect();
+        let names = app.volumes.values().map(|volume| volume.name.as_str());
+        let volumes: BTreeSet<&str> = names.collect();
+        let of_the_app = async {
+            // Most apps of one service have none, and need not ask.
+            match networks.is_empty() {
+                true => Ok(Vec::new()),
+                false => self.networks(&app.name, &networks).await,
+            }
+        };
+        let (observed, networks, volumes) = tokio::try_join!(
+            self.observe(&app.name, references),
+            of_the_app,
+            self.volumes(&volumes)
+        )?;
+        Ok(Observed {
+            networks,
+            volumes,
+            ..observed
         })
     }
 
@@ -126,6 +156,9 @@ fn container(summary: ContainerSummary) -> ObservedContainer {
         name: name(summary.names.as_deref()),
         id: summary.id.unwrap_or_default(),
         service: Name::parse(&label(label::SERVICE)).ok(),
+        // Those that older versions made have no number, and are alone.
+        replica: label(label::REPLICA).parse().unwrap_or(1),
+        exit_code: exit_code(summary.status.as_deref().unwrap_or_default()),
         release: label(label::RELEASE),
         fingerprint: label(label::FINGERPRINT),
         inputs: inputs(&label(label::INPUTS)),
@@ -135,6 +168,12 @@ fn container(summary: ContainerSummary) -> ObservedContainer {
         created: summary.created.unwrap_or(0),
         status: summary.status.unwrap_or_default(),
     }
+}
+
+/// The exit code in the daemon's words for a state: `Exited (0) 5 minutes ago`.
+fn exit_code(status: &str) -> Option<i64> {
+    let (code, _) = status.strip_prefix("Exited (")?.split_once(')')?;
+    code.parse().ok()
 }
 
 /// What a label says of a fingerprint's fields; none where it can't be read.

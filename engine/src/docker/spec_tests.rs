@@ -1,7 +1,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::*;
-use crate::app::{ByteSize, Cpus, Device, PortMapping, Protocol};
+use crate::app::{ByteSize, Cpus, Device, MountOptions, PortMapping, Protocol};
 
 fn body(spec: &ContainerSpec) -> ContainerCreateBody {
     create_body("sha256:1", spec, &BTreeMap::new(), None)
@@ -61,11 +61,13 @@ fn every_field_reaches_the_daemon() {
                 source: MountSource::Bind("/h".into()),
                 target: "/c".into(),
                 read_only: true,
+                options: MountOptions::default(),
             },
             Mount {
                 source: MountSource::Anonymous,
                 target: "/d".into(),
                 read_only: false,
+                options: MountOptions::default(),
             },
         ],
         network_mode: text("host"),
@@ -75,6 +77,7 @@ fn every_field_reaches_the_daemon() {
             container_port: 80,
             protocol: Protocol::Tcp,
             host_port: Some(8080),
+            host_port_last: None,
             host_address: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
         }],
         restart: RestartPolicy::OnFailure(3),
@@ -83,10 +86,12 @@ fn every_field_reaches_the_daemon() {
         stop_timeout: Some(Duration::from_millis(1500)),
         init: true,
         hostname: text("h"),
+        ..ContainerSpec::default()
     };
-    let network = Network {
+    let network = Joined {
         name: "n".to_owned(),
         aliases: list("web"),
+        attachment: Attachment::default(),
     };
     let body = create_body("sha256:1", &spec, &map("extra", "2"), Some(&network));
     // By way of a value, which sorts what the client keeps in hash maps.
@@ -96,9 +101,10 @@ fn every_field_reaches_the_daemon() {
 
 #[test]
 fn a_network_is_joined_under_its_aliases() {
-    let network = Network {
+    let network = Joined {
         name: "n".to_owned(),
         aliases: vec!["web".to_owned()],
+        attachment: Attachment::default(),
     };
     let body = create_body(
         "sha256:1",

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::app::{
     App, ByteSize, ContainerSpec, Cpus, Device, HealthCheck, ImageBuild, ImageSource, Mount,
-    MountSource, Name, PortMapping, Probe, Protocol, RestartPolicy, Service,
+    MountOptions, MountSource, Name, PortMapping, Probe, Protocol, RestartPolicy, Service,
 };
 
 type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -188,14 +188,9 @@ impl Reader<'_> {
             Some(name) => self.name(name)?,
             None => self.at(Name::parse("web"), 0..0)?,
         };
-        let service = Service {
-            name: service_name.clone(),
-            image: self.image(&table)?,
-            container: self.container(table)?,
-        };
-        let mut services = IndexMap::new();
-        services.insert(service_name, service);
-        Ok(App { name, services })
+        let image = self.image(&table)?;
+        let service = Service::new(service_name, image, self.container(table)?);
+        Ok(App::new(name, [service]))
     }
 
     fn image(&self, table: &AppTable) -> Result<ImageSource, ManifestError> {
@@ -331,6 +326,7 @@ impl Reader<'_> {
             stop_timeout: self.duration(table.stop_timeout.as_ref())?,
             init: table.init,
             hostname: table.hostname,
+            ..ContainerSpec::default()
         })
     }
 
@@ -396,6 +392,7 @@ impl Reader<'_> {
             host_port: host
                 .as_ref()
                 .map(|host| host.start() + (container_port - first)),
+            host_port_last: None,
             host_address,
         };
         Ok(container.clone().map(mapping).collect())
@@ -451,6 +448,7 @@ impl Reader<'_> {
             source,
             target: target.to_owned(),
             read_only: mode == "ro",
+            options: MountOptions::default(),
         })
     }
 
@@ -505,6 +503,7 @@ impl Reader<'_> {
         };
         let default = HealthCheck::new(probe);
         Ok(HealthCheck {
+            start_interval: None,
             interval: self
                 .duration(table.interval.as_ref())?
                 .unwrap_or(default.interval),

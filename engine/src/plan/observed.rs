@@ -10,6 +10,8 @@ pub mod label {
     pub const APP: &str = "dev.rengine.app";
     /// The service's name, on every container and image of it.
     pub const SERVICE: &str = "dev.rengine.service";
+    /// A container's number among those of its service, from 1.
+    pub const REPLICA: &str = "dev.rengine.replica";
     /// The id of the release that made a container.
     pub const RELEASE: &str = "dev.rengine.release";
     /// The fingerprint of what an image was built from, or a container made from.
@@ -45,6 +47,34 @@ pub struct Observed {
     pub references: BTreeMap<String, ImageFacts>,
     /// Ports that running containers outside the app hold on the host.
     pub taken_ports: Vec<TakenPort>,
+    /// The daemon's networks: the app's own, and those that it names.
+    pub networks: Vec<ObservedNetwork>,
+    /// The daemon's volumes that the app names.
+    pub volumes: Vec<ObservedVolume>,
+}
+
+/// A network as the daemon lists it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ObservedNetwork {
+    /// The daemon's id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// The app that it belongs to, by rengine's label or by Compose's.
+    pub app: Option<Name>,
+    /// The fields that it was made from; empty if its label can't be read.
+    pub inputs: Fields,
+}
+
+/// A volume as the daemon lists it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ObservedVolume {
+    /// Its name.
+    pub name: String,
+    /// The app that it belongs to, by rengine's label or by Compose's.
+    pub app: Option<Name>,
+    /// The fields that it was made from; empty if its label can't be read.
+    pub inputs: Fields,
 }
 
 /// A container as the daemon lists it.
@@ -56,6 +86,8 @@ pub struct ObservedContainer {
     pub name: String,
     /// The service it belongs to; `None` if its label is no valid name.
     pub service: Option<Name>,
+    /// Its number among the service's containers, from 1.
+    pub replica: u32,
     /// The release that made it.
     pub release: String,
     /// The fingerprint of what it was made from.
@@ -66,6 +98,8 @@ pub struct ObservedContainer {
     pub image_id: String,
     /// What it is doing.
     pub state: ContainerState,
+    /// The status that its process ended with, where it ended.
+    pub exit_code: Option<i64>,
     /// Its published ports.
     pub ports: Vec<PublishedPort>,
     /// When it was made, in seconds since 1970.

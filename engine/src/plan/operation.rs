@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::Conflict;
 use crate::app::{Fields, Name};
 
 /// The operations of one deploy, in an order in which they can be carried out.
@@ -18,22 +19,12 @@ pub struct Plan {
     pub operations: Vec<Operation>,
     /// Containers of services that are not in the app any more, which are left alone.
     pub orphans: Vec<String>,
-    /// Ports of the host that new containers need and others hold: with one of these a deploy
-    /// can't succeed, and is not begun.
+    /// What is not as it should be, and left so.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub conflicts: Vec<PortConflict>,
-}
-
-/// A port of the host that a new container needs, and a container outside of the app holds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct PortConflict {
-    /// The service that needs it.
-    pub service: Name,
-    /// The port.
-    pub port: u16,
-    /// The container that holds it.
-    pub holder: String,
+    pub warnings: Vec<String>,
+    /// With one of these a deploy can't succeed, and is not begun.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub conflicts: Vec<Conflict>,
 }
 
 impl Plan {
@@ -41,6 +32,10 @@ impl Plan {
     pub fn is_empty(&self) -> bool {
         self.operations.is_empty()
     }
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// One step; at most one call of the daemon that changes something.
@@ -54,6 +49,11 @@ pub struct Operation {
     pub kind: OperationKind,
     /// Why.
     pub cause: Cause,
+    /// The number of its container among the service's, from 1; 0 where it is for all of them.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub replica: u32,
+    /// The places of the operations in the plan that have to be done before.
+    pub after: Vec<usize>,
     /// The plugins whose changes are part of it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub plugins: Vec<String>,
@@ -63,6 +63,31 @@ pub struct Operation {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "operation")]
 pub enum OperationKind {
+    /// Makes a network.
+    CreateNetwork {
+        /// The app's name for it.
+        key: String,
+        /// Its name on the daemon.
+        network: String,
+        /// What it is made from; goes on it as labels.
+        #[serde(skip)]
+        inputs: Fields,
+    },
+    /// Removes a network.
+    RemoveNetwork {
+        /// Its id.
+        id: String,
+        /// Its name.
+        network: String,
+    },
+    /// Makes a volume.
+    CreateVolume {
+        /// Its name on the daemon.
+        volume: String,
+        /// What it is made from; goes on it as labels.
+        #[serde(skip)]
+        inputs: Fields,
+    },
     /// Gets an image from its registry.
     Pull {
         /// The image's name.
@@ -109,6 +134,31 @@ pub enum OperationKind {
     },
     /// Waits until the started container is healthy.
     Health,
+    /// Waits until the started container has ended, with success.
+    Complete,
+    /// Waits until a container that was there before is healthy.
+    Await {
+        /// Its id.
+        id: String,
+        /// Its name.
+        container: String,
+    },
+    /// Stops a container that stays, and starts it again.
+    Restart {
+        /// Its id.
+        id: String,
+        /// Its name.
+        container: String,
+    },
+    /// Gives a container that was there before another name.
+    Rename {
+        /// Its id.
+        id: String,
+        /// Its name.
+        container: String,
+        /// Its name from then on.
+        to: String,
+    },
     /// Lets plugins act on the healthy container.
     PostRun,
     /// Gives the new container its final name: from here on it is the service's.
@@ -129,6 +179,13 @@ impl OperationKind {
     /// The name for people.
     pub const fn name(&self) -> &'static str {
         match self {
+            Self::CreateNetwork { .. } => "network",
+            Self::RemoveNetwork { .. } => "remove network",
+            Self::CreateVolume { .. } => "volume",
+            Self::Complete => "complete",
+            Self::Await { .. } => "await",
+            Self::Restart { .. } => "restart",
+            Self::Rename { .. } => "rename",
             Self::Pull { .. } => "pull",
             Self::Build { .. } => "build",
             Self::PostBuild { .. } => "post-build",
@@ -146,7 +203,14 @@ impl OperationKind {
     pub fn object(&self) -> Option<&str> {
         match self {
             Self::Pull { reference } => Some(reference),
-            Self::Create { container, .. }
+            Self::CreateNetwork { network, .. } | Self::RemoveNetwork { network, .. } => {
+                Some(network)
+            }
+            Self::CreateVolume { volume, .. } => Some(volume),
+            Self::Await { container, .. }
+            | Self::Restart { container, .. }
+            | Self::Rename { container, .. }
+            | Self::Create { container, .. }
             | Self::Stop { container, .. }
             | Self::Commit { container }
             | Self::Remove { container, .. } => Some(container),
@@ -154,7 +218,11 @@ impl OperationKind {
                 Start::Created => None,
                 Start::Existing { container, .. } => Some(container),
             },
-            Self::Build { .. } | Self::PostBuild { .. } | Self::Health | Self::PostRun => None,
+            Self::Build { .. }
+            | Self::PostBuild { .. }
+            | Self::Health
+            | Self::Complete
+            | Self::PostRun => None,
         }
     }
 }
@@ -202,6 +270,22 @@ pub enum Cause {
     Replaced,
     /// A deploy before this one did not finish.
     Unfinished,
+    /// The daemon does not have it.
+    Missing,
+    /// A network that it is in is made anew.
+    NetworkChanged {
+        /// The app's name for it.
+        network: String,
+    },
+    /// A service that it depends on has a new container.
+    DependencyReplaced {
+        /// That service.
+        service: Name,
+    },
+    /// Its health check has not gone well yet, and others wait for that.
+    NotHealthy,
+    /// The service has fewer containers now.
+    Scaled,
     /// The service is not in the app any more.
     Orphan,
     /// It is the next step for the new container.
@@ -235,6 +319,11 @@ impl fmt::Display for Cause {
             Self::NotRunning => f.write_str("not running"),
             Self::Replaced => f.write_str("replaced"),
             Self::Unfinished => f.write_str("left by an unfinished deploy"),
+            Self::Missing => f.write_str("not there yet"),
+            Self::NetworkChanged { network } => write!(f, "network {network} changed"),
+            Self::DependencyReplaced { service } => write!(f, "{service} is replaced"),
+            Self::NotHealthy => f.write_str("not healthy yet"),
+            Self::Scaled => f.write_str("fewer containers"),
             Self::Orphan => f.write_str("its service is not in the app any more"),
             Self::Next => Ok(()),
         }
@@ -256,6 +345,9 @@ impl fmt::Display for Operation {
         f.write_str(self.kind.name())?;
         if let Some(service) = &self.service {
             write!(f, " {service}")?;
+        }
+        if self.replica > 1 {
+            write!(f, " #{}", self.replica)?;
         }
         if let Some(object) = self.kind.object() {
             write!(f, " {object}")?;

@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use indexmap::IndexMap;
 use insta::assert_snapshot;
 
 use super::observed::{
-    ContainerState, ImageFacts, Observed, ObservedContainer, ObservedImage, PublishedPort,
-    TakenPort,
+    ContainerState, ImageFacts, Observed, ObservedContainer, ObservedImage, ObservedNetwork,
+    ObservedVolume, PublishedPort, TakenPort,
 };
-use super::{Wanted, WantedService, container_inputs, plan};
+use super::{Conflict, Wanted, WantedService, container_inputs, plan};
 use crate::app::{
-    ByteSize, ContainerSpec, Fields, ImageBuild, ImageSource, Mount, MountSource, Name,
-    PortMapping, Protocol,
+    Attachment, ByteSize, Condition, ContainerSpec, Dependency, Fields, ImageBuild, ImageSource,
+    Mount, MountOptions, MountSource, Name, Network, PortMapping, Protocol, PullPolicy, Volume,
 };
 use crate::secrets::{Redactor, Secret};
 
@@ -41,12 +42,16 @@ fn web() -> WantedService {
         container: ContainerSpec {
             ports: vec![PortMapping {
                 container_port: 80,
-                protocol: Protocol::Tcp,
                 host_port: Some(8080),
-                host_address: None,
+                ..PortMapping::default()
             }],
             ..Default::default()
         },
+        replicas: 1,
+        container_name: None,
+        pull: PullPolicy::default(),
+        depends_on: IndexMap::new(),
+        shares_with: Vec::new(),
         build_plugins: Vec::new(),
         run_plugins: Vec::new(),
         post_build_plugins: Vec::new(),
@@ -64,6 +69,8 @@ fn wanted(service: WantedService) -> Wanted {
         rebuild: false,
         remove_orphans: false,
         services: vec![service],
+        networks: IndexMap::new(),
+        volumes: IndexMap::new(),
     }
 }
 
@@ -86,6 +93,8 @@ fn container(service: &WantedService) -> ObservedContainer {
         id: "c1".into(),
         name: "shop-web-r1".into(),
         service: Some(service.name.clone()),
+        replica: 1,
+        exit_code: None,
         release: "r1".into(),
         fingerprint: inputs.fingerprint(),
         inputs,
@@ -222,6 +231,7 @@ fn without_a_port_or_volume_of_its_own_the_new_one_starts_first() {
         source: MountSource::Volume("data".into()),
         target: "/data".into(),
         read_only: false,
+        options: MountOptions::default(),
     });
     let plan = planned(service, &observed);
     let position = |what: &str| plan.lines().position(|line| line.starts_with(what));
@@ -399,7 +409,10 @@ fn a_port_that_another_app_holds_is_told_before_anything_is_done() {
         let plan = plan(&wanted(service.clone()), observed);
         plan.conflicts
             .iter()
-            .map(|conflict| format!("{} {}", conflict.port, conflict.holder))
+            .map(|conflict| match conflict {
+                Conflict::Port { port, holder, .. } => format!("{port} {holder}"),
+                other => other.to_string(),
+            })
             .collect::<Vec<_>>()
     };
     let everywhere = taken("0.0.0.0", Protocol::Tcp);
@@ -417,4 +430,304 @@ fn a_port_that_another_app_holds_is_told_before_anything_is_done() {
     let mut running = deployed(&service);
     running.taken_ports = everywhere.taken_ports;
     assert!(conflicts(&service, &running).is_empty());
+}
+
+/// A service that is there by an image, and publishes nothing.
+fn plain(text: &str) -> WantedService {
+    WantedService {
+        name: name(text),
+        image: ImageSource::Image("app:1".into()),
+        build_inputs: Fields::default(),
+        bases: Vec::new(),
+        container: ContainerSpec::default(),
+        ..web()
+    }
+}
+
+fn waits(service: &mut WantedService, on: &str, condition: Condition) {
+    let dependency = Dependency {
+        condition,
+        restart: false,
+        required: true,
+    };
+    service.depends_on.insert(name(on), dependency);
+}
+
+fn app(services: Vec<WantedService>) -> Wanted {
+    Wanted {
+        services,
+        ..wanted(web())
+    }
+}
+
+/// What the daemon has after these services were deployed.
+fn there(services: &[&WantedService]) -> Observed {
+    let containers = services.iter().flat_map(|service| {
+        (1..=service.replicas).map(|replica| ObservedContainer {
+            id: format!("{}{replica}", service.name),
+            name: format!("shop-{}-r1", service.name),
+            replica,
+            ..container(service)
+        })
+    });
+    let facts = ImageFacts {
+        id: "sha256:1".into(),
+        ..Default::default()
+    };
+    Observed {
+        containers: containers.collect(),
+        references: [("app:1".to_owned(), facts)].into(),
+        ..Default::default()
+    }
+}
+
+/// Each operation with those that it waits for.
+fn with_order(wanted: &Wanted, observed: &Observed) -> String {
+    let plan = plan(wanted, observed);
+    let lines = plan.operations.iter().enumerate();
+    lines
+        .map(|(step, operation)| format!("{step} {operation} <- {:?}\n", operation.after))
+        .collect()
+}
+
+#[test]
+fn services_wait_for_those_that_they_depend_on() {
+    let (mut api, mut front, job) = (plain("api"), plain("front"), plain("job"));
+    waits(&mut api, "db", Condition::Healthy);
+    waits(&mut api, "job", Condition::Completed);
+    waits(&mut front, "api", Condition::Started);
+    let mut wanted = app(vec![front, api, plain("db"), job]);
+    wanted.services[0].container.networks = [("back".to_owned(), Attachment::default())].into();
+    wanted.networks.insert(
+        "back".into(),
+        Network {
+            name: "shop_back".into(),
+            ..Network::default()
+        },
+    );
+    assert_snapshot!(with_order(&wanted, &there(&[])), @r"
+    0 network shop_back (not there yet) <- []
+    1 create db shop-db-r2 (no container yet) <- []
+    2 start db <- [1]
+    3 health db <- [2]
+    4 create job shop-job-r2 (no container yet) <- []
+    5 start job <- [4]
+    6 complete job <- [5]
+    7 create api shop-api-r2 (no container yet) <- []
+    8 start api <- [3, 6, 7]
+    9 health api <- [8]
+    10 create front shop-front-r2 (no container yet) <- [0]
+    11 start front <- [8, 10]
+    12 health front <- [11]
+    13 commit db shop-db-r2 <- [3, 6, 9, 12]
+    14 commit job shop-job-r2 <- [3, 6, 9, 12]
+    15 commit api shop-api-r2 <- [3, 6, 9, 12]
+    16 commit front shop-front-r2 <- [3, 6, 9, 12]
+    ");
+}
+
+#[test]
+fn new_containers_take_over_only_when_all_are_well() {
+    let services = [plain("api"), plain("front")];
+    let observed = there(&[&services[0], &services[1]]);
+    let mut wanted = app(services.to_vec());
+    for service in &mut wanted.services {
+        service.container.hostname = Some("other".into());
+    }
+    assert_snapshot!(with_order(&wanted, &observed), @r"
+    0 create api shop-api-r2 (changed: hostname) <- []
+    1 start api <- [0]
+    2 health api <- [1]
+    3 create front shop-front-r2 (changed: hostname) <- []
+    4 start front <- [3]
+    5 health front <- [4]
+    6 commit api shop-api-r2 <- [2, 5]
+    7 stop api shop-api-r1 (replaced) <- [6]
+    8 remove api shop-api-r1 (replaced) <- [7]
+    9 commit front shop-front-r2 <- [2, 5]
+    10 stop front shop-front-r1 (replaced) <- [9]
+    11 remove front shop-front-r1 (replaced) <- [10]
+    ");
+}
+
+#[test]
+fn replicas_are_added_taken_away_and_replaced_one_after_the_other() {
+    let mut service = plain("api");
+    service.replicas = 2;
+    let two = there(&[&service]);
+    service.replicas = 3;
+    assert_snapshot!(plan(&app(vec![service.clone()]), &two), @r"
+    create api #3 shop-api-r2-3 (no container yet)
+    start api #3
+    health api #3
+    commit api #3 shop-api-r2-3
+    ");
+    service.replicas = 1;
+    assert_snapshot!(plan(&app(vec![service.clone()]), &two), @r"
+    stop api #2 shop-api-r1 (fewer containers)
+    remove api #2 shop-api-r1 (fewer containers)
+    ");
+    // What can't run beside the old ones stops them by and by.
+    service.replicas = 2;
+    service.container.mounts.push(Mount {
+        source: MountSource::Volume("shop_data".into()),
+        target: "/data".into(),
+        read_only: false,
+        options: MountOptions::default(),
+    });
+    assert_snapshot!(with_order(&app(vec![service]), &two), @r"
+    0 create api shop-api-r2-1 (changed: mounts) <- []
+    1 stop api shop-api-r1 (replaced) <- [0]
+    2 start api <- [0, 1]
+    3 health api <- [2]
+    4 create api #2 shop-api-r2-2 (changed: mounts) <- []
+    5 stop api #2 shop-api-r1 (replaced) <- [3, 4]
+    6 start api #2 <- [4, 5]
+    7 health api #2 <- [6]
+    8 commit api shop-api-r2-1 <- [3, 7]
+    9 remove api shop-api-r1 (replaced) <- [8]
+    10 commit api #2 shop-api-r2-2 <- [3, 7]
+    11 remove api #2 shop-api-r1 (replaced) <- [10]
+    ");
+}
+
+#[test]
+fn a_network_that_changed_is_made_anew_with_all_that_is_in_it() {
+    let mut service = plain("api");
+    service.container.networks = [("back".to_owned(), Attachment::default())].into();
+    let mut observed = there(&[&service]);
+    let network = Network {
+        name: "shop_back".into(),
+        ..Network::default()
+    };
+    let there = ObservedNetwork {
+        id: "n1".into(),
+        name: "shop_back".into(),
+        app: Some(name("shop")),
+        inputs: super::network_inputs(&network),
+    };
+    observed.networks.push(there);
+    let mut wanted = app(vec![service]);
+    wanted.networks.insert("back".into(), network.clone());
+    assert_snapshot!(plan(&wanted, &observed), @"");
+    wanted.networks["back"].internal = true;
+    assert_snapshot!(with_order(&wanted, &observed), @r"
+    0 stop api shop-api-r1 (replaced) <- []
+    1 remove network shop_back (changed: internal) <- [0]
+    2 network shop_back (changed: internal) <- [1]
+    3 create api shop-api-r2 (network back changed) <- [2]
+    4 start api <- [0, 3]
+    5 health api <- [4]
+    6 commit api shop-api-r2 <- [5]
+    7 remove api shop-api-r1 (replaced) <- [6]
+    ");
+    // Another's, and one that is not there.
+    observed.networks[0].app = None;
+    wanted.networks.insert("back".into(), network);
+    let conflict = |wanted: &Wanted| plan(wanted, &observed).conflicts[0].to_string();
+    assert_eq!(
+        conflict(&wanted),
+        "there is a network shop_back that is not this app's"
+    );
+    let outside = &mut wanted.networks["back"];
+    outside.external = true;
+    outside.name = "outside".into();
+    assert_eq!(conflict(&wanted), "there is no network outside");
+}
+
+#[test]
+fn a_volume_is_made_once_and_never_made_anew() {
+    let mut service = plain("db");
+    service.container.mounts.push(Mount {
+        source: MountSource::Volume("shop_data".into()),
+        target: "/data".into(),
+        read_only: false,
+        options: MountOptions::default(),
+    });
+    let volume = Volume {
+        name: "shop_data".into(),
+        ..Volume::default()
+    };
+    let mut observed = there(&[&service]);
+    let mut wanted = app(vec![service]);
+    wanted.volumes.insert("data".into(), volume.clone());
+    assert_snapshot!(plan(&wanted, &observed), @"volume shop_data (not there yet)");
+    observed.volumes.push(ObservedVolume {
+        name: "shop_data".into(),
+        app: Some(name("shop")),
+        inputs: super::volume_inputs(&volume),
+    });
+    assert_snapshot!(plan(&wanted, &observed), @"");
+    wanted.volumes["data"].driver = Some("other".into());
+    let plan = plan(&wanted, &observed);
+    assert!(plan.is_empty(), "{plan}");
+    assert!(plan.warnings[0].contains("is kept as it is"), "{plan:?}");
+}
+
+#[test]
+fn what_shares_a_namespace_or_asks_for_it_follows_what_is_replaced() {
+    let (mut side, mut asks) = (plain("side"), plain("asks"));
+    side.shares_with = vec![name("api")];
+    waits(&mut asks, "api", Condition::Started);
+    asks.depends_on[&name("api")].restart = true;
+    let api = plain("api");
+    let observed = there(&[&api, &side, &asks]);
+    let mut wanted = app(vec![side, asks, api]);
+    assert!(plan(&wanted, &observed).is_empty());
+    wanted.services[2].container.hostname = Some("other".into());
+    assert_snapshot!(plan(&wanted, &observed), @r"
+    create api shop-api-r2 (changed: hostname)
+    start api
+    health api
+    create side shop-side-r2 (api is replaced)
+    start side
+    health side
+    commit api shop-api-r2
+    stop api shop-api-r1 (replaced)
+    remove api shop-api-r1 (replaced)
+    commit side shop-side-r2
+    stop side shop-side-r1 (replaced)
+    remove side shop-side-r1 (replaced)
+    restart asks shop-asks-r1 (api is replaced)
+    await asks shop-asks-r1
+    ");
+}
+
+#[test]
+fn a_job_that_ended_well_is_not_done_again() {
+    let (job, mut api) = (plain("job"), plain("api"));
+    waits(&mut api, "job", Condition::Completed);
+    let mut observed = there(&[&job, &api]);
+    observed.containers[0].state = ContainerState::Exited;
+    observed.containers[0].exit_code = Some(0);
+    let wanted = app(vec![api, job]);
+    assert_snapshot!(plan(&wanted, &observed), @"");
+    observed.containers[0].exit_code = Some(1);
+    assert_snapshot!(plan(&wanted, &observed), @r"
+    start job shop-job-r1 (not running)
+    complete job
+    ");
+}
+
+#[test]
+fn a_fixed_name_goes_from_the_old_container_to_the_new_one() {
+    let mut service = plain("api");
+    service.container_name = Some("the-api".into());
+    let mut observed = there(&[&service]);
+    observed.containers[0].name = "the-api".into();
+    assert_snapshot!(plan(&app(vec![service.clone()]), &observed), @"");
+    service.container.hostname = Some("other".into());
+    assert_snapshot!(plan(&app(vec![service.clone()]), &observed), @r"
+    create api the-api (changed: hostname)
+    start api
+    health api
+    rename api the-api (replaced)
+    commit api the-api
+    stop api the-api (replaced)
+    remove api the-api (replaced)
+    ");
+    // Killed between the two: the name is given back.
+    service.container.hostname = None;
+    observed.containers[0].name = "the-api.old".into();
+    assert_snapshot!(plan(&app(vec![service]), &observed), @"rename api the-api.old (left by an unfinished deploy)");
 }

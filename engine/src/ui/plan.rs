@@ -19,14 +19,21 @@ pub fn render_plan(plan: &Plan, changes: &[Change], style: Styles, verbosity: Ve
         let sign = match operation.kind {
             OperationKind::Build { .. }
             | OperationKind::Pull { .. }
+            | OperationKind::CreateNetwork { .. }
+            | OperationKind::CreateVolume { .. }
             | OperationKind::Create { .. } => style.good("+"),
-            OperationKind::Remove { .. } | OperationKind::Stop { .. } => style.bad("-"),
+            OperationKind::Remove { .. }
+            | OperationKind::RemoveNetwork { .. }
+            | OperationKind::Stop { .. } => style.bad("-"),
             _ => style.dim("·"),
         };
         let name = format!("{:<8}", operation.kind.name());
         let _ = write!(text, "  {sign} {}", style.bold(name));
         if let Some(service) = &operation.service {
             let _ = write!(text, " {service}");
+        }
+        if operation.replica > 1 {
+            let _ = write!(text, " #{}", operation.replica);
         }
         if let Some(object) = operation.kind.object() {
             let _ = write!(text, " {}", style.dim(object));
@@ -71,12 +78,13 @@ pub fn render_plan(plan: &Plan, changes: &[Change], style: Styles, verbosity: Ve
     for conflict in &plan.conflicts {
         let _ = writeln!(
             text,
-            "  {} {} can't have port {}: the container {} has it",
+            "  {} {}",
             style.bad("!"),
-            conflict.service,
-            conflict.port,
-            printable(&conflict.holder)
+            printable(&conflict.to_string())
         );
+    }
+    for warning in &plan.warnings {
+        let _ = writeln!(text, "  {} {}", style.odd("!"), printable(warning));
     }
     for orphan in &plan.orphans {
         let _ = writeln!(

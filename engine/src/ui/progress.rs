@@ -1,7 +1,8 @@
 //! What a deploy looks like while it goes on: one line a step, with its time.
 
+use std::collections::BTreeMap;
 use std::io::Write;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -11,13 +12,22 @@ use super::{Styles, Verbosity, printable, render_plan};
 use crate::deploy::{Event, Outcome, Reporter, ServiceSummary};
 use crate::plugin::{Level, LogRecord};
 
+/// Time between two pictures of what moves.
+const TICK: Duration = Duration::from_millis(100);
+
 pub struct ProgressReporter {
     style: Styles,
     verbosity: Verbosity,
     /// The line that moves, on a terminal.
     spinner: Option<ProgressBar>,
-    /// What the step that goes on is called.
-    step: Mutex<String>,
+    /// The steps that go on, by their places in the plan.
+    steps: Mutex<BTreeMap<usize, Step>>,
+}
+
+/// A step that goes on.
+struct Step {
+    name: String,
+    service: Option<String>,
 }
 
 impl ProgressReporter {
@@ -34,7 +44,7 @@ impl ProgressReporter {
             style,
             verbosity,
             spinner,
-            step: Mutex::default(),
+            steps: Mutex::default(),
         }
     }
 
@@ -45,24 +55,56 @@ impl ProgressReporter {
         }
     }
 
-    fn begin(&self, step: String) {
-        if let Some(spinner) = &self.spinner {
-            spinner.reset();
-            spinner.set_message(step.clone());
-            spinner.enable_steady_tick(Duration::from_millis(100));
-        }
-        *self.step.lock().unwrap_or_else(PoisonError::into_inner) = step;
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<usize, Step>> {
+        self.steps.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn end(&self, sign: &str, took: Duration, detail: Option<&str>) {
+    fn begin(&self, step: usize, name: String, service: Option<String>) {
+        let mut steps = self.lock();
+        let first = steps.is_empty();
+        steps.insert(step, Step { name, service });
         if let Some(spinner) = &self.spinner {
-            spinner.disable_steady_tick();
-            spinner.finish_and_clear();
+            if first {
+                spinner.reset();
+            }
+            spinner.set_message(names(&steps));
+            spinner.enable_steady_tick(TICK);
         }
-        let step = std::mem::take(&mut *self.step.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn end(&self, step: usize, sign: &str, took: Duration, detail: Option<&str>) {
+        let mut steps = self.lock();
+        let name = steps.remove(&step).map(|step| step.name);
         let detail = detail.map_or_else(String::new, |detail| format!(" {detail}"));
         let took = self.style.dim(time(took));
-        write(&format!("  {sign} {step}{detail} {took}"));
+        let line = format!("  {sign} {}{detail} {took}", name.unwrap_or_default());
+        match &self.spinner {
+            Some(spinner) if steps.is_empty() => {
+                spinner.disable_steady_tick();
+                spinner.finish_and_clear();
+                write(&line);
+            }
+            Some(spinner) => {
+                spinner.suspend(|| write(&line));
+                spinner.set_message(names(&steps));
+            }
+            None => write(&line),
+        }
+    }
+
+    /// Output of one step: with its service, where several write at once.
+    fn output(&self, step: usize, text: &str) {
+        let steps = self.lock();
+        let several = steps.len() > 1;
+        let service = steps.get(&step).and_then(|step| step.service.clone());
+        drop(steps);
+        let bar = match service.filter(|_| several) {
+            Some(service) => self.style.dim(format_args!("{service} │")),
+            None => self.style.dim("│"),
+        };
+        for line in printable(text).lines() {
+            self.line(&format!("    {bar} {}", self.style.dim(line)));
+        }
     }
 
     fn plugin_log(&self, record: &LogRecord) {
@@ -95,6 +137,18 @@ impl ProgressReporter {
             // Why is told as the error that it is.
             Outcome::RolledBack | Outcome::Failed | Outcome::Interrupted => {}
         }
+    }
+}
+
+/// The steps that go on, in one line.
+fn names(steps: &BTreeMap<usize, Step>) -> String {
+    const SHOWN: usize = 3;
+    let mut names: Vec<&str> = steps.values().map(|step| step.name.as_str()).collect();
+    let more = names.len().saturating_sub(SHOWN);
+    names.truncate(SHOWN);
+    match more {
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names.join(", ")),
     }
 }
 
@@ -171,24 +225,20 @@ impl Reporter for ProgressReporter {
                 }
             }
             Event::StepStarted {
+                step,
                 operation,
                 service,
                 object,
-                ..
             } => {
-                let words = [Some(operation.to_owned()), service, object];
+                let words = [Some(operation.to_owned()), service.clone(), object];
                 let words: Vec<String> = words.into_iter().flatten().collect();
-                self.begin(words.join(" "));
+                self.begin(step, words.join(" "), service);
             }
-            Event::StepOutput { line, .. } => {
-                for line in printable(&line).lines() {
-                    self.line(&format!("    {} {}", style.dim("│"), style.dim(line)));
-                }
+            Event::StepOutput { step, line } => self.output(step, &line),
+            Event::StepFinished { step, took, detail } => {
+                self.end(step, &style.good("✔"), took, detail.as_deref());
             }
-            Event::StepFinished { took, detail, .. } => {
-                self.end(&style.good("✔"), took, detail.as_deref());
-            }
-            Event::StepFailed { took, .. } => self.end(&style.bad("✗"), took, None),
+            Event::StepFailed { step, took } => self.end(step, &style.bad("✗"), took, None),
             Event::Finished {
                 outcome,
                 release,

@@ -31,7 +31,7 @@ pub enum Given {
     /// To `configure`.
     App {
         /// The app.
-        app: App,
+        app: Box<App>,
         /// The files of its services' build contexts.
         contexts: Contexts,
     },

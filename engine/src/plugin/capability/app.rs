@@ -9,7 +9,9 @@ use wasmtime::component::Resource;
 use super::build::BuildResource;
 use super::container::SpecResource;
 use super::{Changed, Shared, invalid, line};
-use crate::app::{App, ContainerSpec, ImageBuild, ImageSource, Name, Service};
+use crate::app::{
+    App, Attachment, ContainerSpec, ImageBuild, ImageSource, Name, Network, Service, Volume,
+};
 use crate::grants::Grants;
 use crate::plugin::bindings::rengine::plugin::app::{Host, HostAppModel, HostService};
 use crate::plugin::bindings::rengine::plugin::types::ChangeError;
@@ -20,10 +22,15 @@ use crate::plugin::{ContextAccess, NoContext};
 /// The build contexts of an app's services, by the service's name.
 pub type Contexts = BTreeMap<Name, Arc<dyn ContextAccess>>;
 
+/// The network that services of a Compose app are in if they say nothing.
+const DEFAULT_NETWORK: &str = "default";
+
 /// The app in the hands of a plugin: a copy, which is taken over if the call goes well.
 pub struct AppResource {
     name: Name,
     services: IndexMap<Name, Parts>,
+    networks: IndexMap<String, Network>,
+    volumes: IndexMap<String, Volume>,
     contexts: Contexts,
     grants: Grants,
 }
@@ -41,6 +48,8 @@ pub struct ServiceResource {
 struct Parts {
     image: Shared<Image>,
     container: Shared<ContainerSpec>,
+    /// What plugins don't see; its image and container stand empty.
+    rest: Service,
 }
 
 #[derive(Clone)]
@@ -50,25 +59,27 @@ enum Image {
 }
 
 impl Parts {
-    fn of(service: Service) -> Self {
-        let image = match service.image {
+    fn of(mut service: Service) -> Self {
+        let nothing = ImageSource::Image(String::new());
+        let image = match std::mem::replace(&mut service.image, nothing) {
             ImageSource::Build(build) => Image::Build(Shared::new(*build)),
             ImageSource::Image(reference) => Image::Ready(reference),
         };
         Self {
             image: Shared::new(image),
-            container: Shared::new(service.container),
+            container: Shared::new(std::mem::take(&mut service.container)),
+            rest: service,
         }
     }
 
-    fn into_service(self, name: Name) -> Service {
+    fn into_service(self) -> Service {
         Service {
-            name,
             image: match self.image.into_value() {
                 Image::Build(build) => ImageSource::Build(Box::new(build.into_value())),
                 Image::Ready(reference) => ImageSource::Image(reference),
             },
             container: self.container.into_value(),
+            ..self.rest
         }
     }
 }
@@ -81,6 +92,8 @@ impl AppResource {
             services: services
                 .map(|(name, service)| (name, Parts::of(service)))
                 .collect(),
+            networks: app.networks,
+            volumes: app.volumes,
             contexts,
             grants,
         }
@@ -91,8 +104,10 @@ impl AppResource {
         App {
             name: self.name,
             services: services
-                .map(|(name, parts)| (name.clone(), parts.into_service(name)))
+                .map(|(name, parts)| (name, parts.into_service()))
                 .collect(),
+            networks: self.networks,
+            volumes: self.volumes,
         }
     }
 
@@ -119,11 +134,15 @@ impl AppResource {
         if self.services.len() >= MAX_SERVICES {
             return invalid(format!("an app has {MAX_SERVICES} services at most"));
         }
-        let service = Service {
-            name: name.clone(),
-            image: ImageSource::Image(image),
-            container: ContainerSpec::default(),
-        };
+        let image = ImageSource::Image(image);
+        let mut container = ContainerSpec::default();
+        // Where the app has a network of its own, all are in it who are in no other.
+        if self.networks.contains_key(DEFAULT_NETWORK) {
+            container
+                .networks
+                .insert(DEFAULT_NETWORK.to_owned(), Attachment::default());
+        }
+        let service = Service::new(name.clone(), image, container);
         self.services.insert(name, Parts::of(service));
         Ok(())
     }
@@ -245,15 +264,9 @@ mod tests {
 
     fn app() -> AppResource {
         let name = |text: &str| Name::parse(text).expect("a name");
-        let service = Service {
-            name: name("web"),
-            image: ImageSource::Image("nginx:1".to_owned()),
-            container: ContainerSpec::default(),
-        };
-        let app = App {
-            name: name("shop"),
-            services: [(name("web"), service)].into_iter().collect(),
-        };
+        let image = ImageSource::Image("nginx:1".to_owned());
+        let service = Service::new(name("web"), image, ContainerSpec::default());
+        let app = App::new(name("shop"), [service]);
         AppResource::new(app, Contexts::new(), Grants::default())
     }
 

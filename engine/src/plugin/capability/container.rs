@@ -517,7 +517,11 @@ impl HostContainerSpec for State {
     }
 
     fn health_check(&mut self, this: Handle) -> wasmtime::Result<Option<HealthCheck>> {
-        Ok(self.spec(&this)?.health.as_ref().map(to_wit::health_check))
+        Ok(self
+            .spec(&this)?
+            .health
+            .as_ref()
+            .and_then(to_wit::health_check))
     }
 
     fn set_health_check(&mut self, this: Handle, check: Option<HealthCheck>) -> Changed {

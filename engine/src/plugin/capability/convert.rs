@@ -58,10 +58,12 @@ pub mod to_wit {
         }
     }
 
-    pub fn health_check(check: &app::HealthCheck) -> HealthCheck {
+    /// `None` for a check that there is not to be.
+    pub fn health_check(check: &app::HealthCheck) -> Option<HealthCheck> {
         let millis = |time: Duration| u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
-        HealthCheck {
+        Some(HealthCheck {
             probe: match &check.probe {
+                app::Probe::None => return None,
                 app::Probe::Http { path, port, status } => Probe::Http(HttpProbe {
                     path: path.clone(),
                     port: *port,
@@ -74,7 +76,7 @@ pub mod to_wit {
             timeout_ms: millis(check.timeout),
             retries: check.retries,
             start_period_ms: millis(check.start_period),
-        }
+        })
     }
 }
 
@@ -101,6 +103,7 @@ pub mod from_wit {
             source,
             target: mount.target,
             read_only: mount.read_only,
+            options: app::MountOptions::default(),
         })
     }
 
@@ -123,6 +126,7 @@ pub mod from_wit {
             container_port: port.container_port,
             protocol: protocol(port.protocol),
             host_port: port.host_port,
+            host_port_last: None,
             host_address,
         })
     }
@@ -167,6 +171,7 @@ pub mod from_wit {
             return invalid("interval, timeout and retries of a health check are 1 at least");
         }
         Ok(app::HealthCheck {
+            start_interval: None,
             probe,
             interval: Duration::from_millis(check.interval_ms.into()),
             timeout: Duration::from_millis(check.timeout_ms.into()),

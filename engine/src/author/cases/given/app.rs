@@ -26,7 +26,7 @@ pub fn convert(
     raw: IndexMap<Spanned<String>, RawService>,
 ) -> Result<Given, ManifestError> {
     let app = Name::parse(app).map_err(|error| reader.error(case, error.to_string(), None))?;
-    let mut services = IndexMap::new();
+    let mut services = Vec::with_capacity(raw.len());
     let mut contexts = Contexts::new();
     for (written, raw) in raw {
         let name = reader.name(&written)?;
@@ -46,18 +46,10 @@ pub fn convert(
                 ImageSource::Build(Box::new(build.build()))
             }
         };
-        let service = Service {
-            name: name.clone(),
-            image,
-            container,
-        };
-        services.insert(name, service);
+        services.push(Service::new(name, image, container));
     }
     Ok(Given::App {
-        app: App {
-            name: app,
-            services,
-        },
+        app: Box::new(App::new(app, services)),
         contexts,
     })
 }

@@ -1,0 +1,98 @@
+//! Files that are put into a container before it starts: wherever the daemon is, and whatever this
+//! machine's folders are called there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bollard::models::{Mount as ApiMount, MountType};
+use bollard::query_parameters::UploadToContainerOptions;
+
+use super::{Docker, DockerError};
+use crate::app::{ContainerFile, ContainerSpec};
+
+/// The mounts that a read-only root needs for files to be put into it: a volume for each folder,
+/// which lives as long as the container.
+pub(super) fn mounts(spec: &ContainerSpec) -> Vec<ApiMount> {
+    if !spec.read_only_root {
+        return Vec::new();
+    }
+    let folders: BTreeSet<&str> = spec.files.keys().map(|path| split(path).0).collect();
+    let mounted = |folder: &str| {
+        spec.mounts.iter().any(|mount| mount.target == folder) || spec.tmpfs.contains_key(folder)
+    };
+    folders
+        .into_iter()
+        .filter(|folder| !mounted(folder))
+        .map(|folder| ApiMount {
+            typ: Some(MountType::VOLUME),
+            target: Some(folder.to_owned()),
+            ..ApiMount::default()
+        })
+        .collect()
+}
+
+/// A path's folder and the rest.
+fn split(path: &str) -> (&str, &str) {
+    match path.trim_end_matches('/').rsplit_once('/') {
+        Some(("", name)) => ("/", name),
+        Some((folder, name)) => (folder, name),
+        None => ("/", path),
+    }
+}
+
+impl Docker {
+    /// Puts files into a container that does not run yet. `read_only` is true if its root can't be
+    /// written to.
+    pub async fn put_files(
+        &self,
+        id: &str,
+        files: &BTreeMap<String, ContainerFile>,
+        read_only: bool,
+    ) -> Result<(), DockerError> {
+        // Into a read-only root files only come by way of a volume, whose folder has to be named.
+        let mut groups: BTreeMap<&str, Vec<(&str, &ContainerFile)>> = BTreeMap::new();
+        for (path, file) in files {
+            let (folder, name) = split(path);
+            match read_only {
+                true => groups.entry(folder).or_default().push((name, file)),
+                false => groups
+                    .entry("/")
+                    .or_default()
+                    .push((path.trim_start_matches('/'), file)),
+            }
+        }
+        for (folder, files) in groups {
+            let archive = archive(&files).map_err(|error| DockerError::Daemon {
+                action: format!("put files into {folder}"),
+                status: None,
+                message: error.to_string(),
+            })?;
+            let options = UploadToContainerOptions {
+                path: folder.to_owned(),
+                ..Default::default()
+            };
+            let body = bollard::body_full(archive.into());
+            self.client()
+                .upload_to_container(id, Some(options), body)
+                .await
+                .map_err(|error| {
+                    let names: Vec<_> = files.iter().map(|(name, _)| *name).collect();
+                    let action = format!("put {} into {folder} of {id}", names.join(", "));
+                    self.error(action, error)
+                })?;
+        }
+        Ok(())
+    }
+}
+
+fn archive(files: &[(&str, &ContainerFile)]) -> std::io::Result<Vec<u8>> {
+    let mut archive = tar::Builder::new(Vec::new());
+    for (path, file) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(file.contents.len() as u64);
+        header.set_mode(file.mode);
+        header.set_uid(file.uid);
+        header.set_gid(file.gid);
+        archive.append_data(&mut header, path, &file.contents[..])?;
+    }
+    archive.into_inner()
+}

@@ -1,0 +1,609 @@
+//! What one service needs: its image, its containers, and the places of the old ones.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::builder::{Builder, Owner, Step};
+use super::changed::changed;
+use super::observed::{ContainerState, Observed, ObservedContainer};
+use super::planner::{Gate, Gates, is_new, remove};
+use super::resources::Resources;
+use super::wanted::{Wanted, WantedService, container_inputs};
+use super::{Cause, OperationKind, Start};
+use crate::app::{Condition, Fields, ImageSource, MountSource, Name, PullPolicy};
+
+/// The image that the containers are to have.
+enum Image {
+    /// The daemon has it.
+    There(String),
+    /// It is pulled or built first.
+    Coming(Step),
+}
+
+impl Image {
+    fn id(&self) -> Option<&str> {
+        match self {
+            Self::There(id) => Some(id),
+            Self::Coming(_) => None,
+        }
+    }
+
+    fn step(&self) -> Option<Step> {
+        match self {
+            Self::There(_) => None,
+            Self::Coming(step) => Some(*step),
+        }
+    }
+}
+
+/// What becomes of one of a service's places, each for a container.
+pub enum Fate<'a> {
+    /// The container that is there stays.
+    Keep(&'a ObservedContainer),
+    /// A new one takes its place.
+    Replace {
+        cause: Cause,
+        /// Those that are there, the one that counts first.
+        old: Vec<&'a ObservedContainer>,
+        /// The steps that stop them.
+        stopped: Vec<Step>,
+        /// The last step before it takes over.
+        proven: Option<Step>,
+    },
+}
+
+/// The plan of one service, as it comes together.
+pub struct ServicePlan<'a> {
+    wanted: &'a Wanted,
+    observed: &'a Observed,
+    service: &'a WantedService,
+    inputs: Fields,
+    image: Option<Image>,
+    /// For each place from 1, its containers and what becomes of it.
+    places: Vec<Fate<'a>>,
+    /// Containers that stay beside none: of places that are not wanted, and leftovers.
+    spare: Vec<(&'a ObservedContainer, Cause)>,
+    committed: Vec<Step>,
+}
+
+impl<'a> ServicePlan<'a> {
+    pub fn new(wanted: &'a Wanted, observed: &'a Observed, service: &'a WantedService) -> Self {
+        Self {
+            wanted,
+            observed,
+            service,
+            inputs: container_inputs(&service.container, &wanted.redactor),
+            image: None,
+            places: Vec::new(),
+            spare: Vec::new(),
+            committed: Vec::new(),
+        }
+    }
+
+    pub fn name(&self) -> &'a Name {
+        &self.service.name
+    }
+
+    pub fn service(&self) -> &'a WantedService {
+        self.service
+    }
+
+    /// The last steps of its new containers.
+    pub fn committed(&self) -> &[Step] {
+        &self.committed
+    }
+
+    fn push(
+        &self,
+        builder: &mut Builder,
+        replica: u32,
+        kind: OperationKind,
+        cause: Cause,
+        after: impl IntoIterator<Item = Step>,
+    ) -> Step {
+        let service = self.service;
+        let plugins: &[String] = match &kind {
+            OperationKind::Build { .. } => &service.build_plugins,
+            OperationKind::PostBuild { .. } => &service.post_build_plugins,
+            OperationKind::Create { .. } => &service.run_plugins,
+            OperationKind::Health => &service.health_plugins,
+            OperationKind::PostRun => &service.post_run_plugins,
+            OperationKind::Stop { .. } => &service.pre_stop_plugins,
+            _ => &[],
+        };
+        let owner = Owner {
+            service: Some(&service.name),
+            replica,
+            plugins,
+        };
+        builder.push(owner, kind, cause, after)
+    }
+
+    /// Finds the image, or plans to get it.
+    pub fn get_image(&mut self, builder: &mut Builder) {
+        let image = match &self.service.image {
+            ImageSource::Image(reference) => match self.observed.references.get(reference) {
+                Some(facts) => Image::There(facts.id.clone()),
+                None if self.service.pull == PullPolicy::Never => {
+                    // It is a conflict; what is planned tells what would be done.
+                    Image::There(reference.clone())
+                }
+                None => {
+                    let kind = OperationKind::Pull {
+                        reference: reference.clone(),
+                    };
+                    Image::Coming(self.push(builder, 0, kind, Cause::NoImage, []))
+                }
+            },
+            ImageSource::Build(_) => match self.why_build() {
+                Ok(id) => Image::There(id),
+                Err(cause) => {
+                    let kind = OperationKind::Build {
+                        inputs: self.service.build_inputs.clone(),
+                        bases: self.bases(),
+                    };
+                    Image::Coming(self.push(builder, 0, kind, cause, []))
+                }
+            },
+        };
+        self.image = Some(image);
+    }
+
+    /// The base images that the daemon has.
+    fn bases(&self) -> BTreeMap<String, String> {
+        let bases = self.service.bases.iter().filter_map(|reference| {
+            let facts = self.observed.references.get(reference)?;
+            Some((reference.clone(), facts.id.clone()))
+        });
+        bases.collect()
+    }
+
+    /// The id of the image that was built from the same, or why one is to be built.
+    fn why_build(&self) -> Result<String, Cause> {
+        if self.wanted.rebuild {
+            return Err(Cause::Asked);
+        }
+        let fingerprint = self.service.build_inputs.fingerprint();
+        let mut images: Vec<_> = self
+            .observed
+            .images
+            .iter()
+            .filter(|image| image.service.as_ref() == Some(&self.service.name))
+            .collect();
+        images.sort_by_key(|image| std::cmp::Reverse(image.created));
+        let Some(same) = images.iter().find(|image| image.fingerprint == fingerprint) else {
+            return Err(images.first().map_or(Cause::NoImage, |last| {
+                changed(&last.inputs, &self.service.build_inputs)
+            }));
+        };
+        // A base that was not on the daemon then, or is not now, tells nothing: builders fetch
+        // bases without keeping them where they can be seen.
+        let now = self.bases();
+        match same
+            .bases
+            .iter()
+            .find(|(name, then)| now.get(*name).is_some_and(|now| now != *then))
+        {
+            Some((reference, _)) => Err(Cause::BaseChanged {
+                reference: reference.clone(),
+            }),
+            None => Ok(same.id.clone()),
+        }
+    }
+
+    /// True if it is in a network that is made anew.
+    pub fn joins(&self, resources: &Resources) -> bool {
+        let mut networks = self.service.container.networks.keys();
+        networks.any(|network| resources.replaced.contains_key(network))
+    }
+
+    /// Why its containers have to be made anew even if nothing of their own changed.
+    pub fn forced(&self, resources: &Resources, replaced: &BTreeSet<Name>) -> Option<Cause> {
+        if self.wanted.rebuild {
+            return Some(Cause::Asked);
+        }
+        let network = self
+            .service
+            .container
+            .networks
+            .keys()
+            .find(|network| resources.replaced.contains_key(*network));
+        if let Some(network) = network {
+            return Some(Cause::NetworkChanged {
+                network: network.clone(),
+            });
+        }
+        let other = self.service.shares_with.iter();
+        let other = other.into_iter().find(|other| replaced.contains(*other))?;
+        Some(Cause::DependencyReplaced {
+            service: other.clone(),
+        })
+    }
+
+    /// Decides what becomes of each place; true if there is a new container.
+    pub fn decide(&mut self, forced: Option<Cause>) -> bool {
+        let mut containers: Vec<&ObservedContainer> = self
+            .observed
+            .containers
+            .iter()
+            .filter(|container| container.service.as_ref() == Some(&self.service.name))
+            .collect();
+        containers.sort_by_key(|container| std::cmp::Reverse(container.created));
+        let fingerprint = self.inputs.fingerprint();
+        let image = self.image.as_ref().and_then(Image::id).map(str::to_owned);
+        for place in 1..=self.service.replicas {
+            let (here, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut containers)
+                .into_iter()
+                .partition(|container| container.replica == place);
+            containers = rest;
+            // The one to keep: a running one before one that is not.
+            let (running, resting): (Vec<_>, Vec<_>) =
+                here.iter().partition(|container| container.is_running());
+            let fits = |container: &&&ObservedContainer| {
+                !container.is_candidate()
+                    && forced.is_none()
+                    && container.fingerprint == fingerprint
+                    && image.as_ref() == Some(&container.image_id)
+            };
+            let current = running.iter().chain(&resting).copied().find(|c| fits(&c));
+            let fate = match current {
+                Some(current) => {
+                    let others = here.iter().filter(|other| other.id != current.id);
+                    self.spare.extend(others.map(|other| {
+                        let cause = match other.is_candidate() {
+                            true => Cause::Unfinished,
+                            false => Cause::Replaced,
+                        };
+                        (*other, cause)
+                    }));
+                    Fate::Keep(current)
+                }
+                None => Fate::Replace {
+                    cause: self.why_replace(&here, forced.clone(), &fingerprint),
+                    old: here,
+                    stopped: Vec::new(),
+                    proven: None,
+                },
+            };
+            self.places.push(fate);
+        }
+        self.spare
+            .extend(containers.into_iter().map(|other| (other, Cause::Scaled)));
+        self.places.iter().any(is_new)
+    }
+
+    fn why_replace(
+        &self,
+        here: &[&ObservedContainer],
+        forced: Option<Cause>,
+        fingerprint: &str,
+    ) -> Cause {
+        let proven = here.iter().find(|container| !container.is_candidate());
+        match (proven, forced) {
+            (None, _) => Cause::NoContainer,
+            (Some(_), Some(cause)) => cause,
+            (Some(old), None) if old.fingerprint != fingerprint => {
+                changed(&old.inputs, &self.inputs)
+            }
+            (Some(_), None) => Cause::NewImage,
+        }
+    }
+
+    /// Stops what runs, because a network that it is in goes.
+    pub fn stop_all(&mut self, builder: &mut Builder) -> Vec<Step> {
+        let mut all = Vec::new();
+        let mut places = std::mem::take(&mut self.places);
+        for (replica, fate) in (1..).zip(&mut places) {
+            if let Fate::Replace { old, stopped, .. } = fate {
+                for old in old.iter().filter(|old| old.is_running()) {
+                    let kind = stop(old);
+                    stopped.push(self.push(builder, replica, kind, Cause::Replaced, []));
+                }
+                all.extend(stopped.iter().copied());
+            }
+        }
+        self.places = places;
+        all
+    }
+
+    /// Makes and starts the new containers, and waits until they are well.
+    pub fn bring_up(
+        &mut self,
+        wait: &[Step],
+        resources: &Resources,
+        gates: &Gates,
+        replaced: &BTreeSet<Name>,
+        builder: &mut Builder,
+    ) -> Gate {
+        let mut gate = Gate::default();
+        let mut places = std::mem::take(&mut self.places);
+        let made: Vec<Step> = self.made_before(resources, gates);
+        let judged = self.post_build(&places, builder);
+        let side_by_side = self.can_run_beside();
+        let cleared = self.clear(builder);
+        for (replica, fate) in (1..).zip(&mut places) {
+            match fate {
+                Fate::Keep(current) => {
+                    self.keep(current, replica, &cleared, replaced, &mut gate, builder);
+                }
+                Fate::Replace {
+                    cause,
+                    old,
+                    stopped,
+                    proven,
+                } => {
+                    let create = OperationKind::Create {
+                        container: self.container_name(replica),
+                        image: self.image.as_ref().and_then(Image::id).map(str::to_owned),
+                        inputs: self.inputs.clone(),
+                    };
+                    let image = self.image.as_ref().and_then(Image::step);
+                    let after = made.iter().copied().chain(image).chain(judged);
+                    let created = self.push(builder, replica, create, cause.clone(), after);
+                    let mut before = cleared.clone();
+                    before.push(created);
+                    for old in old.iter() {
+                        if old.is_candidate() {
+                            let kind = remove(old);
+                            before.push(self.push(builder, replica, kind, Cause::Unfinished, []));
+                        } else if old.is_running() && !side_by_side && stopped.is_empty() {
+                            // As late as can be: when all that the new one waits for is there. Of
+                            // several containers one after the other, so that the others serve.
+                            let last = gate.ready.last().copied();
+                            let after = [created].into_iter().chain(wait.to_vec()).chain(last);
+                            let kind = stop(old);
+                            let step = self.push(builder, replica, kind, Cause::Replaced, after);
+                            before.push(step);
+                        }
+                    }
+                    before.extend(stopped.iter().chain(wait).copied());
+                    let start = OperationKind::Start {
+                        what: Start::Created,
+                    };
+                    let started = self.push(builder, replica, start, Cause::Next, before);
+                    gate.started.push(started);
+                    let ready = self.push(builder, replica, self.proof(), Cause::Next, [started]);
+                    gate.ready.push(ready);
+                    let mut last = ready;
+                    if !self.service.post_run_plugins.is_empty() {
+                        let kind = OperationKind::PostRun;
+                        last = self.push(builder, replica, kind, Cause::Next, [ready]);
+                        gate.acted.push(last);
+                    }
+                    *proven = Some(last);
+                }
+            }
+        }
+        self.places = places;
+        gate
+    }
+
+    /// Removes what unfinished deploys left: it may hold a port that is needed now.
+    fn clear(&mut self, builder: &mut Builder) -> Vec<Step> {
+        let (left, spare) = std::mem::take(&mut self.spare)
+            .into_iter()
+            .partition(|(spare, _)| spare.is_candidate());
+        self.spare = spare;
+        let left: Vec<(&ObservedContainer, Cause)> = left;
+        left.into_iter()
+            .map(|(left, cause)| self.push(builder, left.replica, remove(left), cause, []))
+            .collect()
+    }
+
+    /// What has to be there before a container can be made.
+    fn made_before(&self, resources: &Resources, gates: &Gates) -> Vec<Step> {
+        let spec = &self.service.container;
+        let networks = spec.networks.keys();
+        let networks = networks.filter_map(|network| resources.networks.get(network));
+        let volumes = spec.mounts.iter();
+        let volumes = volumes.filter_map(|mount| resources.volumes.get(mount.source.volume()?));
+        let mut made: Vec<Step> = networks.chain(volumes).copied().collect();
+        made.extend(gates.started(&self.service.shares_with));
+        made
+    }
+
+    /// Lets plugins judge a built image. Not only after a build: an image that was refused, or
+    /// that an interrupted deploy left, is there too.
+    fn post_build(&self, places: &[Fate<'_>], builder: &mut Builder) -> Option<Step> {
+        let built = matches!(self.service.image, ImageSource::Build(_));
+        let judges = !self.service.post_build_plugins.is_empty();
+        if !built || !judges || !places.iter().any(is_new) {
+            return None;
+        }
+        let image = self.image.as_ref();
+        let kind = OperationKind::PostBuild {
+            image: image.and_then(Image::id).map(str::to_owned),
+        };
+        let after = image.and_then(Image::step);
+        Some(self.push(builder, 0, kind, Cause::Next, after))
+    }
+
+    /// The container is the right one: sees that it runs.
+    fn keep(
+        &self,
+        current: &ObservedContainer,
+        replica: u32,
+        cleared: &[Step],
+        replaced: &BTreeSet<Name>,
+        gate: &mut Gate,
+        builder: &mut Builder,
+    ) {
+        let named = self.service.container_name.as_ref();
+        if let Some(name) = named.filter(|name| **name != current.name) {
+            let kind = OperationKind::Rename {
+                id: current.id.clone(),
+                container: current.name.clone(),
+                to: name.clone(),
+            };
+            self.push(builder, replica, kind, Cause::Unfinished, []);
+        }
+        let is_job = self.wanted.is_job(&self.service.name);
+        // It did what it is for, and is not asked to do it again.
+        if is_job && current.state == ContainerState::Exited && current.exit_code == Some(0) {
+            return;
+        }
+        if !current.is_running() {
+            let what = Start::Existing {
+                id: current.id.clone(),
+                container: current.name.clone(),
+            };
+            let kind = OperationKind::Start { what };
+            let cleared = cleared.iter().copied();
+            let started = self.push(builder, replica, kind, Cause::NotRunning, cleared);
+            gate.started.push(started);
+            let ready = self.push(builder, replica, self.proof(), Cause::Next, [started]);
+            gate.ready.push(ready);
+        } else if !current.is_well() && self.is_awaited(replaced) {
+            let kind = OperationKind::Await {
+                id: current.id.clone(),
+                container: current.name.clone(),
+            };
+            let ready = self.push(builder, replica, kind, Cause::NotHealthy, []);
+            gate.ready.push(ready);
+        }
+    }
+
+    /// True if a service with new containers waits until this one is healthy.
+    fn is_awaited(&self, replaced: &BTreeSet<Name>) -> bool {
+        let mut others = self.wanted.services.iter();
+        let waits = |other: &WantedService| {
+            let dependency = other.depends_on.get(&self.service.name);
+            dependency.is_some_and(|dependency| dependency.condition == Condition::Healthy)
+        };
+        // Which of them are replaced is known only of those that came before; to wait once too
+        // often costs one look.
+        others.any(|other| waits(other) && (replaced.is_empty() || replaced.contains(&other.name)))
+    }
+
+    /// How a started container shows that it is well.
+    fn proof(&self) -> OperationKind {
+        match self.wanted.is_job(&self.service.name) {
+            true => OperationKind::Complete,
+            false => OperationKind::Health,
+        }
+    }
+
+    /// Gives the new containers the places of the old ones, once all of the app's are well.
+    pub fn take_over(&mut self, proven: &[Step], builder: &mut Builder) {
+        let side_by_side = self.can_run_beside();
+        let places = std::mem::take(&mut self.places);
+        for (replica, fate) in (1..).zip(&places) {
+            let Fate::Replace {
+                old,
+                stopped,
+                proven: own,
+                ..
+            } = fate
+            else {
+                continue;
+            };
+            let name = self.container_name(replica);
+            let mut after: Vec<Step> = proven.iter().copied().chain(*own).collect();
+            let holder = old.iter().find(|old| old.name == name);
+            if let Some(old) = holder.filter(|old| !old.is_candidate()) {
+                let kind = OperationKind::Rename {
+                    id: old.id.clone(),
+                    container: old.name.clone(),
+                    to: format!("{name}{}", ObservedContainer::ASIDE_SUFFIX),
+                };
+                let step = self.push(builder, replica, kind, Cause::Replaced, after.clone());
+                after.push(step);
+            }
+            let commit = OperationKind::Commit { container: name };
+            let committed = self.push(builder, replica, commit, Cause::Next, after);
+            self.committed.push(committed);
+            for old in old.iter().filter(|old| !old.is_candidate()) {
+                let mut last = committed;
+                if old.is_running() && side_by_side && stopped.is_empty() {
+                    let kind = stop(old);
+                    last = self.push(builder, replica, kind, Cause::Replaced, [committed]);
+                }
+                self.push(builder, replica, remove(old), Cause::Replaced, [last]);
+            }
+        }
+        self.places = places;
+        for (spare, cause) in &self.spare {
+            let mut after = proven.to_vec();
+            if spare.is_running() {
+                let kind = stop(spare);
+                let replica = spare.replica;
+                after = vec![self.push(builder, replica, kind, cause.clone(), after)];
+            }
+            let kind = remove(spare);
+            self.push(builder, spare.replica, kind, cause.clone(), after);
+        }
+    }
+
+    /// Starts containers again that stay, where a service that they depend on is replaced and they
+    /// ask for that.
+    pub fn restart(
+        &self,
+        replaced: &BTreeSet<Name>,
+        committed: &BTreeMap<Name, Vec<Step>>,
+        builder: &mut Builder,
+    ) {
+        let other = self
+            .service
+            .depends_on
+            .iter()
+            .find(|(name, dependency)| dependency.restart && replaced.contains(*name));
+        let Some((other, _)) = other else { return };
+        for (replica, fate) in (1..).zip(&self.places) {
+            let Fate::Keep(current) = fate else { continue };
+            if !current.is_running() {
+                continue;
+            }
+            let kind = OperationKind::Restart {
+                id: current.id.clone(),
+                container: current.name.clone(),
+            };
+            let cause = Cause::DependencyReplaced {
+                service: other.clone(),
+            };
+            let after = committed.get(other).into_iter().flatten().copied();
+            let restarted = self.push(builder, replica, kind, cause, after);
+            let kind = OperationKind::Await {
+                id: current.id.clone(),
+                container: current.name.clone(),
+            };
+            self.push(builder, replica, kind, Cause::Next, [restarted]);
+        }
+    }
+
+    fn container_name(&self, replica: u32) -> String {
+        if let Some(name) = &self.service.container_name {
+            return name.clone();
+        }
+        let Wanted { app, release, .. } = self.wanted;
+        let service = &self.service.name;
+        match self.service.replicas {
+            1 => format!("{app}-{service}-{release}"),
+            _ => format!("{app}-{service}-{release}-{replica}"),
+        }
+    }
+
+    /// True if the new container can run while the old one still does: they would not fight
+    /// over a port of the host, nor write to the same volume.
+    fn can_run_beside(&self) -> bool {
+        let spec = &self.service.container;
+        let fixed_port = spec.ports.iter().any(|port| port.host_port.is_some());
+        let shares_data = spec
+            .mounts
+            .iter()
+            .any(|mount| !mount.read_only && !matches!(mount.source, MountSource::Anonymous));
+        let host_network = spec
+            .network_mode
+            .as_deref()
+            .is_some_and(|mode| mode == "host" || mode.starts_with("container:"));
+        let fixed_address = spec.networks.values().any(|network| {
+            network.ipv4.is_some() || network.ipv6.is_some() || network.mac.is_some()
+        });
+        !fixed_port && !shares_data && !host_network && !fixed_address
+    }
+}
+
+fn stop(container: &ObservedContainer) -> OperationKind {
+    OperationKind::Stop {
+        id: container.id.clone(),
+        container: container.name.clone(),
+    }
+}

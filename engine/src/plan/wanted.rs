@@ -1,0 +1,156 @@
+//! What should be there: the effective app, in the words of the planner.
+
+use std::borrow::Cow;
+
+use indexmap::IndexMap;
+use sha2::{Digest, Sha256};
+
+use crate::app::{
+    Condition, ContainerSpec, Dependency, Fields, ImageBuild, ImageSource, Name, Network,
+    PullPolicy, Volume, hex,
+};
+use crate::secrets::Redactor;
+
+/// What should be there.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// The app's name.
+    pub app: Name,
+    /// The id of the release to make.
+    pub release: String,
+    /// True to build and replace even what did not change.
+    pub rebuild: bool,
+    /// True to remove the containers of services that are not in the app any more.
+    pub remove_orphans: bool,
+    /// Takes secrets out of what is kept in labels.
+    pub redactor: Redactor,
+    /// Its services, in order.
+    pub services: Vec<WantedService>,
+    /// Its networks, by the names that the app has for them.
+    pub networks: IndexMap<String, Network>,
+    /// Its volumes, by the names that the app has for them.
+    pub volumes: IndexMap<String, Volume>,
+}
+
+/// One service that should be there.
+#[derive(Debug, Clone)]
+pub struct WantedService {
+    /// Its name.
+    pub name: Name,
+    /// Where its image comes from.
+    pub image: ImageSource,
+    /// What its image is built from, as [`build_inputs`] gives it; empty if it is not built.
+    pub build_inputs: Fields,
+    /// The base images of its Dockerfile, as they are written there.
+    pub bases: Vec<String>,
+    /// How its containers run.
+    pub container: ContainerSpec,
+    /// How many there are.
+    pub replicas: u32,
+    /// The name of its one container; `None` for a name of rengine's own.
+    pub container_name: Option<String>,
+    /// When its image is fetched, where it is not built.
+    pub pull: PullPolicy,
+    /// What has to be there before its containers start.
+    pub depends_on: IndexMap<Name, Dependency>,
+    /// The services whose containers it shares a namespace with.
+    pub shares_with: Vec<Name>,
+    /// The plugins that changed the build.
+    pub build_plugins: Vec<String>,
+    /// The plugins that changed the container's specification.
+    pub run_plugins: Vec<String>,
+    /// The plugins that judge its image.
+    pub post_build_plugins: Vec<String>,
+    /// The plugins that decide on its health.
+    pub health_plugins: Vec<String>,
+    /// The plugins that act on it after it became healthy.
+    pub post_run_plugins: Vec<String>,
+    /// The plugins that act on a container before it is stopped.
+    pub pre_stop_plugins: Vec<String>,
+}
+
+impl Wanted {
+    /// True if a service ends by itself, and others wait for that.
+    pub fn is_job(&self, service: &Name) -> bool {
+        self.services.iter().any(|other| {
+            let dependency = other.depends_on.get(service);
+            dependency.is_some_and(|dependency| dependency.condition == Condition::Completed)
+        })
+    }
+
+    /// The services, each after those that it depends on. A circle is broken somewhere: who reads
+    /// an app looks for those.
+    pub(super) fn in_order(&self) -> Vec<&WantedService> {
+        let mut ordered = Vec::with_capacity(self.services.len());
+        let mut seen = std::collections::BTreeSet::new();
+        for service in &self.services {
+            self.visit(service, &mut seen, &mut ordered);
+        }
+        ordered
+    }
+
+    fn visit<'a>(
+        &'a self,
+        service: &'a WantedService,
+        seen: &mut std::collections::BTreeSet<&'a Name>,
+        ordered: &mut Vec<&'a WantedService>,
+    ) {
+        if !seen.insert(&service.name) {
+            return;
+        }
+        for name in service.depends_on.keys().chain(&service.shares_with) {
+            if let Some(other) = self.services.iter().find(|other| other.name == *name) {
+                self.visit(other, seen, ordered);
+            }
+        }
+        ordered.push(service);
+    }
+}
+
+/// What stands for the daemon's own choice.
+const DEFAULT: &str = "default";
+
+/// What a network is made from.
+pub fn network_inputs(network: &Network) -> Fields {
+    let mut inputs = Fields::of(network);
+    // So that there is always one: a network without any was made by another tool.
+    let driver = network.driver.as_deref().unwrap_or(DEFAULT);
+    inputs.set("driver", driver.to_owned());
+    inputs
+}
+
+/// What a volume is made from.
+pub fn volume_inputs(volume: &Volume) -> Fields {
+    let mut inputs = Fields::of(volume);
+    let driver = volume.driver.as_deref().unwrap_or(DEFAULT);
+    inputs.set("driver", driver.to_owned());
+    inputs
+}
+
+/// What an image is built from: the build's fields and the digest of its context. The
+/// Dockerfile stands there by its digest, since the fields go on the image as a label.
+pub fn build_inputs(build: &ImageBuild, context: &str, redactor: &Redactor) -> Fields {
+    let mut inputs = Fields::of(build);
+    if let Some(text) = &build.dockerfile {
+        inputs.set(
+            "dockerfile",
+            format!("sha256:{}", hex(&Sha256::digest(text))),
+        );
+    }
+    inputs.set("context", context.to_owned());
+    sealed(inputs, redactor)
+}
+
+/// What a container is made from, but for its image, which is compared by its id.
+pub fn container_inputs(spec: &ContainerSpec, redactor: &Redactor) -> Fields {
+    sealed(Fields::of(spec), redactor)
+}
+
+/// Inputs go into labels, where everybody who reaches the daemon can read them: without secrets.
+fn sealed(mut inputs: Fields, redactor: &Redactor) -> Fields {
+    inputs.seal(|value| match redactor.redact(value) {
+        Cow::Borrowed(_) => None,
+        Cow::Owned(safe) => Some(safe),
+    });
+    inputs
+}
