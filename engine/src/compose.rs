@@ -1,7 +1,7 @@
 //! Compose files: text in, a typed and fully resolved [`Project`] out. Reads files, and does
 //! nothing else.
 //!
-//! What a file goes through, each step in a room of its own: [`find`](mod@find) says which files
+//! What a file goes through, each step in a room of its own: `find` says which files
 //! there are; `load` reads each (`yaml`), replaces its variables (`interpolate`, `template`),
 //! checks it against the known keys (`shape`) and brings it into its longest form (`read`,
 //! `forms`), brings in what it `extends` and `include`s, and merges it into the ones before

@@ -5,6 +5,7 @@ mod errors;
 mod hostile;
 mod loading;
 mod merging;
+mod sample;
 mod support;
 
 use std::collections::BTreeMap;
