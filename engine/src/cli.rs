@@ -15,6 +15,7 @@ mod logs;
 mod oneoff;
 mod plan;
 mod plugin;
+mod project;
 mod services;
 mod session;
 mod status;
@@ -73,6 +74,8 @@ pub struct GlobalArgs {
     /// Say only results, warnings and errors
     #[arg(short, long, global = true)]
     quiet: bool,
+    #[command(flatten)]
+    project: project::ProjectArgs,
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,5 +1,6 @@
 //! plugins.toml: text in, [`Manifest`] out. Reads files, and does nothing else.
 
+mod compose;
 mod convert;
 mod error;
 mod init;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 
 use crate::app::{App, ByteSize, Name};
+use crate::compose::Options as ComposeOptions;
 use crate::grants::Grants;
 use crate::plugin::Limits;
 
@@ -103,7 +105,8 @@ pub enum OnError {
 }
 
 /// Reads the manifest of a folder: `file` (relative to the folder), or `plugins.toml` if it is
-/// there, or nothing but defaults. `env` gives environment variables.
+/// there, or nothing but defaults. `env` gives environment variables. The app is that of a Compose
+/// file, where one is named, by `compose` too, or there is one and `[app]` names no other.
 ///
 /// # Errors
 ///
@@ -111,6 +114,7 @@ pub enum OnError {
 pub fn load(
     dir: &Path,
     file: Option<&Path>,
+    compose: ComposeOptions,
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Manifest, ManifestError> {
     let dir = std::path::absolute(dir)
@@ -118,9 +122,9 @@ pub fn load(
         .map_err(|error| ManifestError::read(dir, &error))?;
     let path = file.map_or_else(|| dir.join(FILE_NAME), |file| dir.join(file));
     match read(&path) {
-        Ok(text) => convert::manifest(&text, Some(path), dir, env),
+        Ok(text) => convert::manifest(&text, Some(path), dir, Some(compose), env),
         Err(ManifestError::Missing { .. }) if file.is_none() => {
-            convert::manifest("", None, dir, env)
+            convert::manifest("", None, dir, Some(compose), env)
         }
         Err(error) => Err(error),
     }
@@ -138,7 +142,7 @@ pub fn parse(
     dir: PathBuf,
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Manifest, ManifestError> {
-    convert::manifest(text, None, dir, env)
+    convert::manifest(text, None, dir, None, env)
 }
 
 fn read(path: &Path) -> Result<String, ManifestError> {

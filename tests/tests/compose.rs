@@ -70,7 +70,7 @@ fn canonical_form_of_every_project() {
         let printed = tempfile::NamedTempFile::new().expect("a file");
         std::fs::write(printed.path(), &output.stdout).expect("written");
         let printed = printed.path().display().to_string();
-        let again = rengine(&folder, &["config", "-f", &printed, "--profile", "*"]);
+        let again = rengine(&folder, &["-f", &printed, "--profile", "*", "config"]);
         assert_eq!(
             text(&again.stdout),
             text(&output.stdout),
@@ -240,7 +240,7 @@ fn docker_compose_makes_the_same_of_them() {
         std::fs::write(printed.path(), &theirs).expect("written");
         let printed = printed.path().display().to_string();
         let json = |args: &[&str]| {
-            let output = rengine(&folder, &[&["config", "--format", "json"], args].concat());
+            let output = rengine(&folder, &[args, &["config", "--format", "json"]].concat());
             serde_json::from_slice::<Value>(&output.stdout).map_err(|_| text(&output.stderr))
         };
         let ours = json(&[]).unwrap_or_else(|error| panic!("{name}: {error}"));

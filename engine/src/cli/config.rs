@@ -1,19 +1,15 @@
 //! `rengine config`.
 
-use std::path::PathBuf;
-
 use clap::{Args, ValueEnum};
 
 use super::GlobalArgs;
 use super::error::CliError;
-use crate::compose::{self, Options, Problem, Project};
+use crate::compose::{self, Problem, Project};
 use crate::ui::Ui;
 
 /// What can be asked of a Compose project.
 #[derive(Debug, Args)]
 pub struct ConfigArgs {
-    #[command(flatten)]
-    project: ProjectArgs,
     /// How it is written; JSON is one document, not one event a line
     #[arg(long, value_enum, default_value_t = Format::Yaml, value_name = "FORMAT")]
     format: Format,
@@ -34,23 +30,6 @@ pub struct ConfigArgs {
     profiles: bool,
 }
 
-/// Which Compose project.
-#[derive(Debug, Args)]
-pub struct ProjectArgs {
-    /// A Compose file; several are merged in this order
-    #[arg(short = 'f', long = "compose-file", value_name = "FILE")]
-    files: Vec<PathBuf>,
-    /// The project's name
-    #[arg(short, long, value_name = "NAME")]
-    project_name: Option<String>,
-    /// Activate this profile; `*` is all of them
-    #[arg(long, value_name = "NAME")]
-    profile: Vec<String>,
-    /// Read variables from this file instead of .env
-    #[arg(long = "env-file", value_name = "FILE")]
-    env_files: Vec<PathBuf>,
-}
-
 /// How a project is written.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Format {
@@ -59,7 +38,7 @@ enum Format {
 }
 
 pub fn run(global: &GlobalArgs, args: ConfigArgs, ui: Ui) -> Result<(), CliError> {
-    let project = load(global, &args.project)?;
+    let project = load(global)?;
     for problem in project.warnings.iter().chain(&project.refused) {
         ui.note(&told(problem));
     }
@@ -86,24 +65,14 @@ pub fn run(global: &GlobalArgs, args: ConfigArgs, ui: Ui) -> Result<(), CliError
 }
 
 /// Reads the Compose project that the command line names.
-pub fn load(global: &GlobalArgs, args: &ProjectArgs) -> Result<Project, CliError> {
+fn load(global: &GlobalArgs) -> Result<Project, CliError> {
     let directory = &global.directory;
     let dir = std::path::absolute(directory).map_err(|error| CliError::Io {
         what: "reading",
         path: directory.clone(),
         reason: error.to_string(),
     })?;
-    // What is not UTF-8 can be in no Compose file either.
-    let env = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    let options = Options {
-        dir: dir.components().collect(),
-        files: args.files.clone(),
-        name: args.project_name.clone(),
-        profiles: args.profile.clone(),
-        env_files: args.env_files.clone(),
-        env: env.collect(),
-    };
+    let options = global.project.options(dir.components().collect());
     Ok(compose::load(&options)?)
 }
 

@@ -12,7 +12,8 @@ fn env(name: &str) -> Option<String> {
 
 /// Reads plugins.toml, or what stands for it. Its secrets are not printed from then on.
 pub fn load_manifest(global: &GlobalArgs, ui: Ui) -> Result<Manifest, CliError> {
-    let manifest = manifest::load(&global.directory, global.file.as_deref(), &env)?;
+    let compose = global.project.options(global.directory.clone());
+    let manifest = manifest::load(&global.directory, global.file.as_deref(), compose, &env)?;
     ui.hide(manifest.secrets.redactor());
     Ok(manifest)
 }

@@ -19,6 +19,7 @@ use crate::app::{
     App, ByteSize, ContainerSpec, Cpus, Device, HealthCheck, ImageBuild, ImageSource, Mount,
     MountOptions, MountSource, Name, PortMapping, Probe, Protocol, RestartPolicy, Service,
 };
+use crate::compose::Options;
 
 type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 
@@ -36,19 +37,33 @@ pub fn manifest(
     text: &str,
     path: Option<PathBuf>,
     dir: PathBuf,
+    compose: Option<Options>,
     env: Env<'_>,
 ) -> Result<Manifest, ManifestError> {
     let reader = Reader::new(text, path.as_deref(), dir, env);
     let file: File = reader.parse()?;
-    let ports_declared = file.app.ports.is_some();
-    let app = reader.app(file.app)?;
+    let composed = match compose {
+        Some(options) => super::compose::app(&reader, text, &file.app, options)?,
+        None => None,
+    };
+    let mut warnings = Vec::new();
+    let (app, ports_declared) = match composed {
+        Some((app, odd)) => {
+            warnings.extend(odd);
+            // What is not published there is not to be.
+            (app, true)
+        }
+        None => {
+            let ports_declared = file.app.ports.is_some();
+            (reader.app(file.app)?, ports_declared)
+        }
+    };
     let places: Vec<_> = file.plugins.keys().map(Spanned::span).collect();
     let plugins: IndexMap<_, _> = file
         .plugins
         .into_iter()
         .map(|(name, table)| reader.plugin(name, table, &app))
         .collect::<Result<_, _>>()?;
-    let mut warnings = Vec::new();
     let granted = plugins.iter().zip(places);
     let secrets = reader.secrets(file.secrets, granted, &mut warnings)?;
     let timeout = reader.duration(file.deploy.timeout.as_ref())?;
@@ -170,8 +185,8 @@ impl Reader<'_> {
         if let Some(compose) = &table.compose {
             return Err(self.error(
                 compose.span(),
-                "Compose files are not supported yet".into(),
-                Some("name one service's `build` or `image` here".into()),
+                "no Compose file can be read here".into(),
+                Some("name one service's `build` or `image`".into()),
             ));
         }
         let name = match &table.name {

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use miette::{Diagnostic, NamedSource, SourceSpan};
 use thiserror::Error;
 
+use crate::compose::ComposeError;
+
 /// What is wrong with plugins.toml, or a file that it names.
 #[derive(Debug, Clone, Error, Diagnostic)]
 pub enum ManifestError {
@@ -24,6 +26,10 @@ pub enum ManifestError {
         /// Why.
         reason: String,
     },
+    /// The Compose files can't be used.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Compose(#[from] Box<ComposeError>),
     /// It says what can't be meant.
     #[error("{message}")]
     Invalid {
