@@ -1,0 +1,378 @@
+//! Compose apps in real deploys.
+
+use rengine_tests::{Outcome, Project, docker};
+
+/// A folder with a Compose file, which has its own name for the app.
+struct App(Project);
+
+impl App {
+    fn new(name: &str, compose: &str) -> Self {
+        let app = Self(Project::new(name, "hello", ""));
+        std::fs::remove_file(app.0.path().join("plugins.toml")).expect("it was there");
+        app.write(compose);
+        app
+    }
+
+    fn write(&self, compose: &str) {
+        let text = format!("name: {}\n{compose}", self.0.app);
+        self.0.write(
+            "compose.yaml",
+            &text.replace("PORT:", &format!("{}:", self.0.port)),
+        );
+    }
+
+    #[track_caller]
+    fn done(&self, args: &[&str]) -> Outcome {
+        let outcome = self.0.rengine(args);
+        assert_eq!(outcome.code, 0, "{args:?}: {outcome:#?}");
+        outcome
+    }
+
+    #[track_caller]
+    fn deployed(&self) -> Outcome {
+        self.done(&["deploy"])
+    }
+
+    /// The only container of a service, as the daemon knows it.
+    fn inspect(&self, service: &str) -> serde_json::Value {
+        let filters = [
+            format!("label=com.docker.compose.project={}", self.0.app),
+            format!("label=com.docker.compose.service={service}"),
+        ];
+        let ids = docker(&[
+            "ps",
+            "-aq",
+            "--filter",
+            &filters[0],
+            "--filter",
+            &filters[1],
+        ]);
+        let ids: Vec<_> = ids.lines().collect();
+        assert_eq!(ids.len(), 1, "{service}: {ids:?}");
+        let text = docker(&["inspect", ids[0]]);
+        let mut list: Vec<serde_json::Value> = serde_json::from_str(&text).expect("JSON");
+        list.remove(0)
+    }
+}
+
+impl Drop for App {
+    fn drop(&mut self) {
+        self.0.rengine(&["down"]);
+    }
+}
+
+const TEN: &str = r#"
+x-worker: &worker
+  image: rengine/busybox:local
+  command: ["sh", "-c", "sleep 100000 & wait"]
+  stop_grace_period: 1s
+  networks: [back]
+  depends_on: { api: { condition: service_started } }
+
+services:
+  db:
+    image: rengine/busybox:local
+    command: ["sh", "-c", "sleep 1; cat /run/secrets/password > /data/ready; sleep 100000 & wait"]
+    stop_grace_period: 1s
+    volumes: ["data:/data"]
+    secrets: [password]
+    networks: { back: { aliases: [database] } }
+    healthcheck: { test: "grep -q s3cret /data/ready", interval: 200ms, retries: 50 }
+  cache:
+    image: rengine/busybox:local
+    command: sleep 100000
+    stop_grace_period: 0s
+    read_only: true
+    configs: [{ source: motd, target: /etc/motd/text, mode: 0400 }]
+    networks: [back]
+  migrate:
+    image: rengine/busybox:local
+    command: ["sh", "-c", "ping -c 1 database && echo migrated > /data/migrated"]
+    volumes: ["data:/data"]
+    networks: [back]
+    depends_on: { db: { condition: service_healthy } }
+  api:
+    build: .
+    environment: { MODE: "${MODE:-plain}", TOKEN: a$$b }
+    networks: [back, front]
+    stop_grace_period: 0s
+    depends_on:
+      migrate: { condition: service_completed_successfully }
+      cache: { condition: service_started }
+    healthcheck: { test: ["CMD", "wget", "-qO-", "http://localhost:8080/"], interval: 200ms, retries: 50 }
+  web:
+    build: .
+    ports: ["PORT:8080"]
+    networks: [front]
+    stop_grace_period: 0s
+    depends_on: { api: { condition: service_healthy, restart: true } }
+  one: { <<: *worker, deploy: { replicas: 2 } }
+  two: *worker
+  three: *worker
+  four: { <<: *worker, network_mode: "service:api", networks: !reset null }
+  extra: { <<: *worker, profiles: [extra] }
+
+networks:
+  front:
+  back: { internal: true }
+volumes:
+  data:
+secrets:
+  password: { file: ./password.txt }
+configs:
+  motd: { content: "hello ${WHO:-you}" }
+"#;
+
+#[test]
+fn ten_services_with_all_that_belongs_to_them() {
+    // network_mode and networks don't go together, so one of them has none.
+    let text = TEN.replace(", networks: !reset null", "").replace(
+        "four: { <<: *worker, network_mode: \"service:api\" }",
+        "four: { image: rengine/busybox:local, command: sleep 100000, stop_grace_period: 0s, \
+         network_mode: \"service:api\" }",
+    );
+    let app = App::new("ten", "services: {}");
+    app.0.write("password.txt", "s3cret-word");
+    app.write(&text);
+    let deployed = app.deployed();
+    assert!(
+        app.0.get().expect("an answer").contains("hello"),
+        "{deployed:#?}"
+    );
+    let name = app.0.app.clone();
+
+    // Everything is as the file says.
+    let said = |service: &str, command: &[&str]| {
+        app.done(&[&["exec", "-T", service], command].concat())
+            .stdout
+    };
+    assert_eq!(said("db", &["cat", "/data/migrated"]), "migrated\n");
+    assert_eq!(said("cache", &["cat", "/etc/motd/text"]), "hello you");
+    assert_eq!(
+        said("api", &["sh", "-c", "echo $MODE $TOKEN"]),
+        "plain a$b\n"
+    );
+    assert!(said("web", &["wget", "-qO-", "http://api:8080/"]).contains("hello"));
+    let api = app.inspect("api");
+    let shared = &app.inspect("four")["HostConfig"]["NetworkMode"];
+    assert_eq!(
+        *shared,
+        format!("container:{}", api["Id"].as_str().expect("an id"))
+    );
+    assert_eq!(app.inspect("migrate")["State"]["ExitCode"], 0);
+    let back: serde_json::Value =
+        serde_json::from_str(&docker(&["network", "inspect", &format!("{name}_back")]))
+            .expect("JSON");
+    assert_eq!(back[0]["Internal"], true);
+    let filter = format!("label=dev.rengine.app={name}");
+    let workers = docker(&[
+        "ps",
+        "-q",
+        "--filter",
+        &filter,
+        "--filter",
+        "label=dev.rengine.service=one",
+    ]);
+    assert_eq!(workers.lines().count(), 2);
+
+    // The secret's value is in no label.
+    let labels = docker(&["ps", "-a", "--filter", &filter, "--format", "{{.Labels}}"]);
+    assert!(!labels.contains("s3cret"), "{labels}");
+
+    // Nothing changed.
+    let again = app.deployed();
+    assert!(again.stderr.contains("nothing to do"), "{again:#?}");
+
+    // One service changes, and who asked for it starts again; the others stay.
+    let before: Vec<_> = ["db", "cache", "two"]
+        .map(|service| app.inspect(service)["Id"].clone())
+        .into();
+    let started = app.inspect("web")["State"]["StartedAt"].clone();
+    app.write(&text.replace("${MODE:-plain}", "other"));
+    let changed = app.deployed();
+    let after: Vec<_> = ["db", "cache", "two"]
+        .map(|service| app.inspect(service)["Id"].clone())
+        .into();
+    assert_eq!(before, after, "{changed:#?}");
+    assert_ne!(
+        app.inspect("web")["State"]["StartedAt"],
+        started,
+        "{changed:#?}"
+    );
+    assert_eq!(said("api", &["sh", "-c", "echo $MODE"]), "other\n");
+
+    // The tools that people have see a Compose project.
+    let listed = std::process::Command::new("docker-compose")
+        .arg("ps")
+        .current_dir(app.0.path())
+        .env("COMPOSE_PROJECT_NAME", &name)
+        .output()
+        .expect("docker-compose runs: ./dev test installs it");
+    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+    assert!(listed.contains("Up (healthy)"), "{listed}");
+
+    // It goes as a whole, but for what holds data.
+    app.done(&["down"]);
+    assert_eq!(docker(&["ps", "-aq", "--filter", &filter]), "");
+    assert_eq!(docker(&["network", "ls", "-q", "--filter", &filter]), "");
+    assert_ne!(docker(&["volume", "ls", "-q", "--filter", &filter]), "");
+    let unknown = app.0.rengine(&["down", "--volume", "dta"]);
+    assert_eq!(unknown.code, 2, "{unknown:#?}");
+    app.done(&["down", "--volume", "data"]);
+    assert_eq!(docker(&["volume", "ls", "-q", "--filter", &filter]), "");
+}
+
+const TWO: &str = "
+services:
+  one:
+    image: rengine/busybox:local
+    command: sleep 100000
+    stop_grace_period: 0s
+  two:
+    image: rengine/busybox:local
+    command: sleep 100000
+    stop_grace_period: 0s
+    depends_on: [one]
+";
+
+#[test]
+fn what_fails_takes_the_whole_release_back() {
+    let app = App::new("whole", TWO);
+    app.deployed();
+    let before = [
+        app.inspect("one")["Id"].clone(),
+        app.inspect("two")["Id"].clone(),
+    ];
+    // The first of them is fine, and goes back with the second.
+    app.write(
+        &TWO.replace(
+            "sleep 100000\n    stop_grace_period: 0s\n  two",
+            "sleep 200000\n    stop_grace_period: 0s\n  two",
+        )
+        .replace(
+            "sleep 100000\n    stop_grace_period: 0s\n    depends",
+            "sh -c 'echo broken; exit 3'\n    stop_grace_period: 0s\n    depends",
+        ),
+    );
+    let failed = app.0.rengine(&["deploy"]);
+    assert_eq!(failed.code, 1, "{failed:#?}");
+    assert!(failed.stderr.contains("broken"), "{failed:#?}");
+    let after = [
+        app.inspect("one")["Id"].clone(),
+        app.inspect("two")["Id"].clone(),
+    ];
+    assert_eq!(before, after, "{failed:#?}");
+    app.write(TWO);
+    assert!(app.deployed().stderr.contains("nothing to do"));
+}
+
+#[test]
+fn a_job_that_fails_lets_nothing_begin_that_waits_for_it() {
+    let compose = "
+services:
+  job:
+    image: rengine/busybox:local
+    command: sh -c 'echo no such table; exit 7'
+  app:
+    image: rengine/busybox:local
+    command: sleep 100000
+    stop_grace_period: 0s
+    depends_on: { job: { condition: service_completed_successfully } }
+";
+    let app = App::new("job", compose);
+    let failed = app.0.rengine(&["deploy"]);
+    assert_eq!(failed.code, 1, "{failed:#?}");
+    for part in [
+        "no such table",
+        "service `job` did not end well",
+        "exit code 7",
+    ] {
+        assert!(failed.stderr.contains(part), "{part}: {failed:#?}");
+    }
+    assert!(!failed.stderr.contains("✔ start app"), "{failed:#?}");
+    assert!(app.0.containers().is_empty(), "{failed:#?}");
+    app.write(&compose.replace("exit 7", "exit 0"));
+    app.deployed();
+    assert!(app.deployed().stderr.contains("nothing to do"));
+}
+
+#[test]
+fn networks_change_orphans_are_told_and_foreign_ones_are_left_alone() {
+    let app = App::new("nets", &format!("{TWO}\nnetworks: {{ default: {{}} }}\n"));
+    app.deployed();
+    let network = format!("{}_default", app.0.app);
+    app.write(&format!(
+        "{TWO}\nnetworks: {{ default: {{ internal: true }} }}\n"
+    ));
+    let plan = app.done(&["plan"]);
+    assert!(plan.stdout.contains("remove network"), "{plan:#?}");
+    app.deployed();
+    let internal = docker(&["network", "inspect", "-f", "{{.Internal}}", &network]);
+    assert_eq!(internal.trim(), "true");
+
+    // A service that is gone.
+    let (one, _) = TWO.split_once("  two:").expect("two");
+    app.write(&format!(
+        "{one}\nnetworks: {{ default: {{ internal: true }} }}\n"
+    ));
+    let told = app.deployed();
+    assert!(
+        told.stderr.contains("--remove-orphans") || told.stderr.contains("nothing to do"),
+        "{told:#?}"
+    );
+    app.done(&["deploy", "--remove-orphans"]);
+    assert_eq!(app.0.containers().len(), 1);
+
+    // Another's network under the name.
+    let foreign = format!("{}_mine", app.0.app);
+    docker(&["network", "create", &foreign]);
+    app.write(&format!(
+        "{one}    networks: [mine]\nnetworks: {{ mine: {{}} }}\n"
+    ));
+    let refused = app.0.rengine(&["deploy"]);
+    let still = docker(&["network", "inspect", "-f", "{{.Name}}", &foreign]);
+    docker(&["network", "rm", &foreign]);
+    assert_eq!(refused.code, 1, "{refused:#?}");
+    assert!(
+        refused.stderr.contains("that is not this app's"),
+        "{refused:#?}"
+    );
+    assert_eq!(still.trim(), foreign);
+    assert_eq!(app.0.containers().len(), 1);
+    // One that has to be there, and is not.
+    app.write(&format!(
+        "{one}    networks: [out]\nnetworks: {{ out: {{ external: true }} }}\n"
+    ));
+    let missing = app.0.rengine(&["deploy"]);
+    assert!(
+        missing.stderr.contains("there is no network out"),
+        "{missing:#?}"
+    );
+}
+
+#[test]
+fn plugins_work_on_compose_apps() {
+    let app = App::new("plugged", TWO);
+    let harden = rengine_tests::plugin("harden.wasm");
+    app.0.write(
+        "plugins.toml",
+        &format!(
+            "[plugins.harden]\npath = \"{}\"\nservices = [\"two\"]\n",
+            harden.display()
+        ),
+    );
+    let deployed = app.deployed();
+    assert!(deployed.stderr.contains("harden"), "{deployed:#?}");
+    assert_eq!(app.inspect("two")["HostConfig"]["ReadonlyRootfs"], true);
+    assert_eq!(app.inspect("one")["HostConfig"]["ReadonlyRootfs"], false);
+    // What only an app of one service says is an error here.
+    app.0.write("plugins.toml", "[app]\nports = [\"80:80\"]\n");
+    let wrong = app.0.rengine(&["plan"]);
+    assert_eq!(wrong.code, 2, "{wrong:#?}");
+    assert!(
+        wrong
+            .stderr
+            .contains("`ports` is for an app of one service"),
+        "{wrong:#?}"
+    );
+}
