@@ -2,17 +2,24 @@
 //! comes back to the UI.
 
 mod completions;
+mod config;
+mod control;
 mod deploy;
 mod doctor;
 mod down;
 mod error;
+mod exec;
 mod init;
 mod interrupt;
 mod logs;
+mod oneoff;
 mod plan;
 mod plugin;
+mod services;
 mod session;
 mod status;
+mod terminal;
+mod top;
 
 use std::path::PathBuf;
 use std::process::ExitCode as ProcessExitCode;
@@ -78,8 +85,26 @@ enum Command {
     Status,
     /// Show what the app's containers write
     Logs(logs::LogsArgs),
+    /// Run a command in a running container
+    Exec(exec::ExecArgs),
+    /// Run a command in a new container of a service, and remove it after
+    Run(oneoff::RunArgs),
+    /// Start containers that are stopped
+    Start(control::StartArgs),
+    /// Stop containers, and leave them there
+    Stop(control::StopArgs),
+    /// Stop containers and start them again
+    Restart(control::StopArgs),
+    /// Show the processes in the app's containers
+    Top(top::TopArgs),
+    /// Show what the app's containers use
+    Stats(top::StatsArgs),
+    /// Show what happens to the app on the daemon
+    Events(top::EventsArgs),
     /// Stop and remove the app's containers
     Down(down::DownArgs),
+    /// Check the Compose files, and show what they come to
+    Config(config::ConfigArgs),
     /// Write a commented plugins.toml for the folder
     Init(init::InitArgs),
     /// List and inspect plugins, and write your own
@@ -135,6 +160,10 @@ pub fn main() -> ProcessExitCode {
     runtime.shutdown_background();
     match result {
         Ok(()) => ProcessExitCode::SUCCESS,
+        // A process that was run for somebody has said all there is to say.
+        Err(CliError::Ended { code }) => {
+            ProcessExitCode::from(u8::try_from(code).unwrap_or(u8::MAX))
+        }
         Err(error) => {
             ui.error(&error);
             ProcessExitCode::from(error.exit_code() as u8)
@@ -158,7 +187,16 @@ async fn run(cli: Cli, ui: Ui) -> Result<(), CliError> {
         Command::Plan(args) => plan::run(global, args, ui).await,
         Command::Status => status::run(global, ui).await,
         Command::Logs(args) => logs::run(global, args, ui).await,
+        Command::Exec(args) => exec::run(global, args, ui).await,
+        Command::Run(args) => oneoff::run(global, args, ui).await,
+        Command::Start(args) => control::start(global, args, ui).await,
+        Command::Stop(args) => control::stop(global, args, ui).await,
+        Command::Restart(args) => control::restart(global, args, ui).await,
+        Command::Top(args) => top::top(global, args, ui).await,
+        Command::Stats(args) => top::stats(global, args, ui).await,
+        Command::Events(args) => top::events(global, args, ui).await,
         Command::Down(args) => down::run(global, args, ui).await,
+        Command::Config(args) => config::run(global, args, ui),
         Command::Init(args) => init::run(global, args, ui),
         Command::Plugin(command) => plugin::run(global, command, ui).await,
         Command::Doctor => doctor::run(global, ui).await,

@@ -24,11 +24,14 @@ mod logs;
 mod network;
 mod observe;
 mod reference;
+mod session;
 mod spec;
 mod state;
 mod stats;
+mod watch;
 
 pub use build::{BuildEvent, BuiltImage, StepState};
+pub use container::NewContainer;
 pub use endpoint::{Endpoint, EndpointError, EndpointSource};
 pub use error::{BuildFailure, DockerError, Unreachable};
 pub use exec::ExecOutcome;
@@ -37,7 +40,9 @@ pub use image::PullEvent;
 pub use inspect::{ContainerDetail, DaemonHealth, HealthStatus};
 pub use lock::{Lock, LockHolder};
 pub use logs::{LogLine, LogOptions, LogStream};
+pub use session::{Session, Wiring};
 pub use spec::Joined;
+pub use watch::{DaemonEvent, Processes};
 
 /// Time for the daemon's first answer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

@@ -9,6 +9,7 @@
 pub mod app;
 pub mod author;
 pub mod cli;
+pub mod compose;
 pub mod context;
 pub mod deploy;
 pub mod docker;

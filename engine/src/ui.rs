@@ -13,6 +13,7 @@ use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 use serde::Serialize;
 
 use crate::deploy::{RedactingReporter, Reporter};
+use crate::docker::LogStream;
 use crate::secrets::Redactor;
 use json::JsonReporter;
 use progress::ProgressReporter;
@@ -20,7 +21,7 @@ use progress::ProgressReporter;
 pub use plan::render_plan;
 pub use progress::render_services;
 pub use style::Styles;
-pub use text::{printable, table, time};
+pub use text::{columns, printable, table, time};
 
 /// How much is said.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -113,6 +114,20 @@ impl Ui {
         if let Ok(text) = serde_json::to_string(value) {
             print(&self.redactor().redact(&text));
         }
+    }
+
+    /// Writes what a process in a container wrote, as it is: it is the person's own, who asked to
+    /// be connected to it. False if there is nobody to read it any more.
+    pub fn pass(self, stream: LogStream, bytes: &[u8]) -> bool {
+        fn write(mut to: impl Write, bytes: &[u8]) -> std::io::Result<()> {
+            to.write_all(bytes)?;
+            to.flush()
+        }
+        match stream {
+            LogStream::Stdout => write(std::io::stdout(), bytes),
+            LogStream::Stderr => write(std::io::stderr(), bytes),
+        }
+        .is_ok()
     }
 
     /// Writes a remark for people; nothing if quiet or with `--json`.

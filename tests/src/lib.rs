@@ -136,6 +136,11 @@ impl Drop for Project {
             docker(&["rm", "-f", "-v", &id]);
         }
         let filter = format!("label=dev.rengine.app={}", self.app);
+        for kind in ["network", "volume"] {
+            for name in docker(&[kind, "ls", "-q", "--filter", &filter]).lines() {
+                docker(&[kind, "rm", name]);
+            }
+        }
         for id in docker(&["images", "-q", "--filter", &filter]).lines() {
             docker(&["rmi", "-f", id]);
         }

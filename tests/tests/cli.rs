@@ -40,13 +40,22 @@ fn snapshot(name: &str, project: &Project, outcome: &Outcome) {
 #[test]
 fn help_of_every_command() {
     let project = Project::new("help", "hello", "");
-    let commands: [&[&str]; 17] = [
+    let commands: [&[&str]; 26] = [
         &[],
         &["deploy"],
         &["plan"],
         &["status"],
         &["logs"],
+        &["exec"],
+        &["run"],
+        &["start"],
+        &["stop"],
+        &["restart"],
+        &["top"],
+        &["stats"],
+        &["events"],
         &["down"],
+        &["config"],
         &["init"],
         &["plugin"],
         &["plugin", "inspect"],

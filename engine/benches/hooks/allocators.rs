@@ -34,8 +34,9 @@ fn config(strategy: InstanceAllocationStrategy) -> Config {
 
 fn pool(kept: usize, scan: Enabled) -> Config {
     let mut pool = PoolingAllocationConfig::new();
-    pool.total_memories(128)
-        .total_stacks(1024)
+    pool.total_memories(64)
+        .total_tables(128)
+        .total_stacks(112)
         .linear_memory_keep_resident(kept)
         .table_keep_resident(kept)
         .pagemap_scan(scan);

@@ -66,6 +66,10 @@ pub async fn run(global: &GlobalArgs, args: DownArgs, ui: Ui) -> Result<(), CliE
             ));
             removed += 1;
         }
+        for (id, name) in docker.one_offs(app).await? {
+            docker.remove(&id, true).await?;
+            ui.note(&format!("  {} removed {name}", ui.styles().good("✔")));
+        }
         let networks = docker.networks(app, &BTreeSet::new()).await?;
         // Of those that Compose made, only Compose knows who else is in them.
         for network in networks.iter().filter(|network| !network.inputs.is_empty()) {

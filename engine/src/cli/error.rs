@@ -6,6 +6,7 @@ use miette::Diagnostic;
 use thiserror::Error;
 
 use crate::author::AuthorError;
+use crate::compose::ComposeError;
 use crate::deploy::{DeployError, ExitCode};
 use crate::docker::DockerError;
 use crate::manifest::ManifestError;
@@ -22,6 +23,10 @@ pub enum CliError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Author(#[from] AuthorError),
+    /// A Compose file can't be read, or can't be meant.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Compose(#[from] ComposeError),
     /// No daemon can be found.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -62,6 +67,32 @@ pub enum CliError {
         /// Its name on the daemon.
         name: String,
     },
+    /// A service without the container that was asked for.
+    #[error("service `{service}` has no running container {index}")]
+    #[diagnostic(help("`rengine status` shows what runs; `rengine start {service}` starts it"))]
+    NotRunning {
+        /// The service.
+        service: String,
+        /// The container's number.
+        index: u32,
+    },
+    /// A process in a container ended so. It said why itself.
+    #[error("exit code {code}")]
+    Ended {
+        /// Its exit code.
+        code: i64,
+    },
+    /// A setting that is written wrongly.
+    #[error("`{text}` is no {what}")]
+    #[diagnostic(help("{help}"))]
+    Malformed {
+        /// What was given.
+        text: String,
+        /// What it was to be.
+        what: &'static str,
+        /// How to write it.
+        help: &'static str,
+    },
     /// `doctor` found something.
     #[error("{count} of the checks failed")]
     Unwell {
@@ -94,11 +125,15 @@ impl CliError {
             Self::Author(error) if error.is_bad_input() => ExitCode::BadInput,
             Self::Author(_) => ExitCode::Failed,
             Self::Endpoint(crate::docker::EndpointError::NotFound { .. }) => ExitCode::Unreachable,
-            Self::Endpoint(_)
+            Self::Compose(_)
+            | Self::Endpoint(_)
             | Self::Io { .. }
             | Self::Exists { .. }
             | Self::NoService { .. }
+            | Self::NotRunning { .. }
+            | Self::Malformed { .. }
             | Self::NoVolume { .. } => ExitCode::BadInput,
+            Self::Ended { .. } => ExitCode::Failed,
             Self::Cases { .. } | Self::Unfit { .. } => ExitCode::Failed,
             Self::Unwell { unreachable, .. } => match unreachable {
                 true => ExitCode::Unreachable,

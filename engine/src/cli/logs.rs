@@ -6,10 +6,8 @@ use futures_util::stream::SelectAll;
 use serde::Serialize;
 
 use super::error::CliError;
-use super::{GlobalArgs, session};
-use crate::app::Name;
+use super::{GlobalArgs, services, session};
 use crate::docker::{LogOptions, LogStream};
-use crate::plan::observed::ObservedContainer;
 use crate::ui::{Ui, printable};
 
 /// What can be asked of logs.
@@ -43,27 +41,7 @@ struct Line<'a> {
 pub async fn run(global: &GlobalArgs, args: LogsArgs, ui: Ui) -> Result<(), CliError> {
     let manifest = session::load_manifest(global, ui)?;
     let docker = session::connect(global, &manifest).await?;
-    let observed = docker.observe(&manifest.app.name, &[]).await?;
-    let known = |name: &String| {
-        manifest.app.services.contains_key(name.as_str())
-            || observed
-                .containers
-                .iter()
-                .any(|container| container.service.as_ref().map(Name::as_str) == Some(name))
-    };
-    if let Some(service) = args.services.iter().find(|name| !known(name)) {
-        let names: Vec<_> = manifest.app.services.keys().map(Name::as_str).collect();
-        return Err(CliError::NoService {
-            app: manifest.app.name.to_string(),
-            service: service.clone(),
-            known: names.join(", "),
-        });
-    }
-    let wanted = |container: &&ObservedContainer| {
-        let service = container.service.as_ref().map_or("", Name::as_str);
-        args.services.is_empty() || args.services.iter().any(|name| name == service)
-    };
-    let containers: Vec<_> = observed.containers.iter().filter(wanted).collect();
+    let containers = services::containers(&manifest, &docker, &args.services).await?;
     if containers.is_empty() {
         ui.note(&format!("{} has no containers", manifest.app.name));
     }

@@ -78,6 +78,19 @@ impl Labels<'_> {
         ])
     }
 
+    /// Of a container for one command: a deploy does not take it for one of the service's.
+    pub fn one_off(&self, service: &Service) -> Map {
+        let mut labels = service.container.labels.clone();
+        labels.extend(map([
+            (label::ONE_OFF, self.app()),
+            (compose::PROJECT, self.app()),
+            (compose::SERVICE, service.name.to_string()),
+            (compose::ONE_OFF, "True".to_owned()),
+            (compose::VERSION, COMPOSE_VERSION.to_owned()),
+        ]));
+        labels
+    }
+
     pub fn network(&self, key: &str, inputs: &Fields) -> Map {
         map([
             (label::APP, self.app()),

@@ -15,7 +15,7 @@ use super::output::{build_line, channel, pull_line, with_output};
 use super::walk::walk;
 use super::{DeployError, Event, Prepared, Reporter};
 use crate::app::{ContainerSpec, Fields, ImageSource, Name, Probe, SERVICE_MODE, Service};
-use crate::docker::{Docker, Joined};
+use crate::docker::{Docker, Joined, NewContainer};
 use crate::plan::observed::ObservedContainer;
 use crate::plan::{Operation, OperationKind, Start};
 use crate::plugin::{CallContext, Hook};
@@ -93,7 +93,7 @@ impl<'a> Execution<'a> {
         }
     }
 
-    async fn timed(&self, step: usize) -> Result<(), DeployError> {
+    pub(super) async fn timed(&self, step: usize) -> Result<(), DeployError> {
         let Some(operation) = self.prepared.plan.operations.get(step) else {
             return Ok(());
         };
@@ -287,23 +287,28 @@ impl<'a> Execution<'a> {
             (Some(id), _) => id,
             // Pulled by a step before; its name serves as well.
             (None, ImageSource::Image(reference)) => reference.clone(),
-            (None, ImageSource::Build(_)) => format!("{}:latest", self.repository(name)),
+            (None, ImageSource::Build(_)) => self.latest(name),
         };
         let unproven = format!("{container}{}", ObservedContainer::CANDIDATE_SUFFIX);
         let mut labels = service.container.labels.clone();
         labels.extend(self.labels.container(service, *replica, inputs, &image));
         let spec = self.with_shared(service)?;
-        let networks = self.networks(service);
-        let create = self
-            .docker
-            .create_container(&unproven, &image, &spec, &labels, &networks);
-        let id = create.await?;
+        let networks = self.networks(service, true);
+        let new = NewContainer {
+            name: &unproven,
+            image: &image,
+            spec: &spec,
+            labels: &labels,
+            networks: &networks,
+            stdin_once: false,
+        };
+        let id = self.docker.create_container(new).await?;
         self.progress(place, |progress| progress.candidate = Some((id, unproven)));
         Ok(())
     }
 
     /// The specification with the containers of other services in the place of their names.
-    fn with_shared(&self, service: &Service) -> Result<ContainerSpec, DeployError> {
+    pub(super) fn with_shared(&self, service: &Service) -> Result<ContainerSpec, DeployError> {
         let mut spec = service.container.clone();
         let modes = [
             &mut spec.network_mode,
@@ -344,16 +349,25 @@ impl<'a> Execution<'a> {
     }
 
     /// The networks that a service's containers join, the one with the highest priority first.
-    fn networks(&self, service: &Service) -> Vec<Joined> {
+    /// `serving` is false for a container that others are not to find under the service's name.
+    pub(super) fn networks(&self, service: &Service, serving: bool) -> Vec<Joined> {
         let app = &self.prepared.app;
         let mut attachments: Vec<_> = service.container.networks.iter().collect();
         attachments.sort_by_key(|(_, attachment)| std::cmp::Reverse(attachment.priority));
         let networks = attachments.into_iter().filter_map(|(key, attachment)| {
+            let name = app.networks.get(key)?.name.clone();
+            if !serving {
+                // Nor can it have an address that the service's own container has.
+                return Some(Joined {
+                    name,
+                    ..Joined::default()
+                });
+            }
             let mut aliases = vec![service.name.to_string()];
             aliases.extend(attachment.aliases.iter().cloned());
             aliases.dedup();
             Some(Joined {
-                name: app.networks.get(key)?.name.clone(),
+                name,
                 aliases,
                 attachment: attachment.clone(),
             })
@@ -533,7 +547,7 @@ impl<'a> Execution<'a> {
 
     /// The service's image is the one that this container was made from, whenever it was built.
     async fn tag_latest(&self, name: &Name, container: &str) {
-        let tag = format!("{}:latest", self.repository(name));
+        let tag = self.latest(name);
         let tagged = async {
             match self.docker.inspect(container).await? {
                 Some(detail) => self.docker.tag(&detail.image_id, &tag).await,
@@ -548,6 +562,20 @@ impl<'a> Execution<'a> {
     /// Names of images are in lower case, which those of services need not be.
     fn repository(&self, service: &Name) -> String {
         format!("{}-{service}", self.prepared.app.name).to_lowercase()
+    }
+
+    /// The name of the service's image that was proven last.
+    pub(super) fn latest(&self, service: &Name) -> String {
+        format!("{}:latest", self.repository(service))
+    }
+
+    /// The image that was made for a service in this run.
+    pub(super) fn image(&self, service: &Name) -> Option<String> {
+        self.lock_images().get(service).cloned()
+    }
+
+    pub(super) fn labels(&self) -> &Labels<'a> {
+        &self.labels
     }
 
     /// Takes back what was begun: new containers go, and those that ran before run again.

@@ -16,24 +16,42 @@ use super::spec::{Joined, create_body};
 use super::{Docker, DockerError};
 use crate::app::ContainerSpec;
 
+/// A container that is to be made.
+#[derive(Debug, Clone, Copy)]
+pub struct NewContainer<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// The id of its image, or a name of it.
+    pub image: &'a str,
+    /// What it is like.
+    pub spec: &'a ContainerSpec,
+    /// Labels that come on top of the specification's own.
+    pub labels: &'a BTreeMap<String, String>,
+    /// The networks that it joins, where the specification has no network mode; it is made in the
+    /// first of them.
+    pub networks: &'a [Joined],
+    /// True if its process sees the end of its input when the first who is connected leaves.
+    pub stdin_once: bool,
+}
+
 impl Docker {
     /// Creates a container without starting it, with its files, and gives its id.
     ///
-    /// `labels` come on top of the spec's own. `networks` count where the spec has no network
-    /// mode; the first is the one that it is made in.
-    pub async fn create_container(
-        &self,
-        name: &str,
-        image_id: &str,
-        spec: &ContainerSpec,
-        labels: &BTreeMap<String, String>,
-        networks: &[Joined],
-    ) -> Result<String, DockerError> {
+    pub async fn create_container(&self, new: NewContainer<'_>) -> Result<String, DockerError> {
+        let NewContainer {
+            name,
+            image,
+            spec,
+            labels,
+            networks,
+            stdin_once,
+        } = new;
         let (first, others) = match networks.split_first() {
             Some((first, others)) => (Some(first), others),
             None => (None, networks),
         };
-        let body = create_body(image_id, spec, labels, first);
+        let mut body = create_body(image, spec, labels, first);
+        body.stdin_once = (stdin_once && spec.stdin_open).then_some(true);
         let id = self
             .create_for(name, body, spec.platform.as_deref())
             .await?;

@@ -46,6 +46,9 @@ impl Docker {
         let mut containers: Vec<ObservedContainer> = all
             .into_iter()
             .filter(|container| !has_label(container, label::LOCK))
+            // A container has its image's labels, too: one that somebody made by hand from the
+            // app's image is not the app's.
+            .filter(|container| has_label(container, label::RELEASE))
             .map(container)
             .collect();
         // The id decides between two of one second, so that the order is always the same.
@@ -96,6 +99,15 @@ impl Docker {
             volumes,
             ..observed
         })
+    }
+
+    /// The containers for one command that were left of an app: id and name.
+    pub async fn one_offs(&self, app: &Name) -> Result<Vec<(String, String)>, DockerError> {
+        let filter = format!("{}={app}", label::ONE_OFF);
+        let left = self.containers(true, Some(&filter)).await?.into_iter();
+        Ok(left
+            .map(|one| (one.id.unwrap_or_default(), name(one.names.as_deref())))
+            .collect())
     }
 
     /// The apps of which the daemon has a container.

@@ -12,6 +12,8 @@ pub mod label {
     pub const SERVICE: &str = "dev.rengine.service";
     /// A container's number among those of its service, from 1.
     pub const REPLICA: &str = "dev.rengine.replica";
+    /// On a container for one command: the app that it belongs to, in the place of [`APP`].
+    pub const ONE_OFF: &str = "dev.rengine.oneoff";
     /// The id of the release that made a container.
     pub const RELEASE: &str = "dev.rengine.release";
     /// The fingerprint of what an image was built from, or a container made from.

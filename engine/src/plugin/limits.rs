@@ -61,9 +61,9 @@ pub const MAX_STATE_KEY_BYTES: usize = 256;
 pub const MAX_STATE_BYTES: usize = 64 << 10;
 /// Handles that an instance holds at a time: WASI's resources, tasks, streams and the like.
 pub const MAX_HANDLES: usize = 10_000;
-/// Tasks, streams and the like that an instance has at a time, which only components have that are
-/// made of several. Each task that waits keeps a stack.
-pub const MAX_TASKS: usize = 60;
+/// Tasks, streams and the like that an instance has at a time. A call of a function is two of them
+/// while it goes on, from one component to another within a plugin, too; one that waits keeps a stack.
+pub const MAX_TASKS: usize = 12;
 /// Elements of all tables of an instance, whatever plugins.toml says.
 pub const MAX_TABLE_ELEMENTS: usize = 1_000_000;
 /// Memories in a component. QuickJS needs 3.

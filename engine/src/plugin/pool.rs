@@ -7,21 +7,21 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::component::Component;
-use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use super::limits::{MAX_MEMORIES, MAX_TABLE_ELEMENTS, MAX_TASKS};
 
 /// Calls that go on at the same time; more wait their turn.
-const SLOTS: usize = 32;
+const SLOTS: usize = 16;
 /// Memories for each slot. Most components have one; one with more takes several slots.
 const SLOT_MEMORIES: usize = 4;
 /// Tables for each slot.
 const SLOT_TABLES: usize = 8;
-/// Stacks for each slot. A task that waits keeps its stack, and is two of [`MAX_TASKS`]; two are
-/// for the call itself.
-const SLOT_STACKS: usize = MAX_TASKS / 2 + 2;
-/// What of an instance's memory stays when it is gone, and is set to zero rather than mapped anew,
-/// in bytes.
+/// Stacks for each slot. A task that waits keeps its stack, and is two of [`MAX_TASKS`]; one more is
+/// kept for the next task. They are what makes a pool slow to set up: each takes 5 µs.
+const SLOT_STACKS: usize = MAX_TASKS / 2 + 1;
+/// What of an instance's memory stays when it is gone, and is set back rather than mapped anew, in
+/// bytes.
 const MEMORY_KEPT: usize = 256 << 10;
 /// The same of its tables.
 const TABLE_KEPT: usize = 16 << 10;
@@ -91,6 +91,8 @@ fn pooling() -> PoolingAllocationConfig {
         .table_elements(MAX_TABLE_ELEMENTS)
         .linear_memory_keep_resident(MEMORY_KEPT)
         .table_keep_resident(TABLE_KEPT)
+        // Where Linux has it, from 6.7 on, only pages that were written to are set back.
+        .pagemap_scan(Enabled::Auto)
         // wasmtime counts up to this whenever it lets go of a module.
         .max_memories_per_module(count(MAX_MEMORIES))
         .max_tables_per_module(UNBOUNDED)

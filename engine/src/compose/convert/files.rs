@@ -1,0 +1,108 @@
+//! Configs and secrets: files that are put into a container.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::Path;
+
+use super::super::error::ComposeError;
+use super::super::model::{FileMount, Mode};
+use super::{Converter, Result};
+use crate::app::ContainerFile;
+
+/// The largest config or secret, in bytes.
+const MAX_BYTES: u64 = 8 << 20;
+/// Permissions where none are said: all may read, as Compose has it.
+const MODE: u32 = 0o444;
+
+impl Converter<'_> {
+    pub(super) fn files(&self) -> Result<BTreeMap<String, ContainerFile>> {
+        let container = &self.service.container;
+        let mut files = BTreeMap::new();
+        for (index, mount) in container.configs.iter().enumerate() {
+            let path = ["configs", &index.to_string()];
+            let Some(config) = self.project.configs.get(&mount.source) else {
+                continue;
+            };
+            let declared = ["configs", mount.source.as_str()];
+            let contents = match (&config.content, &config.environment, &config.file) {
+                (Some(text), ..) => text.clone().into_bytes(),
+                (_, Some(variable), _) => self.variable(variable, &declared)?,
+                (_, _, Some(file)) => self.contents(file, &declared)?,
+                _ => continue,
+            };
+            let target = match mount.target.starts_with('/') {
+                true => mount.target.clone(),
+                false => format!("/{}", mount.target),
+            };
+            files.insert(target, self.file(mount, contents, false, &path)?);
+        }
+        for (index, mount) in container.secrets.iter().enumerate() {
+            let path = ["secrets", &index.to_string()];
+            let Some(secret) = self.project.secrets.get(&mount.source) else {
+                continue;
+            };
+            let declared = ["secrets", mount.source.as_str()];
+            let contents = match (&secret.environment, &secret.file) {
+                (Some(variable), _) => self.variable(variable, &declared)?,
+                (_, Some(file)) => self.contents(file, &declared)?,
+                _ => continue,
+            };
+            files.insert(
+                mount.target.clone(),
+                self.file(mount, contents, true, &path)?,
+            );
+        }
+        Ok(files)
+    }
+
+    fn file(
+        &self,
+        mount: &FileMount,
+        contents: Vec<u8>,
+        secret: bool,
+        path: &[&str],
+    ) -> Result<ContainerFile> {
+        let id = |text: &Option<String>, what: &str| match text {
+            None => Ok(0),
+            Some(text) => text
+                .parse()
+                .map_err(|_| self.error(path, format!("has a {what} that is no number: `{text}`"))),
+        };
+        Ok(ContainerFile {
+            contents,
+            mode: mount.mode.map_or(MODE, |Mode(mode)| mode),
+            uid: id(&mount.uid, "uid")?,
+            gid: id(&mount.gid, "gid")?,
+            secret,
+        })
+    }
+
+    fn variable(&self, name: &str, declared: &[&str]) -> Result<Vec<u8>> {
+        let value = self.project.environment.get(name);
+        value.map(|value| value.as_bytes().to_vec()).ok_or_else(|| {
+            let span = self.project.span(&[declared, &["environment"]].concat());
+            ComposeError::at(span, format!("the variable `{name}` is not set"))
+                .help("set it in the environment, or in the file `.env`")
+        })
+    }
+
+    fn contents(&self, file: &Path, declared: &[&str]) -> Result<Vec<u8>> {
+        let failed = |reason: String| {
+            let span = self.project.span(&[declared, &["file"]].concat());
+            ComposeError::at(span, format!("{} can't be read: {reason}", file.display()))
+        };
+        // A device or a pipe would have no end.
+        let metadata = std::fs::metadata(file).map_err(|error| failed(error.to_string()))?;
+        if !metadata.is_file() {
+            return Err(failed("it is no file".into()));
+        }
+        let mut contents = Vec::new();
+        std::fs::File::open(file)
+            .and_then(|opened| opened.take(MAX_BYTES + 1).read_to_end(&mut contents))
+            .map_err(|error| failed(error.to_string()))?;
+        if contents.len() as u64 > MAX_BYTES {
+            return Err(failed(format!("it has more than {} MiB", MAX_BYTES >> 20)));
+        }
+        Ok(contents)
+    }
+}

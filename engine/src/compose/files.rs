@@ -1,0 +1,105 @@
+//! Reads the files of a project, each once.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::io::Read;
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+use super::error::ComposeError;
+use super::source::Source;
+
+/// The largest Compose or environment file, in bytes.
+pub const MAX_FILE_BYTES: u64 = 4 << 20;
+/// The most files of one project: those that `include`, `extends` and `env_file` name are many
+/// only by mistake.
+pub const MAX_FILES: usize = 500;
+
+/// The files that were read.
+#[derive(Debug)]
+pub struct Files {
+    /// Paths below it are shown relative to it.
+    dir: PathBuf,
+    read: RefCell<HashMap<PathBuf, Arc<Source>>>,
+}
+
+impl Files {
+    /// No file yet; `dir` is where the project is, absolute.
+    pub fn new(dir: PathBuf) -> Self {
+        Self {
+            dir,
+            read: RefCell::default(),
+        }
+    }
+
+    /// The text of a file, which must be UTF-8.
+    pub fn read(&self, path: &Path) -> Result<Arc<Source>, ComposeError> {
+        if let Some(source) = self.read.borrow().get(path) {
+            return Ok(source.clone());
+        }
+        let failed = |reason: String| ComposeError::Read {
+            path: path.to_owned(),
+            reason,
+        };
+        if self.read.borrow().len() >= MAX_FILES {
+            return Err(failed(format!(
+                "the project has more than {MAX_FILES} files"
+            )));
+        }
+        // As people write where they want no variables: `--env-file /dev/null`.
+        if path == Path::new("/dev/null") {
+            return Ok(Source::new(
+                path.to_owned(),
+                path.display().to_string(),
+                String::new(),
+            ));
+        }
+        // A pipe, or a device such as /dev/zero, would have no end.
+        let metadata = std::fs::metadata(path).map_err(|error| ComposeError::read(path, &error))?;
+        if !metadata.is_file() {
+            return Err(failed("it is no file".into()));
+        }
+        let file = std::fs::File::open(path).map_err(|error| ComposeError::read(path, &error))?;
+        let mut bytes = Vec::new();
+        file.take(MAX_FILE_BYTES + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|error| ComposeError::read(path, &error))?;
+        if bytes.len() as u64 > MAX_FILE_BYTES {
+            return Err(failed(format!(
+                "it has more than {} MiB",
+                MAX_FILE_BYTES >> 20
+            )));
+        }
+        let text = String::from_utf8(bytes).map_err(|error| {
+            failed(format!(
+                "it is no UTF-8 from byte {} on",
+                error.utf8_error().valid_up_to()
+            ))
+        })?;
+        let text = match text.strip_prefix('\u{feff}') {
+            Some(rest) => rest.to_owned(),
+            None => text,
+        };
+        let shown = path.strip_prefix(&self.dir).unwrap_or(path).display();
+        let source = Source::new(path.to_owned(), shown.to_string(), text);
+        self.read
+            .borrow_mut()
+            .insert(path.to_owned(), source.clone());
+        Ok(source)
+    }
+}
+
+/// A path without `.` and `..`, as far as that can be told without looking at the disk.
+pub fn normalized(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                out.pop();
+            }
+            other => out.push(other),
+        }
+    }
+    out
+}

@@ -1,0 +1,145 @@
+//! Ports: `[[HOST_IP:]HOST:]CONTAINER[/PROTOCOL]`, each of them one or a range.
+
+use super::super::error::ComposeError;
+use super::super::node::{Entry, Node, Value};
+use super::super::read::Reader;
+use super::super::syntax::port_range;
+
+/// Writes each item out: a range becomes as many ports.
+pub fn ports(reader: &mut Reader<'_>, node: Node) -> Result<Node, ComposeError> {
+    let Value::Seq(items) = node.value else {
+        return Err(reader
+            .wrong_type(&node, "a list")
+            .help("begin each port with `- `"));
+    };
+    let mut out = Vec::new();
+    for (index, item) in items.into_iter().enumerate() {
+        reader.within(format!("[{index}]"), |reader| match item.scalar() {
+            Some(text) => {
+                let ports = short(text, &item).ok_or_else(|| {
+                    reader
+                        .error(&item.span, format!("is no port: `{text}`"))
+                        .help("write \"8080:80\", \"127.0.0.1:8080:80/udp\" or \"8000-8005:8000-8005\"")
+                })?;
+                out.extend(ports);
+                Ok(())
+            }
+            None => {
+                out.extend(long(reader, item)?);
+                Ok(())
+            }
+        })?;
+    }
+    Ok(Node {
+        value: Value::Seq(out),
+        ..node
+    })
+}
+
+/// The most ports that one item stands for: all of them.
+fn short(text: &str, item: &Node) -> Option<Vec<Node>> {
+    let (rest, protocol) = match text.split_once('/') {
+        Some((rest, protocol)) if matches!(protocol, "tcp" | "udp" | "sctp") => (rest, protocol),
+        Some(_) => return None,
+        None => (text, "tcp"),
+    };
+    let (host, container) = match rest.rsplit_once(':') {
+        Some((host, container)) => (Some(host), container),
+        None => (None, rest),
+    };
+    let (address, published) = match host {
+        None => (None, None),
+        Some(host) => match host.rsplit_once(':') {
+            Some((address, published)) => (Some(address), Some(published)),
+            None => (None, Some(host)),
+        },
+    };
+    // `[::1]:8080:80`, or the same without brackets.
+    let address = address.map(|address| {
+        let bare = address
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'));
+        bare.unwrap_or(address)
+    });
+    if let Some(address) = address {
+        address.parse::<std::net::IpAddr>().ok()?;
+    }
+    let (first, last) = port_range(container)?;
+    // `127.0.0.1::80` leaves the choice to the daemon, and so does `:80`.
+    let published = published.filter(|text| !text.is_empty());
+    let range = match published {
+        Some(text) => Some(port_range(text)?),
+        None => None,
+    };
+    let port = |target: u16, published: Option<String>| {
+        let text = |text: &str| Node::text(&item.span, text);
+        let number = Node::new(&item.span, Value::Number(target.to_string()));
+        let mut fields = vec![
+            ("mode", text("ingress")),
+            ("target", number),
+            ("protocol", text(protocol)),
+        ];
+        fields.extend(address.map(|address| ("host_ip", text(address))));
+        fields.extend(published.map(|published| ("published", text(&published))));
+        Node::map(&item.span, fields)
+    };
+    match range {
+        None => Some((first..=last).map(|target| port(target, None)).collect()),
+        // One of several ports of the host, whichever is free.
+        Some((low, high)) if first == last && low < high => {
+            Some(vec![port(first, Some(format!("{low}-{high}")))])
+        }
+        Some((low, high)) if high - low == last - first => Some(
+            (first..=last)
+                .map(|target| port(target, Some((low + (target - first)).to_string())))
+                .collect(),
+        ),
+        Some(_) => None,
+    }
+}
+
+fn long(reader: &Reader<'_>, mut item: Node) -> Result<Vec<Node>, ComposeError> {
+    let text = |key: &str| item.get(key).and_then(Node::scalar).map(str::to_owned);
+    let span = |key: &str| item.get(key).map_or(&item.span, |node| &node.span);
+    if let Some(target) = text("target")
+        && port_range(&target).is_none_or(|(first, last)| first != last)
+    {
+        let error = reader.error(span("target"), format!("has no port `{target}`"));
+        return Err(error.help("a port is from 1 to 65535; only the short form has ranges"));
+    }
+    if let Some(published) = text("published")
+        && published != "0"
+        && !published.is_empty()
+        && port_range(&published).is_none()
+    {
+        let error = reader.error(span("published"), format!("has no port `{published}`"));
+        return Err(error.help("a port is from 1 to 65535, a range such as 8000-8010"));
+    }
+    // 0 is Docker's word for any port.
+    let any = text("published").is_some_and(|published| published == "0" || published.is_empty());
+    let at = item.span.clone();
+    if let Some(map) = item.as_map_mut() {
+        if any {
+            map.shift_remove("published");
+        }
+        for (key, value) in [("mode", "ingress"), ("protocol", "tcp")] {
+            map.entry(key.into()).or_insert_with(|| Entry {
+                key: at.clone(),
+                node: Node::text(&at, value),
+            });
+        }
+    }
+    Ok(vec![item])
+}
+
+/// Address, ports and protocol: two items with the same are one.
+pub fn identity(node: &Node) -> Option<String> {
+    let part = |key: &str| node.get(key).and_then(Node::scalar).unwrap_or_default();
+    Some(format!(
+        "{}:{}:{}/{}",
+        part("host_ip"),
+        part("published"),
+        part("target"),
+        part("protocol")
+    ))
+}
