@@ -131,6 +131,7 @@ mod tests {
         walk(&root, &mut files);
         let mut wanted: Vec<_> = files
             .iter()
+            .filter(|file| file.extension().is_some_and(|extension| extension == "wit"))
             .map(|file| {
                 file.strip_prefix(&root)
                     .expect("below")

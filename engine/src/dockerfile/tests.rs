@@ -217,7 +217,9 @@ fn a_hostile_file_is_read_in_bearable_time() {
 #[test]
 fn what_people_write_is_within_the_bounds() {
     let stages: String = (0..200).map(|i| format!("FROM a AS s{i}\n")).collect();
-    let variables: String = (0..2000).map(|i| format!("ENV A{i}=$A{i}b\n")).collect();
+    let variables: String = (0..2000)
+        .map(|i| format!("ENV A{i}=${{A{i}}}b\n"))
+        .collect();
     let path = "/a/long/path:".repeat(200);
     let text = format!("{stages}{variables}ENV P={path}\nUSER ${{X:-${{Y:-$A7}}}}\n");
     let file = Dockerfile::parse(&text);
