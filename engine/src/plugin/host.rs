@@ -1,10 +1,12 @@
 //! Loading plugins.
 
+use std::num::NonZero;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
 use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
 
@@ -27,6 +29,8 @@ pub struct PluginHost {
     linker: Arc<Linker<State>>,
     cache: Arc<Cache>,
     network: Arc<Network>,
+    /// As many load at a time as there are processors: a hundred would be as many threads.
+    loading: Arc<Semaphore>,
     /// Compiling Python takes 0.4 GB: one at a time.
     compiling: Arc<Mutex<()>>,
 }
@@ -41,10 +45,12 @@ impl PluginHost {
         let (engine, pool) = engine::engine().map_err(|error| format!("{error:#}"))?;
         let linker = engine::linker(&engine).map_err(|error| format!("{error:#}"))?;
         engine::tick(&engine);
+        let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
         Ok(Self {
             cache: Arc::new(Cache::open(cache_dir, &engine)),
             linker: Arc::new(linker),
             network: Arc::default(),
+            loading: Arc::new(Semaphore::new(processors)),
             compiling: Arc::default(),
             engine,
             pool,
@@ -226,6 +232,8 @@ impl PluginHost {
             host.cache.put(&digest, &component);
             Ok((component, digest, size, true))
         };
+        // An error would mean that the semaphore is closed, which it never is.
+        let _turn = self.loading.acquire().await.ok();
         match tokio::task::spawn_blocking(work).await {
             Ok(result) => result,
             Err(error) => std::panic::resume_unwind(error.into_panic()),
