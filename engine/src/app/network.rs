@@ -67,7 +67,8 @@ pub struct Attachment {
     pub mac: Option<String>,
     /// The driver's options for this container.
     pub options: BTreeMap<String, String>,
-    /// Of several networks, the one with the highest priority is joined first.
+    /// Of several networks, the one with the highest priority is joined first. Always written, so
+    /// that a network that is joined in the usual way leaves its mark, too.
     pub priority: i64,
     /// The network whose gateway is the default one has the highest; needs Docker 28.
     pub gateway_priority: Option<i64>,

@@ -158,6 +158,10 @@ fn name_volumes(app: &mut App) {
         .flat_map(|service| &mut service.container.mounts);
     for mount in mounts {
         if let MountSource::Volume(name) = &mut mount.source {
+            // A Compose app has named them already.
+            if app.volumes.values().any(|volume| volume.name == *name) {
+                continue;
+            }
             let volume = app.volumes.entry(name.clone()).or_insert_with(|| Volume {
                 name: format!("{prefix}_{name}"),
                 ..Volume::default()
