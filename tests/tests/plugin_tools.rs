@@ -230,7 +230,11 @@ fn a_check_tells_what_a_component_is_and_needs() {
     assert_ne!(newer, bytes);
     std::fs::write(author.path("newer.wasm"), newer).expect("a file");
     let newer = author.run(&["check", "newer.wasm"]);
-    says(&newer, 2, &["version 0.2.0", "newer than this rengine's 0.1.0"]);
+    says(
+        &newer,
+        2,
+        &["version 0.2.0", "newer than this rengine's 0.1.0"],
+    );
 }
 
 /// Each text in the place of another that is as long.
