@@ -1,6 +1,8 @@
 //! What end-to-end tests share: a project in a folder of its own, the real `rengine`, and the
 //! real daemon.
 
+pub mod ssh;
+
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::ExitStatusExt;
@@ -117,7 +119,7 @@ impl Project {
 
 /// A port that nobody listens on, and nobody is given by chance: those that the kernel hands out,
 /// to outgoing connections too, start at 32768. No other test of this process gets it.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     const FIRST: u32 = 20_000;
     const COUNT: u32 = 12_000;
     static NEXT: AtomicU32 = AtomicU32::new(0);
