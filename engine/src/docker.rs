@@ -81,7 +81,7 @@ impl Docker {
         };
         let endpoint = match &service {
             Some(service) => endpoint.at(service.socket()),
-            None => endpoint,
+            None => endpoint.resolved().await,
         };
         let client = endpoint.client(REQUEST_TIMEOUT)?;
         let limit = endpoint.connect_timeout();

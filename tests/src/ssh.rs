@@ -82,7 +82,10 @@ impl SshServer {
         let bin = self.folder.path().join("bin");
         let _ = std::fs::create_dir(&bin);
         // ssh takes the home folder from the list of users, whatever HOME says.
-        let wrapper = format!("#!/bin/sh\nexec /usr/bin/ssh -F {} \"$@\"\n", path("config"));
+        let wrapper = format!(
+            "#!/bin/sh\nexec /usr/bin/ssh -F {} \"$@\"\n",
+            path("config")
+        );
         script(&bin.join("ssh"), &wrapper);
     }
 

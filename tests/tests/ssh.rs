@@ -144,13 +144,19 @@ fn what_is_wrong_is_told_with_what_to_do() {
     let (_folder, path) = programs(&["sh", "id", "cat"]);
     let bare = SshServer::start(&format!("SetEnv PATH={}", path.display()));
     let nothing = run(&project, &bare, &bare.url("/run/none.sock"), &["status"]);
-    assert!(nothing.stderr.contains("neither Docker nor Podman"), "{nothing:?}");
+    assert!(
+        nothing.stderr.contains("neither Docker nor Podman"),
+        "{nothing:?}"
+    );
     let closed = SshServer::start(&format!(
         "SetEnv PATH={}\nAllowStreamLocalForwarding no",
         path.display()
     ));
     let closed = run(&project, &closed, &closed.url(""), &["status"]);
-    assert!(closed.stderr.contains("AllowStreamLocalForwarding"), "{closed:?}");
+    assert!(
+        closed.stderr.contains("AllowStreamLocalForwarding"),
+        "{closed:?}"
+    );
 }
 
 #[test]
@@ -174,7 +180,9 @@ fn nothing_is_left_of_a_rengine_that_was_killed() {
         following.wait().expect("its state");
         until("no ssh is left", || server.clients().is_empty());
         until("no folder is left", || {
-            !forwarding_folders().iter().any(|folder| folder.contains("rengine-"))
+            !forwarding_folders()
+                .iter()
+                .any(|folder| folder.contains("rengine-"))
         });
     }
 }

@@ -28,11 +28,7 @@ pub fn endpoint(
 }
 
 /// Reaches the daemon.
-pub async fn connect(
-    global: &GlobalArgs,
-    manifest: &Manifest,
-    ui: Ui,
-) -> Result<Docker, CliError> {
+pub async fn connect(global: &GlobalArgs, manifest: &Manifest, ui: Ui) -> Result<Docker, CliError> {
     let endpoint = endpoint(global, Some(manifest))?;
     if *endpoint.source() == EndpointSource::NoDaemon {
         ui.note("no daemon runs here: Podman serves this command");

@@ -153,7 +153,7 @@ impl Endpoint {
         match &self.address {
             Address::Unix(_) | Address::OwnPodman => "127.0.0.1",
             Address::Tcp { host, .. } => host.trim_matches(['[', ']']),
-            Address::Ssh(ssh) => &ssh.host,
+            Address::Ssh(ssh) => ssh.host_name.as_ref().unwrap_or(&ssh.host),
         }
     }
 
@@ -173,12 +173,26 @@ impl Endpoint {
         }
     }
 
+    /// True if there is a certificate to show to the daemon.
+    pub(super) fn has_client_certificate(&self) -> bool {
+        let folder = self.certificates.as_ref();
+        folder.is_some_and(|folder| folder.join("cert.pem").exists())
+    }
+
     /// Time for the first answer.
     pub(super) fn connect_timeout(&self) -> Duration {
         match self.address {
             Address::Ssh(_) => transport::LOGIN_TIMEOUT * 2,
             _ => super::CONNECT_TIMEOUT,
         }
+    }
+
+    /// The same daemon, with the host as others than ssh know it.
+    pub(super) async fn resolved(mut self) -> Self {
+        if let Address::Ssh(ssh) = &mut self.address {
+            ssh.host_name = transport::host_name(ssh).await;
+        }
+        self
     }
 
     /// The same daemon, now that it listens.

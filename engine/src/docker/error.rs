@@ -267,6 +267,13 @@ pub(super) fn status(error: &ClientError) -> Option<u16> {
 /// Tells a daemon that can't be reached from one that says no.
 pub(super) fn from_client(endpoint: &Endpoint, action: String, error: ClientError) -> DockerError {
     match error {
+        // Go's server says so to whoever speaks no TLS.
+        ClientError::DockerResponseServerError { message, .. }
+            if message.contains("HTTP request to an HTTPS server") =>
+        {
+            let words = message.trim().to_owned();
+            DockerError::unreachable(endpoint, Unreachable::Tls(TlsFailure::OnlyTls(words)))
+        }
         ClientError::DockerResponseServerError {
             status_code,
             message,
@@ -340,7 +347,8 @@ fn of_transport(endpoint: &Endpoint, error: &ClientError) -> Option<Unreachable>
                     failure: SshFailure::clone(failure),
                 });
             }
-            if let Some(failure) = TlsFailure::of(error, endpoint.host_address()) {
+            let shown = endpoint.has_client_certificate();
+            if let Some(failure) = TlsFailure::of(error, endpoint.host_address(), shown) {
                 return Some(Unreachable::Tls(failure));
             }
         }

@@ -20,7 +20,8 @@ const START_TIMEOUT: Duration = Duration::from_secs(30);
 const LOOK_INTERVAL: Duration = Duration::from_millis(10);
 /// A request that lasts for as long as its connection: events of a container that is not there.
 /// A service counts as idle while no request runs, and a deploy has longer pauses than that.
-const HOLD: &[u8] = b"GET /v1.41/events?filters=%7B%22container%22%3A%5B%22rengine%22%5D%7D HTTP/1.1\r\n\
+const HOLD: &[u8] =
+    b"GET /v1.41/events?filters=%7B%22container%22%3A%5B%22rengine%22%5D%7D HTTP/1.1\r\n\
       Host: podman\r\n\r\n";
 
 /// A `podman system service` that runs; it is stopped when this is dropped.
@@ -36,7 +37,10 @@ pub(super) struct Service {
 impl Service {
     pub async fn start() -> Result<Self, Unreachable> {
         let failed = |error: io::Error| Unreachable::OwnPodman(error.to_string());
-        let folder = tempfile::Builder::new().prefix("rengine-").tempdir().map_err(failed)?;
+        let folder = tempfile::Builder::new()
+            .prefix("rengine-")
+            .tempdir()
+            .map_err(failed)?;
         let socket = folder.path().join(SOCKET);
         let log = folder.path().join("log");
         let mut child = Command::new("sh")

@@ -20,9 +20,9 @@ mod ssh;
 mod tls;
 
 pub use ssh::SshFailure;
-pub(super) use ssh::{LOGIN_TIMEOUT, Ssh};
-pub use tls::TlsFailure;
+pub(super) use ssh::{LOGIN_TIMEOUT, Ssh, host_name};
 pub(super) use tls::Tls;
+pub use tls::TlsFailure;
 
 /// Connections that are kept for the next request. Each is a process where it goes over ssh.
 const IDLE_CONNECTIONS: usize = 4;

@@ -41,6 +41,8 @@ pub struct SshAddress {
     pub port: Option<u16>,
     /// The daemon's socket there; what the `docker` command there uses if it is `None`.
     pub socket: Option<String>,
+    /// What `~/.ssh/config` gives for the host; `None` until it was asked.
+    pub host_name: Option<String>,
 }
 
 impl Address {
@@ -54,7 +56,8 @@ impl Address {
             "unix" if rest.starts_with('/') => Ok(Self::Unix(rest.into())),
             "tcp" | "http" | "https" => {
                 let tls = tls || scheme == "https";
-                let (host, port) = host_and_port(rest.trim_end_matches('/')).ok_or_else(malformed)?;
+                let (host, port) =
+                    host_and_port(rest.trim_end_matches('/')).ok_or_else(malformed)?;
                 if host.is_empty() || host.contains(['/', '@', '?', '#', ' ']) {
                     return Err(malformed());
                 }
@@ -64,9 +67,7 @@ impl Address {
                     tls,
                 })
             }
-            "ssh" => SshAddress::parse(rest)
-                .map(Self::Ssh)
-                .ok_or_else(malformed),
+            "ssh" => SshAddress::parse(rest).map(Self::Ssh).ok_or_else(malformed),
             "podman" if rest.is_empty() => Ok(Self::OwnPodman),
             "npipe" | "fd" => Err(EndpointError::Unsupported {
                 url: url.to_owned(),
@@ -105,6 +106,7 @@ impl SshAddress {
             host: host.to_owned(),
             port,
             socket: (!socket.is_empty()).then(|| socket.to_owned()),
+            host_name: None,
         })
     }
 
@@ -112,7 +114,9 @@ impl SshAddress {
     pub fn words(&self) -> String {
         let user = self.user.as_ref();
         let user = user.map_or_else(String::new, |user| format!("{user}@"));
-        let port = self.port.map_or_else(String::new, |port| format!(" -p {port}"));
+        let port = self
+            .port
+            .map_or_else(String::new, |port| format!(" -p {port}"));
         format!("{user}{}{port}", self.host)
     }
 }

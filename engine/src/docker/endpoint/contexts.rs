@@ -52,7 +52,8 @@ pub(super) fn read(folder: &Path, name: String) -> Result<Endpoint, EndpointErro
         .map_err(|json| error(format!("{} is not as expected: {json}", path.display())))?;
     let docker = meta.endpoints.docker;
     if docker.skip_tls_verify {
-        let reason = "it says SkipTLSVerify, and rengine talks to no daemon that has not shown who it is";
+        let reason =
+            "it says SkipTLSVerify, and rengine talks to no daemon that has not shown who it is";
         return Err(error(reason.to_owned()));
     }
     let material = folder.join("contexts/tls").join(&id).join("docker");

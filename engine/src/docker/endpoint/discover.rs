@@ -168,7 +168,10 @@ mod tests {
             _ => None,
         };
         let sockets = usual_sockets(&env);
-        let sockets: Vec<_> = sockets.iter().map(|path| path.display().to_string()).collect();
+        let sockets: Vec<_> = sockets
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect();
         assert_eq!(
             sockets,
             [

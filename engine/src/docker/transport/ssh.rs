@@ -107,6 +107,19 @@ impl Dial for Ssh {
     }
 }
 
+/// The name or address that ssh connects to: `~/.ssh/config` may give the host another.
+pub(in crate::docker) async fn host_name(address: &SshAddress) -> Option<String> {
+    let mut command = Command::new("ssh");
+    command
+        .args(["-G", "--", &address.host])
+        .stdin(Stdio::null());
+    let output = command.kill_on_drop(true).output();
+    let output = timeout(LOGIN_TIMEOUT, output).await.ok()?.ok()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let name = text.lines().find_map(|line| line.strip_prefix("hostname "));
+    name.map(|name| name.trim().to_owned())
+}
+
 /// An `ssh` that runs; it is ended when this is dropped.
 struct Process {
     child: Child,
@@ -122,11 +135,7 @@ impl Process {
     }
 
     /// Runs `command`, which ends in options of ssh, with what follows them.
-    fn spawn(
-        mut command: Command,
-        address: &SshAddress,
-        script: &str,
-    ) -> Result<Self, SshFailure> {
+    fn spawn(mut command: Command, address: &SshAddress, script: &str) -> Result<Self, SshFailure> {
         if let Some(user) = &address.user {
             command.args(["-l", user]);
         }
@@ -172,7 +181,10 @@ impl Process {
         // Its output has ended, so it is about to.
         const GRACE: Duration = Duration::from_secs(2);
         let status = timeout(GRACE, self.child.wait()).await;
-        let code = status.ok().and_then(Result::ok).and_then(|status| status.code());
+        let code = status
+            .ok()
+            .and_then(Result::ok)
+            .and_then(|status| status.code());
         Words(&self.words()).failure(code)
     }
 

@@ -46,15 +46,22 @@ pub enum TlsFailure {
     /// What answers there speaks no TLS, or no version of it that is safe.
     #[error("it does not speak TLS: {0}")]
     NoTls(String),
+    /// It speaks TLS and was asked without, in its words.
+    #[error("it speaks TLS alone: {0}")]
+    OnlyTls(String),
 }
 
 impl TlsFailure {
-    /// What an error of the network says of TLS.
-    pub(in crate::docker) fn of(error: &io::Error, host: &str) -> Option<Self> {
+    /// What an error of the network says of TLS with `host`; `shown` is true if it was shown a
+    /// client's certificate.
+    pub(in crate::docker) fn of(error: &io::Error, host: &str, shown: bool) -> Option<Self> {
         let error = error.get_ref()?.downcast_ref::<rustls::Error>()?;
         Some(match error {
             rustls::Error::InvalidCertificate(reason) => match reason {
-                CertificateError::UnknownIssuer => Self::UnknownIssuer,
+                // The second where another authority has the same name.
+                CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+                    Self::UnknownIssuer
+                }
                 CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
                     Self::Expired
                 }
@@ -66,7 +73,10 @@ impl TlsFailure {
             },
             rustls::Error::AlertReceived(alert) => match alert {
                 AlertDescription::CertificateRequired => Self::NoClientCertificate,
-                // What servers with TLS 1.2 and older libraries say instead comes here, too.
+                // TLS 1.2 and older libraries have no word of their own for it.
+                AlertDescription::BadCertificate | AlertDescription::HandshakeFailure if !shown => {
+                    Self::NoClientCertificate
+                }
                 AlertDescription::BadCertificate
                 | AlertDescription::UnknownCA
                 | AlertDescription::CertificateExpired
@@ -100,6 +110,9 @@ impl TlsFailure {
             Self::ClientCertificateRefused => {
                 "cert.pem has to be signed by whom the daemon trusts (its --tlscacert), and not to have expired"
             }
+            Self::OnlyTls(_) => {
+                "set DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH to the folder with ca.pem, cert.pem and key.pem"
+            }
             Self::NoTls(_) => {
                 "does the daemon listen with --tlsverify? 2376 is the usual port with TLS, 2375 without"
             }
@@ -120,8 +133,8 @@ impl Tls {
     /// roots are trusted, without `cert.pem` and `key.pem` the daemon does not learn who asks.
     pub fn new(host: &str, port: u16, folder: Option<&Path>) -> Result<Self, TlsFailure> {
         let host = host.trim_matches(['[', ']']).to_owned();
-        let name = ServerName::try_from(host.clone())
-            .map_err(|_| TlsFailure::OtherName(host.clone()))?;
+        let name =
+            ServerName::try_from(host.clone()).map_err(|_| TlsFailure::OtherName(host.clone()))?;
         let file = |name: &str| {
             let path = folder.map(|folder| folder.join(name));
             path.filter(|path| path.exists())

@@ -38,9 +38,9 @@ pub enum SshFailure {
     /// The daemon's socket may not be opened by the user who logs in.
     #[error("the user who logs in may not use the daemon there")]
     DaemonPermission,
-    /// The server forwards no sockets.
-    #[error("there is a socket at {0}, but no `docker` or `podman` to connect to it, and the server forwards none")]
-    NoForwarding(String),
+    /// The server does not forward the daemon's socket.
+    #[error("there is neither `docker` nor `podman` there, and its sshd does not connect to {0}")]
+    NotForwarded(String),
     /// Something else, in the words of ssh.
     #[error("{0}")]
     Other(String),
@@ -56,7 +56,10 @@ impl SshFailure {
             }
             Self::ChangedHostKey => format!(
                 "was it installed anew? Only if you know that: `ssh-keygen -R {}`, then `ssh {host}`",
-                host.split(' ').next().and_then(|name| name.rsplit('@').next()).unwrap_or(host)
+                host.split(' ')
+                    .next()
+                    .and_then(|name| name.rsplit('@').next())
+                    .unwrap_or(host)
             ),
             Self::Permission(_) => format!(
                 "`ssh {host} true` has to work without a question: put your public key there \
@@ -75,9 +78,9 @@ impl SshFailure {
             Self::DaemonPermission => format!(
                 "add them to the group that may: `ssh {host} 'sudo usermod -aG docker $USER'`"
             ),
-            Self::NoForwarding(_) => format!(
-                "install the `docker` command there, or allow it in sshd_config of {host}: \
-                 AllowStreamLocalForwarding yes"
+            Self::NotForwarded(socket) => format!(
+                "install the `docker` command there; or see that the daemon runs, that the user \
+                 may open {socket}, and that sshd_config says AllowStreamLocalForwarding yes"
             ),
         }
     }
@@ -90,12 +93,12 @@ impl Words<'_> {
     /// What they mean, where ssh ended with `code`.
     pub fn failure(&self, code: Option<i32>) -> SshFailure {
         let says = |text: &str| self.0.contains(text);
-        let remote = code.is_some_and(|code| code != SSH_FAILED);
-        if remote && (says("permission denied") || says("Permission denied")) {
-            return SshFailure::DaemonPermission;
-        }
-        if remote && (says("daemon") || says("docker") || says("podman")) {
-            return SshFailure::DaemonSilent(self.last());
+        // All else that fails after the log-in is what connects to the daemon there.
+        if code.is_some_and(|code| code != SSH_FAILED) && !self.0.trim().is_empty() {
+            return match says("permission denied") {
+                true => SshFailure::DaemonPermission,
+                false => SshFailure::DaemonSilent(self.last()),
+            };
         }
         if says("IDENTIFICATION HAS CHANGED") {
             SshFailure::ChangedHostKey

@@ -28,7 +28,10 @@ impl Forward {
     pub async fn start(address: &SshAddress, remote: &str) -> Result<Self, SshFailure> {
         let other = |error: io::Error| SshFailure::Other(error.to_string());
         // Open to this user alone: who can connect to it is as good as root there.
-        let folder = tempfile::Builder::new().prefix("rengine-").tempdir().map_err(other)?;
+        let folder = tempfile::Builder::new()
+            .prefix("rengine-")
+            .tempdir()
+            .map_err(other)?;
         let socket = folder.path().join("docker.sock");
         let mut command = Command::new("sh");
         command
@@ -73,11 +76,9 @@ impl Forward {
             Err(_) => return Err(SshFailure::Silent(LOGIN_TIMEOUT)),
         };
         let words = self.process.words();
-        Err(match words.contains("prohibited") {
-            true => SshFailure::NoForwarding(self.remote.clone()),
-            false if words.contains("open failed") => {
-                SshFailure::DaemonSilent(format!("nobody can connect to {}", self.remote))
-            }
+        // A server that may not forward says no more than one that can't.
+        Err(match words.contains("open failed") {
+            true => SshFailure::NotForwarded(self.remote.clone()),
             false => SshFailure::Other(error),
         })
     }
