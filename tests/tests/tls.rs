@@ -97,6 +97,34 @@ struct Daemon {
     child: Child,
     folder: tempfile::TempDir,
     port: u16,
+    _bridge: Bridge,
+}
+
+/// A bridge for a daemon that needs none: with `--bridge=none` dockerd removes `docker0`, which is
+/// another daemon's.
+struct Bridge(String);
+
+impl Bridge {
+    fn new(port: u16) -> Self {
+        let bridge = Self(format!("tls{port}"));
+        // Of the network that is reserved for measurements between networks.
+        let address = format!("198.18.{}.{}/28", port / 16 % 256, port % 16 * 16 + 1);
+        ip(&["link", "add", &bridge.0, "type", "bridge"]);
+        ip(&["address", "add", &address, "dev", &bridge.0]);
+        bridge
+    }
+}
+
+impl Drop for Bridge {
+    fn drop(&mut self) {
+        let _ = Command::new("ip").args(["link", "del", &self.0]).status();
+    }
+}
+
+fn ip(args: &[&str]) {
+    let status = Command::new("ip").args(args).status();
+    let status = status.expect("ip runs, as root: run ./dev test, or install iproute2");
+    assert!(status.success(), "ip {args:?}");
 }
 
 impl Daemon {
@@ -105,9 +133,15 @@ impl Daemon {
         let port = free_port();
         let path = |name: &str| folder.path().join(name);
         let log = std::fs::File::create(path("log")).expect("a file");
+        let bridge = Bridge::new(port);
         let flag = |name: &str, path: PathBuf| format!("--{name}={}", path.display());
         let child = Command::new("dockerd")
-            .args(["--bridge=none", "--iptables=false", "--ip6tables=false"])
+            .args([
+                "--iptables=false",
+                "--ip6tables=false",
+                "--ip-forward=false",
+            ])
+            .arg(format!("--bridge={}", bridge.0))
             .args(["--storage-driver=vfs", "--log-level=warn", "--tlsverify"])
             .arg(format!("--host=tcp://127.0.0.1:{port}"))
             .arg(flag("data-root", path("data")))
@@ -125,6 +159,7 @@ impl Daemon {
             child,
             folder,
             port,
+            _bridge: bridge,
         };
         until("dockerd listens", || {
             let ended = daemon.child.try_wait().expect("its state");
