@@ -10,7 +10,8 @@ use crate::until;
 
 /// Limits that a container may always be given. By default Podman asks for more than a service
 /// without `CAP_SYS_RESOURCE` has, as in a container or a small virtual machine.
-const CONFIG: &str = "[containers]\ndefault_ulimits = [\"nofile=1000:1000\", \"nproc=1000:1000\"]\n";
+const CONFIG: &str =
+    "[containers]\ndefault_ulimits = [\"nofile=1000:1000\", \"nproc=1000:1000\"]\n";
 
 struct Service {
     folder: PathBuf,
@@ -44,7 +45,10 @@ fn start() -> Service {
     let log = std::fs::File::create(folder.join("log")).expect("a file");
     // The shell takes the folder away when nobody has used the service for a while.
     Command::new("sh")
-        .args(["-c", r#"podman system service --time=60 "unix://$0/podman.sock"; rm -rf "$0""#])
+        .args([
+            "-c",
+            r#"podman system service --time=60 "unix://$0/podman.sock"; rm -rf "$0""#,
+        ])
         .arg(&folder)
         .env("CONTAINERS_CONF", &config)
         .stdin(Stdio::null())
@@ -62,7 +66,9 @@ fn start() -> Service {
 /// Brings the base image over from Docker.
 fn base_image() {
     const IMAGE: &str = "rengine/busybox:local";
-    let there = Command::new("podman").args(["image", "exists", IMAGE]).status();
+    let there = Command::new("podman")
+        .args(["image", "exists", IMAGE])
+        .status();
     if there.expect("podman runs").success() {
         return;
     }

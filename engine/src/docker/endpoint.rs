@@ -1,12 +1,15 @@
 //! Where the daemon is, and how that was found out.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
+use std::{fmt, io};
+
+use tokio::net::{TcpStream, UnixStream};
 
 use super::DockerError;
 use super::error::{Unreachable, from_client};
-use super::transport;
+use super::transport::{self, Dial};
 
 mod address;
 mod contexts;
@@ -200,6 +203,28 @@ impl Endpoint {
         Self {
             address: Address::Unix(socket),
             ..self.clone()
+        }
+    }
+
+    /// A connection of its own, for what the client library has no call for.
+    pub(super) async fn open(&self) -> io::Result<transport::Stream> {
+        match &self.address {
+            Address::Unix(path) => Ok(transport::Stream::new(UnixStream::connect(path).await?)),
+            Address::Tcp {
+                host,
+                port,
+                tls: false,
+            } => {
+                let host = host.trim_matches(['[', ']']);
+                let stream = TcpStream::connect((host, *port)).await?;
+                Ok(transport::Stream::new(stream))
+            }
+            Address::Tcp { host, port, .. } => {
+                let tls = transport::Tls::new(host, *port, self.certificates.as_deref());
+                Arc::new(tls.map_err(io::Error::other)?).dial().await
+            }
+            Address::Ssh(ssh) => Arc::new(transport::Ssh::new(ssh.clone())).dial().await,
+            Address::OwnPodman => Err(io::ErrorKind::NotConnected.into()),
         }
     }
 

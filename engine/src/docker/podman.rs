@@ -1,16 +1,20 @@
-//! A Podman that serves the API for this process alone: the daemon where there is none.
+//! What is Podman's alone: a service for this process, where there is no daemon; and health checks
+//! that have to be asked for.
 
 use std::io;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty};
+use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
-use super::Unreachable;
+use super::{Docker, DockerError, REQUEST_TIMEOUT, Unreachable};
 
 /// How long the service stays without a connection: it ends by itself if rengine is killed.
 const IDLE_SECONDS: &str = "--time=5";
@@ -88,6 +92,46 @@ impl Service {
 }
 
 const SOCKET: &str = "podman.sock";
+
+impl Docker {
+    /// Has Podman run the health check of a container once; what came of it is what the container
+    /// says of its health from then on. Docker's API has no call for it, so this is Podman's own.
+    pub async fn run_health_check(&self, id: &str) -> Result<(), DockerError> {
+        let failed = |message: String| DockerError::Daemon {
+            action: format!("run the health check of {id}"),
+            status: None,
+            message,
+        };
+        let ask = async {
+            let stream = self.endpoint().open().await.map_err(|e| e.to_string())?;
+            let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream));
+            let (mut sender, connection) = handshake.await.map_err(|e| e.to_string())?;
+            let request = http::Request::get(format!("/v4.0.0/libpod/containers/{id}/healthcheck"))
+                .header("host", "podman")
+                .header("connection", "close")
+                .body(Empty::<Bytes>::new())
+                .map_err(|e| e.to_string())?;
+            // The connection's task in hyper's sense ends with the exchange.
+            let exchange = async {
+                let response = sender.send_request(request).await?;
+                response.into_body().collect().await.map(drop)
+            };
+            tokio::pin!(exchange);
+            let done = tokio::select! {
+                done = &mut exchange => done,
+                ended = connection => match ended {
+                    Ok(()) => exchange.await,
+                    Err(error) => Err(error),
+                },
+            };
+            done.map_err(|error| error.to_string())
+        };
+        match timeout(REQUEST_TIMEOUT, ask).await {
+            Ok(done) => done.map_err(failed),
+            Err(_) => Err(failed("it took too long".to_owned())),
+        }
+    }
+}
 
 impl Drop for Service {
     fn drop(&mut self) {

@@ -87,7 +87,7 @@ trait ReadWrite: AsyncRead + AsyncWrite + Send {}
 impl<T: AsyncRead + AsyncWrite + Send> ReadWrite for T {}
 
 impl Stream {
-    fn new(stream: impl AsyncRead + AsyncWrite + Send + 'static) -> Self {
+    pub(super) fn new(stream: impl AsyncRead + AsyncWrite + Send + 'static) -> Self {
         Self(Box::pin(stream))
     }
 }
