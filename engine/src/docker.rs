@@ -23,11 +23,13 @@ mod lock;
 mod logs;
 mod network;
 mod observe;
+mod podman;
 mod reference;
 mod session;
 mod spec;
 mod state;
 mod stats;
+mod transport;
 mod watch;
 
 pub use build::{BuildEvent, BuiltImage, StepState};
@@ -42,6 +44,7 @@ pub use lock::{Lock, LockHolder};
 pub use logs::{LogLine, LogOptions, LogStream};
 pub use session::{Session, Wiring};
 pub use spec::Joined;
+pub use transport::{SshFailure, TlsFailure};
 pub use watch::{DaemonEvent, Processes};
 
 /// Time for the daemon's first answer.
@@ -64,20 +67,29 @@ struct Inner {
     patient: bollard::Docker,
     endpoint: Endpoint,
     facts: DaemonFacts,
+    /// What was started to have a daemon; it ends with the last clone.
+    _service: Option<podman::Service>,
 }
 
 impl Docker {
     /// Connects to a daemon and asks what it is.
     pub async fn connect(endpoint: Endpoint, builder: BuilderChoice) -> Result<Self, DockerError> {
+        let unreachable = |reason| DockerError::unreachable(&endpoint, reason);
+        let service = match endpoint.is_own_podman() {
+            true => Some(podman::Service::start().await.map_err(unreachable)?),
+            false => None,
+        };
+        let endpoint = match &service {
+            Some(service) => endpoint.at(service.socket()),
+            None => endpoint.resolved().await,
+        };
         let client = endpoint.client(REQUEST_TIMEOUT)?;
-        let facts = facts::ask(&client, builder);
-        let facts = match tokio::time::timeout(CONNECT_TIMEOUT, facts).await {
+        let limit = endpoint.connect_timeout();
+        let facts = match tokio::time::timeout(limit, facts::ask(&client, builder)).await {
             Ok(facts) => facts.map_err(|error| error.into_docker_error(&endpoint))?,
             Err(_) => {
-                return Err(DockerError::unreachable(
-                    &endpoint,
-                    Unreachable::Silent(CONNECT_TIMEOUT),
-                ));
+                let silent = Unreachable::Silent(limit);
+                return Err(DockerError::unreachable(&endpoint, silent));
             }
         };
         let patient = client.clone().with_timeout(PATIENCE);
@@ -87,6 +99,7 @@ impl Docker {
                 patient,
                 endpoint,
                 facts,
+                _service: service,
             }),
         })
     }

@@ -1,6 +1,9 @@
 //! What end-to-end tests share: a project in a folder of its own, the real `rengine`, and the
 //! real daemon.
 
+pub mod podman;
+pub mod ssh;
+
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::ExitStatusExt;
@@ -60,6 +63,9 @@ impl Project {
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(rengine());
         command.current_dir(self.path()).args(args);
+        if let Some(host) = host() {
+            command.env("DOCKER_HOST", host);
+        }
         command
     }
 
@@ -117,7 +123,7 @@ impl Project {
 
 /// A port that nobody listens on, and nobody is given by chance: those that the kernel hands out,
 /// to outgoing connections too, start at 32768. No other test of this process gets it.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     const FIRST: u32 = 20_000;
     const COUNT: u32 = 12_000;
     static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -241,10 +247,22 @@ impl From<Output> for Outcome {
     }
 }
 
+/// The daemon that is tested, where it is not the usual one: `RENGINE_TEST_DAEMON=podman`.
+fn host() -> Option<String> {
+    match std::env::var("RENGINE_TEST_DAEMON").as_deref() {
+        Ok("podman") => Some(podman::url()),
+        Ok("docker") | Err(_) => None,
+        Ok(other) => panic!("RENGINE_TEST_DAEMON is `docker` or `podman`, not `{other}`"),
+    }
+}
+
 /// Runs `docker` and returns what it prints.
 pub fn docker(args: &[&str]) -> String {
-    let output = Command::new("docker").args(args).output();
-    let output = output.expect("docker runs");
+    let mut command = Command::new("docker");
+    if let Some(host) = host() {
+        command.env("DOCKER_HOST", host);
+    }
+    let output = command.args(args).output().expect("docker runs");
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 

@@ -53,7 +53,7 @@ fn all_are_called_in_order_and_told_what_they_are_for() {
         .map(|line| line.split(' ').take(2).collect::<Vec<_>>().join(" "))
         .collect();
     // The two services come up at the same time.
-    hooks[5..7].sort_unstable();
+    hooks[4..7].sort_unstable();
     let expected = [
         format!("configure {app}"),
         "pre-build web".into(),

@@ -86,7 +86,7 @@ async fn run(
     ui: Ui,
 ) -> Result<(), CliError> {
     let manifest = session::load_manifest(global, ui)?;
-    let docker = session::connect(global, &manifest).await?;
+    let docker = session::connect(global, &manifest, ui).await?;
     // A deploy that goes on would be surprised.
     let holder = lock_holder(act.command());
     let lock = docker.lock(&manifest.app.name, &holder).await?;

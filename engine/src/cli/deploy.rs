@@ -25,7 +25,7 @@ pub async fn run(global: &GlobalArgs, args: DeployArgs, ui: Ui) -> Result<(), Cl
     let manifest = session::load_manifest(global, ui)?;
     let cancel = interrupt::on_signal(ui);
     let reporter = ui.reporter();
-    let docker = session::connect(global, &manifest).await?;
+    let docker = session::connect(global, &manifest, ui).await?;
     if args.break_lock {
         docker.break_lock(&manifest.app.name).await?;
     }

@@ -24,7 +24,7 @@ pub struct DownArgs {
 
 pub async fn run(global: &GlobalArgs, args: DownArgs, ui: Ui) -> Result<(), CliError> {
     let manifest = session::load_manifest(global, ui)?;
-    let docker = session::connect(global, &manifest).await?;
+    let docker = session::connect(global, &manifest, ui).await?;
     let app = &manifest.app.name;
     let lock = docker.lock(app, &lock_holder("rengine down")).await?;
     // What can't be loaded can't be asked, and is no reason to leave the app running.

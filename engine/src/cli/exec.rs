@@ -48,7 +48,7 @@ pub async fn run(global: &GlobalArgs, args: ExecArgs, ui: Ui) -> Result<(), CliE
         env: env.collect::<Result<_, _>>()?,
     };
     let manifest = session::load_manifest(global, ui)?;
-    let docker = session::connect(global, &manifest).await?;
+    let docker = session::connect(global, &manifest, ui).await?;
     let container = services::running(&manifest, &docker, &args.service, args.index).await?;
     if args.detach {
         return Ok(docker.exec_detached(&container.id, &command).await?);

@@ -40,7 +40,7 @@ struct Line<'a> {
 
 pub async fn run(global: &GlobalArgs, args: LogsArgs, ui: Ui) -> Result<(), CliError> {
     let manifest = session::load_manifest(global, ui)?;
-    let docker = session::connect(global, &manifest).await?;
+    let docker = session::connect(global, &manifest, ui).await?;
     let containers = services::containers(&manifest, &docker, &args.services).await?;
     if containers.is_empty() {
         ui.note(&format!("{} has no containers", manifest.app.name));

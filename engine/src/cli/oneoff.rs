@@ -49,7 +49,7 @@ pub async fn run(global: &GlobalArgs, args: RunArgs, ui: Ui) -> Result<(), CliEr
     };
     let service = service.name.clone();
     let reporter = ui.reporter();
-    let docker = session::connect(global, &manifest).await?;
+    let docker = session::connect(global, &manifest, ui).await?;
     let hooks = Hooks::load(&manifest, &docker, &*reporter).await?;
     let release = release_id(SystemTime::now());
     let options = Options::default();

@@ -23,7 +23,7 @@ pub struct PlanArgs {
 pub async fn run(global: &GlobalArgs, args: PlanArgs, ui: Ui) -> Result<(), CliError> {
     let manifest = session::load_manifest(global, ui)?;
     let reporter = ui.reporter();
-    let docker = session::connect(global, &manifest).await?;
+    let docker = session::connect(global, &manifest, ui).await?;
     let options = Options {
         rebuild: args.rebuild,
         remove_orphans: args.remove_orphans,

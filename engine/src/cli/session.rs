@@ -2,7 +2,7 @@
 
 use super::GlobalArgs;
 use super::error::CliError;
-use crate::docker::{BuilderChoice, Docker, Endpoint, EndpointError};
+use crate::docker::{BuilderChoice, Docker, Endpoint, EndpointError, EndpointSource};
 use crate::manifest::{self, Manifest};
 use crate::ui::Ui;
 
@@ -28,8 +28,11 @@ pub fn endpoint(
 }
 
 /// Reaches the daemon.
-pub async fn connect(global: &GlobalArgs, manifest: &Manifest) -> Result<Docker, CliError> {
+pub async fn connect(global: &GlobalArgs, manifest: &Manifest, ui: Ui) -> Result<Docker, CliError> {
     let endpoint = endpoint(global, Some(manifest))?;
+    if *endpoint.source() == EndpointSource::NoDaemon {
+        ui.note("no daemon runs here: Podman serves this command");
+    }
     Ok(Docker::connect(endpoint, builder()).await?)
 }
 

@@ -46,7 +46,7 @@ pub struct EventsArgs {
 
 pub async fn top(global: &GlobalArgs, args: TopArgs, ui: Ui) -> Result<(), CliError> {
     let manifest = session::load_manifest(global, ui)?;
-    let docker = session::connect(global, &manifest).await?;
+    let docker = session::connect(global, &manifest, ui).await?;
     let containers = services::containers(&manifest, &docker, &args.services).await?;
     for container in containers.iter().filter(|container| container.is_running()) {
         let processes = docker.top(&container.id).await?;
@@ -83,7 +83,7 @@ struct Use<'a> {
 
 pub async fn stats(global: &GlobalArgs, args: StatsArgs, ui: Ui) -> Result<(), CliError> {
     let manifest = session::load_manifest(global, ui)?;
-    let docker = session::connect(global, &manifest).await?;
+    let docker = session::connect(global, &manifest, ui).await?;
     loop {
         let containers = services::containers(&manifest, &docker, &args.services).await?;
         let running: Vec<_> = containers
@@ -158,7 +158,7 @@ fn show(uses: &[Use<'_>], ui: Ui) {
 
 pub async fn events(global: &GlobalArgs, args: EventsArgs, ui: Ui) -> Result<(), CliError> {
     let manifest = session::load_manifest(global, ui)?;
-    let docker = session::connect(global, &manifest).await?;
+    let docker = session::connect(global, &manifest, ui).await?;
     let since = args
         .since
         .and_then(|ago| jiff::Timestamp::now().checked_sub(ago).ok());

@@ -1,7 +1,7 @@
 //! What hooks reach through: a build context, and a running container.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -83,35 +83,34 @@ impl RunningContainer {
 
     /// Where a port of the container may answer, the most direct way first. A proxy of the
     /// daemon in between takes connections even where nobody listens behind it.
-    fn routes(&self, port: u16) -> Vec<SocketAddr> {
+    fn routes(&self, port: u16) -> Vec<(String, u16)> {
         let endpoint = self.docker.endpoint();
         let mut routes = Vec::new();
         // Elsewhere than on Linux, containers run in a machine of their own.
         if endpoint.socket_path().is_some() && cfg!(target_os = "linux") {
-            match self.detail.address {
-                Some(address) => routes.push(SocketAddr::new(address, port)),
-                None => routes.push(SocketAddr::new(IpAddr::from([127, 0, 0, 1]), port)),
-            }
+            let address = self.detail.address.unwrap_or(Ipv4Addr::LOCALHOST.into());
+            routes.push((address.to_string(), port));
         }
         let published = self.detail.ports.iter().filter(|published| {
             published.container_port == port && published.protocol == Protocol::Tcp
         });
         routes.extend(published.filter_map(|published| {
             let address: IpAddr = published.host_address.parse().ok()?;
-            let address = if address.is_unspecified() {
-                endpoint.host_address().parse().ok()?
-            } else {
-                address
+            let address = match endpoint.socket_path() {
+                _ if address.is_unspecified() => endpoint.host_address().to_owned(),
+                // Another machine's own address is none of this one.
+                None if address.is_loopback() => return None,
+                _ => address.to_string(),
             };
-            Some(SocketAddr::new(address, published.host_port))
+            Some((address, published.host_port))
         }));
         routes
     }
 
     async fn connect(&self, port: u16) -> Result<TcpStream, String> {
         let mut last = format!("port {port} is neither published nor on a network reached here");
-        for route in self.routes(port) {
-            match TcpStream::connect(route).await {
+        for (host, port) in self.routes(port) {
+            match TcpStream::connect((host.as_str(), port)).await {
                 Ok(stream) => return Ok(stream),
                 Err(error) => last = format!("no connection to port {port}: {}", plain(&error)),
             }

@@ -155,7 +155,16 @@ impl HealthGate<'_> {
         detail: &ContainerDetail,
         last: &mut String,
     ) -> Result<(), DeployError> {
+        // Where nobody runs the check, it is run from here as Docker would.
+        let mut due = (!self.docker.facts().runs_health_checks)
+            .then(|| Instant::now() + detail.health_interval);
         loop {
+            if let Some(time) = due
+                && Instant::now() >= time
+            {
+                self.docker.run_health_check(&detail.id).await?;
+                due = Some(Instant::now() + detail.health_interval);
+            }
             let health = self.running(&detail.id).await?.health;
             match health.as_ref().map_or(Verdict::Healthy, daemon_verdict) {
                 Verdict::Healthy => return Ok(()),

@@ -1,31 +1,30 @@
 //! Where the daemon is, and how that was found out.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
+use std::{fmt, io};
 
-use serde::Deserialize;
-use sha2::{Digest, Sha256};
+use tokio::net::{TcpStream, UnixStream};
 
 use super::DockerError;
 use super::error::{Unreachable, from_client};
+use super::transport::{self, Dial};
+
+mod address;
+mod contexts;
+mod discover;
+
+pub use address::{Address, SshAddress};
 
 /// Where a daemon is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     address: Address,
+    /// The folder with `ca.pem`, `cert.pem` and `key.pem`, or some of them, where TLS uses
+    /// others than the system's.
+    certificates: Option<PathBuf>,
     source: EndpointSource,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Address {
-    Unix(PathBuf),
-    Tcp {
-        host: String,
-        port: u16,
-        /// The folder with `ca.pem`, `cert.pem` and `key.pem`, where TLS is to be used.
-        certificates: Option<PathBuf>,
-    },
 }
 
 /// What named an [`Endpoint`].
@@ -39,6 +38,8 @@ pub enum EndpointSource {
     Context(String),
     /// It is one of the usual sockets, and is there.
     UsualSocket,
+    /// No daemon answers at the usual sockets, and there is a `podman` to start one.
+    NoDaemon,
 }
 
 impl fmt::Display for EndpointSource {
@@ -48,6 +49,7 @@ impl fmt::Display for EndpointSource {
             Self::Environment => f.write_str("DOCKER_HOST"),
             Self::Context(name) => write!(f, "the Docker context `{name}`"),
             Self::UsualSocket => f.write_str("the usual sockets"),
+            Self::NoDaemon => f.write_str("what is installed"),
         }
     }
 }
@@ -55,10 +57,7 @@ impl fmt::Display for EndpointSource {
 impl fmt::Display for Endpoint {
     /// As its URL.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.address {
-            Address::Unix(path) => write!(f, "unix://{}", path.display()),
-            Address::Tcp { host, port, .. } => write!(f, "tcp://{host}:{port}"),
-        }
+        self.address.fmt(f)
     }
 }
 
@@ -70,8 +69,9 @@ pub enum EndpointError {
     #[diagnostic(
         code(rengine::docker::not_found),
         help(
-            "start one (`sudo systemctl start docker`), install one (`sudo apt-get install docker.io`), \
-             or name one with `--host` or DOCKER_HOST"
+            "install Podman (`sudo apt-get install podman`), which needs no daemon; or Docker \
+             (`sudo apt-get install docker.io`), or start it (`sudo systemctl start docker`); \
+             or name a daemon elsewhere with `--host ssh://USER@HOST` or DOCKER_HOST"
         )
     )]
     NotFound {
@@ -79,12 +79,10 @@ pub enum EndpointError {
         looked_for: Vec<PathBuf>,
     },
     /// An address that is understood, but not supported.
-    #[error("`{url}`: {scheme}:// is not supported yet")]
+    #[error("`{url}`: {scheme}:// is not supported")]
     #[diagnostic(
         code(rengine::docker::scheme),
-        help(
-            "forward the remote socket: `ssh -nNT -L /tmp/docker.sock:/var/run/docker.sock HOST`, and use unix:///tmp/docker.sock"
-        )
+        help("there are unix://, tcp://, ssh:// and podman://")
     )]
     Unsupported {
         /// The address.
@@ -96,7 +94,7 @@ pub enum EndpointError {
     #[error("`{url}` is no daemon's address")]
     #[diagnostic(
         code(rengine::docker::address),
-        help("write it like unix:///var/run/docker.sock or tcp://host:2375")
+        help("write it like unix:///var/run/docker.sock, tcp://host:2376 or ssh://user@host")
     )]
     Malformed {
         /// The text.
@@ -117,134 +115,35 @@ pub enum EndpointError {
 }
 
 impl Endpoint {
-    /// True if it is a socket of this machine.
-    pub(super) fn is_local(&self) -> bool {
-        matches!(self.address, Address::Unix(_))
-    }
-
     /// Finds the daemon as the `docker` command does: `host_flag`, `DOCKER_HOST`, the Docker
-    /// context; and then the first of the usual sockets that exists, Docker's before Podman's.
+    /// context; and then the first of the usual sockets that answers, Docker's before Podman's.
+    /// Where none does and `podman` is installed, that is it.
     ///
     /// `env` gives environment variables.
     pub fn discover(
         host_flag: Option<&str>,
         env: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, EndpointError> {
-        let set = |name: &str| env(name).filter(|value| !value.is_empty());
-        if let Some(url) = host_flag {
-            return Self::parse(url, EndpointSource::Host, certificates(&set));
-        }
-        if let Some(url) = set("DOCKER_HOST") {
-            return Self::parse(&url, EndpointSource::Environment, certificates(&set));
-        }
-        let folder = set("DOCKER_CONFIG").map(PathBuf::from);
-        let folder = folder.or_else(|| set("HOME").map(|home| Path::new(&home).join(".docker")));
-        if let Some(folder) = &folder
-            && let Some(name) = set("DOCKER_CONTEXT").or_else(|| current_context(folder))
-            && name != "default"
-        {
-            return Self::from_context(folder, name);
-        }
-        let sockets = usual_sockets(&set);
-        match sockets.iter().find(|path| path.exists()) {
-            Some(path) => Ok(Self {
-                address: Address::Unix(path.clone()),
-                source: EndpointSource::UsualSocket,
-            }),
-            None => Err(EndpointError::NotFound {
-                looked_for: sockets,
-            }),
-        }
+        discover::discover(host_flag, env)
     }
 
     /// The endpoint of a socket on this machine.
     pub fn socket(path: impl Into<PathBuf>) -> Self {
         Self {
             address: Address::Unix(path.into()),
+            certificates: None,
             source: EndpointSource::Host,
         }
     }
 
-    fn parse(
-        url: &str,
-        source: EndpointSource,
-        certificates: Option<PathBuf>,
-    ) -> Result<Self, EndpointError> {
-        let malformed = || EndpointError::Malformed {
-            url: url.to_owned(),
-        };
-        let (scheme, rest) = url.split_once("://").ok_or_else(malformed)?;
-        let address = match scheme {
-            "unix" if rest.starts_with('/') => Address::Unix(rest.into()),
-            "tcp" | "http" | "https" => {
-                let secure = scheme == "https" || certificates.is_some();
-                let rest = rest.trim_end_matches('/');
-                let (host, port) = match rest.rsplit_once(':') {
-                    // The colons of an IPv6 address are in brackets.
-                    Some((host, port)) if !port.ends_with(']') => {
-                        (host, port.parse().map_err(|_| malformed())?)
-                    }
-                    _ => (rest, if secure { 2376 } else { 2375 }),
-                };
-                if host.is_empty() || host.contains(['/', '@', '?', '#', ' ']) {
-                    return Err(malformed());
-                }
-                Address::Tcp {
-                    host: host.to_owned(),
-                    port,
-                    certificates,
-                }
-            }
-            "ssh" | "npipe" | "fd" => {
-                let scheme = scheme.to_owned();
-                return Err(EndpointError::Unsupported {
-                    url: url.to_owned(),
-                    scheme,
-                });
-            }
-            _ => return Err(malformed()),
-        };
-        Ok(Self { address, source })
+    /// True if it is a service that is to be started first.
+    pub fn is_own_podman(&self) -> bool {
+        self.address == Address::OwnPodman
     }
 
-    /// Reads a context from where the `docker` command stores it, by the digest of its name.
-    fn from_context(folder: &Path, name: String) -> Result<Self, EndpointError> {
-        #[derive(Deserialize)]
-        struct Meta {
-            #[serde(rename = "Endpoints")]
-            endpoints: Endpoints,
-        }
-        #[derive(Deserialize)]
-        struct Endpoints {
-            docker: DockerEndpoint,
-        }
-        #[derive(Deserialize)]
-        struct DockerEndpoint {
-            #[serde(rename = "Host")]
-            host: String,
-        }
-
-        let error = |reason: String| EndpointError::Context {
-            name: name.clone(),
-            reason,
-        };
-        let digest = Sha256::digest(name.as_bytes());
-        let id = digest
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>();
-        let path = folder.join("contexts/meta").join(&id).join("meta.json");
-        let text = std::fs::read_to_string(&path)
-            .map_err(|io| error(format!("can't read {}: {io}", path.display())))?;
-        let meta: Meta = serde_json::from_str(&text)
-            .map_err(|json| error(format!("{} is not as expected: {json}", path.display())))?;
-        let certificates = folder.join("contexts/tls").join(&id).join("docker");
-        let certificates = certificates.is_dir().then_some(certificates);
-        Self::parse(
-            &meta.endpoints.docker.host,
-            EndpointSource::Context(name),
-            certificates,
-        )
+    /// True if it is a socket of this machine.
+    pub(super) fn is_local(&self) -> bool {
+        matches!(self.address, Address::Unix(_) | Address::OwnPodman)
     }
 
     /// What named this endpoint.
@@ -252,11 +151,12 @@ impl Endpoint {
         &self.source
     }
 
-    /// The host on which published ports answer, as seen from here.
+    /// The host on which published ports answer, as seen from here: an address or a name.
     pub fn host_address(&self) -> &str {
         match &self.address {
-            Address::Unix(_) => "127.0.0.1",
-            Address::Tcp { host, .. } => host,
+            Address::Unix(_) | Address::OwnPodman => "127.0.0.1",
+            Address::Tcp { host, .. } => host.trim_matches(['[', ']']),
+            Address::Ssh(ssh) => ssh.host_name.as_ref().unwrap_or(&ssh.host),
         }
     }
 
@@ -264,7 +164,67 @@ impl Endpoint {
     pub fn socket_path(&self) -> Option<&Path> {
         match &self.address {
             Address::Unix(path) => Some(path),
-            Address::Tcp { .. } => None,
+            _ => None,
+        }
+    }
+
+    /// The host as `ssh` is given it, where it is reached so.
+    pub(super) fn ssh_words(&self) -> String {
+        match &self.address {
+            Address::Ssh(ssh) => ssh.words(),
+            _ => self.host_address().to_owned(),
+        }
+    }
+
+    /// True if there is a certificate to show to the daemon.
+    pub(super) fn has_client_certificate(&self) -> bool {
+        let folder = self.certificates.as_ref();
+        folder.is_some_and(|folder| folder.join("cert.pem").exists())
+    }
+
+    /// Time for the first answer.
+    pub(super) fn connect_timeout(&self) -> Duration {
+        match self.address {
+            Address::Ssh(_) => transport::LOGIN_TIMEOUT * 2,
+            _ => super::CONNECT_TIMEOUT,
+        }
+    }
+
+    /// The same daemon, with the host as others than ssh know it.
+    pub(super) async fn resolved(mut self) -> Self {
+        if let Address::Ssh(ssh) = &mut self.address {
+            ssh.host_name = transport::host_name(ssh).await;
+        }
+        self
+    }
+
+    /// The same daemon, now that it listens.
+    pub(super) fn at(&self, socket: PathBuf) -> Self {
+        Self {
+            address: Address::Unix(socket),
+            ..self.clone()
+        }
+    }
+
+    /// A connection of its own, for what the client library has no call for.
+    pub(super) async fn open(&self) -> io::Result<transport::Stream> {
+        match &self.address {
+            Address::Unix(path) => Ok(transport::Stream::new(UnixStream::connect(path).await?)),
+            Address::Tcp {
+                host,
+                port,
+                tls: false,
+            } => {
+                let host = host.trim_matches(['[', ']']);
+                let stream = TcpStream::connect((host, *port)).await?;
+                Ok(transport::Stream::new(stream))
+            }
+            Address::Tcp { host, port, .. } => {
+                let tls = transport::Tls::new(host, *port, self.certificates.as_deref());
+                Arc::new(tls.map_err(io::Error::other)?).dial().await
+            }
+            Address::Ssh(ssh) => Arc::new(transport::Ssh::new(ssh.clone())).dial().await,
+            Address::OwnPodman => Err(io::ErrorKind::NotConnected.into()),
         }
     }
 
@@ -272,9 +232,11 @@ impl Endpoint {
     pub(super) fn client(&self, timeout: Duration) -> Result<bollard::Docker, DockerError> {
         let version = bollard::API_DEFAULT_VERSION;
         let seconds = timeout.as_secs();
+        let unreachable = |reason| DockerError::unreachable(self, reason);
         let client = match &self.address {
+            Address::OwnPodman => return Err(unreachable(Unreachable::NoSocket)),
             Address::Unix(path) if !path.exists() => {
-                return Err(DockerError::unreachable(self, Unreachable::NoSocket));
+                return Err(unreachable(Unreachable::NoSocket));
             }
             Address::Unix(path) => {
                 bollard::Docker::connect_with_unix(&path.to_string_lossy(), seconds, version)
@@ -282,7 +244,7 @@ impl Endpoint {
             Address::Tcp {
                 host,
                 port,
-                certificates: None,
+                tls: false,
             } => bollard::Docker::connect_with_http(
                 &format!("tcp://{host}:{port}"),
                 seconds,
@@ -291,131 +253,14 @@ impl Endpoint {
             Address::Tcp {
                 host,
                 port,
-                certificates: Some(folder),
-            } => bollard::Docker::connect_with_ssl(
-                &format!("tcp://{host}:{port}"),
-                &folder.join("key.pem"),
-                &folder.join("cert.pem"),
-                &folder.join("ca.pem"),
-                seconds,
-                version,
-            ),
+                tls: true,
+            } => {
+                let tls = transport::Tls::new(host, *port, self.certificates.as_deref());
+                let tls = tls.map_err(|error| unreachable(Unreachable::Tls(error)))?;
+                transport::client(tls, timeout)
+            }
+            Address::Ssh(ssh) => transport::client(transport::Ssh::new(ssh.clone()), timeout),
         };
         client.map_err(|error| from_client(self, "set up the connection".to_owned(), error))
-    }
-}
-
-/// The folder of the certificates, where the environment asks for TLS.
-fn certificates(set: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
-    set("DOCKER_TLS_VERIFY")?;
-    let folder = set("DOCKER_CERT_PATH").or_else(|| set("DOCKER_CONFIG"));
-    folder
-        .map(PathBuf::from)
-        .or_else(|| set("HOME").map(|home| Path::new(&home).join(".docker")))
-}
-
-/// What `docker context use` chose. A config file that can't be read chooses nothing: it is the
-/// `docker` command's, which says so itself.
-fn current_context(folder: &Path) -> Option<String> {
-    let text = std::fs::read_to_string(folder.join("config.json")).ok()?;
-    let config: serde_json::Value = serde_json::from_str(&text).ok()?;
-    let name = config.get("currentContext")?.as_str()?;
-    (!name.is_empty()).then(|| name.to_owned())
-}
-
-fn usual_sockets(set: &dyn Fn(&str) -> Option<String>) -> Vec<PathBuf> {
-    let under = |variable: &str, path: &str| set(variable).map(|base| Path::new(&base).join(path));
-    [
-        Some(PathBuf::from("/var/run/docker.sock")),
-        under("XDG_RUNTIME_DIR", "docker.sock"),
-        under("HOME", ".docker/run/docker.sock"),
-        under("XDG_RUNTIME_DIR", "podman/podman.sock"),
-        Some(PathBuf::from("/run/podman/podman.sock")),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn discover(host: Option<&str>, env: &[(&str, &str)]) -> Result<Endpoint, EndpointError> {
-        Endpoint::discover(host, &|name| {
-            env.iter()
-                .find(|(key, _)| *key == name)
-                .map(|(_, value)| (*value).to_owned())
-        })
-    }
-
-    #[test]
-    fn the_nearest_word_wins() {
-        let env = [
-            ("DOCKER_HOST", "tcp://env:1"),
-            ("DOCKER_CONTEXT", "none"),
-            ("HOME", "/none"),
-        ];
-        let endpoint = discover(Some("unix:///flag.sock"), &env).expect("an endpoint");
-        assert_eq!(endpoint.to_string(), "unix:///flag.sock");
-        assert_eq!(endpoint.host_address(), "127.0.0.1");
-        let endpoint = discover(None, &env).expect("an endpoint");
-        assert_eq!(endpoint.to_string(), "tcp://env:1");
-        assert_eq!(
-            (endpoint.host_address(), endpoint.source()),
-            ("env", &EndpointSource::Environment)
-        );
-        assert!(matches!(
-            discover(None, &env[1..]),
-            Err(EndpointError::Context { .. })
-        ));
-    }
-
-    #[test]
-    fn a_docker_context_is_read_from_where_docker_keeps_it() {
-        let home = tempfile::tempdir().expect("a folder");
-        // What `printf web | sha256sum` prints.
-        let id = "4b5e57f6eb2f42b9039b3d1e13929295f231749c510cbe341cd68036d9af97e2";
-        let docker = home.path().join(".docker");
-        let meta = docker.join("contexts/meta").join(id);
-        std::fs::create_dir_all(&meta).expect("a folder");
-        std::fs::write(docker.join("config.json"), r#"{"currentContext":"web"}"#).expect("written");
-        let text = r#"{"Name":"web","Metadata":{},"Endpoints":{"docker":{"Host":"tcp://web:2375","SkipTLSVerify":false}}}"#;
-        std::fs::write(meta.join("meta.json"), text).expect("written");
-        let home = home.path().to_string_lossy().into_owned();
-        let endpoint = discover(None, &[("HOME", &home)]).expect("an endpoint");
-        assert_eq!(endpoint.to_string(), "tcp://web:2375");
-        assert_eq!(
-            endpoint.source(),
-            &EndpointSource::Context("web".to_owned())
-        );
-        let other = discover(None, &[("HOME", &home), ("DOCKER_CONTEXT", "default")]);
-        assert!(!other.is_ok_and(|endpoint| endpoint.to_string().contains("web")));
-    }
-
-    #[test]
-    fn addresses_are_checked() {
-        for (url, expected) in [
-            ("unix:///run/d.sock", Some("unix:///run/d.sock")),
-            ("tcp://h", Some("tcp://h:2375")),
-            ("https://h/", Some("tcp://h:2376")),
-            ("tcp://[::1]:99", Some("tcp://[::1]:99")),
-            ("tcp://[::1]", Some("tcp://[::1]:2375")),
-            ("tcp://h:port", None),
-            ("tcp://", None),
-            ("tcp://h/x:1", None),
-            ("unix://relative", None),
-            ("/run/d.sock", None),
-            ("ftp://x", None),
-        ] {
-            let endpoint = discover(Some(url), &[])
-                .ok()
-                .map(|endpoint| endpoint.to_string());
-            assert_eq!(endpoint.as_deref(), expected, "{url}");
-        }
-        let error = discover(Some("ssh://deploy@web1"), &[])
-            .expect_err("ssh")
-            .to_string();
-        assert_eq!(error, "`ssh://deploy@web1`: ssh:// is not supported yet");
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bollard::errors::Error as ClientError;
 
-use super::{Endpoint, LockHolder};
+use super::{Endpoint, LockHolder, SshFailure, TlsFailure};
 use crate::context::ContextError;
 
 /// Why something could not be done with the daemon.
@@ -155,19 +155,36 @@ pub enum Unreachable {
     /// It answered, and then the connection ended in the middle of an answer.
     #[error("the connection broke off ({0})")]
     BrokeOff(String),
+    /// TLS with it failed.
+    #[error("{0}")]
+    Tls(TlsFailure),
+    /// There is no way to it over ssh.
+    #[error("{failure}")]
+    Ssh {
+        /// The host, as `ssh` is given it.
+        host: String,
+        /// What is wrong.
+        failure: SshFailure,
+    },
+    /// A Podman of our own could not be started.
+    #[error("`podman system service` did not start: {0}")]
+    OwnPodman(String),
     /// Something else, in the system's words.
     #[error("{0}")]
     Other(String),
 }
 
 impl Unreachable {
-    fn advice(&self) -> &'static str {
-        match self {
+    fn advice(&self) -> String {
+        let advice = match self {
+            Self::Tls(failure) => failure.advice(),
+            Self::Ssh { host, failure } => return failure.advice(host),
             Self::NoSocket | Self::Refused => {
                 "is the daemon running? `sudo systemctl start docker` starts it"
             }
             Self::Permission => {
-                "add yourself to the group that may use it (`sudo usermod -aG docker $USER`, then log in again), or use sudo"
+                "add yourself to the group that may use it (`sudo usermod -aG docker $USER`, then log in again), or use sudo; \
+                 `--host podman://` takes a Podman of your own instead"
             }
             Self::Silent(_) => {
                 "the daemon may be overloaded: `sudo systemctl restart docker` restarts it"
@@ -175,8 +192,10 @@ impl Unreachable {
             Self::BrokeOff(_) => {
                 "see with `rengine doctor` whether the daemon runs, and deploy again: what is done already is kept"
             }
+            Self::OwnPodman(_) => "see what `podman info` says; or name a daemon with `--host`",
             Self::Other(_) => "check the address, and that the daemon listens there",
-        }
+        };
+        advice.to_owned()
     }
 }
 
@@ -248,6 +267,13 @@ pub(super) fn status(error: &ClientError) -> Option<u16> {
 /// Tells a daemon that can't be reached from one that says no.
 pub(super) fn from_client(endpoint: &Endpoint, action: String, error: ClientError) -> DockerError {
     match error {
+        // Go's server says so to whoever speaks no TLS.
+        ClientError::DockerResponseServerError { message, .. }
+            if message.contains("HTTP request to an HTTPS server") =>
+        {
+            let words = message.trim().to_owned();
+            DockerError::unreachable(endpoint, Unreachable::Tls(TlsFailure::OnlyTls(words)))
+        }
         ClientError::DockerResponseServerError {
             status_code,
             message,
@@ -264,7 +290,7 @@ pub(super) fn from_client(endpoint: &Endpoint, action: String, error: ClientErro
         ClientError::SocketNotFoundError(_) => {
             DockerError::unreachable(endpoint, Unreachable::NoSocket)
         }
-        error => match reason(&error) {
+        error => match reason(endpoint, &error) {
             Some(reason) => DockerError::unreachable(endpoint, reason),
             None => DockerError::Daemon {
                 action,
@@ -276,7 +302,10 @@ pub(super) fn from_client(endpoint: &Endpoint, action: String, error: ClientErro
 }
 
 /// Why a connection could not be made or kept, if that is what the error says.
-fn reason(error: &ClientError) -> Option<Unreachable> {
+fn reason(endpoint: &Endpoint, error: &ClientError) -> Option<Unreachable> {
+    if let Some(reason) = of_transport(endpoint, error) {
+        return Some(reason);
+    }
     // The client gives what broke off a stream of answers as an error without a kind.
     let broke_off = match error {
         ClientError::HyperResponseError { .. } => true,
@@ -304,6 +333,28 @@ fn reason(error: &ClientError) -> Option<Unreachable> {
         source = error.source();
     }
     matches!(error, ClientError::HyperLegacyError { .. }).then(|| Unreachable::Other(chain(error)))
+}
+
+/// What the way to the daemon says is wrong with it.
+fn of_transport(endpoint: &Endpoint, error: &ClientError) -> Option<Unreachable> {
+    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = source {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            let failure = error.get_ref().and_then(|error| error.downcast_ref());
+            if let Some(failure) = failure {
+                return Some(Unreachable::Ssh {
+                    host: endpoint.ssh_words(),
+                    failure: SshFailure::clone(failure),
+                });
+            }
+            let shown = endpoint.has_client_certificate();
+            if let Some(failure) = TlsFailure::of(error, endpoint.host_address(), shown) {
+                return Some(Unreachable::Tls(failure));
+            }
+        }
+        source = error.source();
+    }
+    None
 }
 
 /// An error with what caused it: the client's own texts seldom say enough.

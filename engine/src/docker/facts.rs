@@ -1,5 +1,7 @@
 //! What a daemon says of itself.
 
+use bollard::models::SystemInfoCgroupDriverEnum;
+
 use super::error::from_client;
 use super::{DockerError, Endpoint};
 
@@ -31,6 +33,9 @@ pub struct DaemonFacts {
     pub memory: Option<u64>,
     /// True if it runs without root's rights.
     pub rootless: bool,
+    /// True if it runs containers' health checks by itself. Podman has systemd do it, and where
+    /// there is none, they run when somebody asks.
+    pub runs_health_checks: bool,
 }
 
 /// What builds images.
@@ -116,6 +121,8 @@ pub(super) async fn ask(
         root_dir: info.docker_root_dir,
         cpus: info.ncpu.and_then(|count| u64::try_from(count).ok()),
         memory: info.mem_total.and_then(|bytes| u64::try_from(bytes).ok()),
+        runs_health_checks: !podman
+            || info.cgroup_driver == Some(SystemInfoCgroupDriverEnum::SYSTEMD),
         rootless: security.iter().any(|option| option.contains("rootless")),
     })
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
+use std::time::Duration;
 
 use bollard::models::{ContainerInspectResponse, Health, HealthStatusEnum, PortBinding};
 use jiff::Timestamp;
@@ -10,6 +11,9 @@ use super::error::status;
 use super::{Docker, DockerError};
 use crate::app::Protocol;
 use crate::plan::observed::PublishedPort;
+
+/// Docker's own interval of health checks, where none is given.
+const HEALTH_INTERVAL: Duration = Duration::from_secs(30);
 
 /// What the daemon knows of one container.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +36,8 @@ pub struct ContainerDetail {
     pub started_at: Option<Timestamp>,
     /// What the daemon's own health check says, where there is one.
     pub health: Option<DaemonHealth>,
+    /// How often the daemon is to run that check.
+    pub health_interval: Duration,
     /// Its address in the first of its networks that gave it one.
     pub address: Option<IpAddr>,
     /// Its published ports.
@@ -77,6 +83,8 @@ impl Docker {
 }
 
 fn detail(response: ContainerInspectResponse) -> ContainerDetail {
+    let check = response.config.as_ref();
+    let check = check.and_then(|config| config.healthcheck.clone());
     let state = response.state.unwrap_or_default();
     let network = response.network_settings.unwrap_or_default();
     let networks: BTreeMap<_, _> = network.networks.unwrap_or_default().into_iter().collect();
@@ -99,6 +107,10 @@ fn detail(response: ContainerInspectResponse) -> ContainerDetail {
             .and_then(|text| text.parse().ok())
             .filter(|time| *time > Timestamp::UNIX_EPOCH),
         health: state.health.and_then(health),
+        health_interval: check
+            .and_then(|check| u64::try_from(check.interval?).ok())
+            .filter(|&nanoseconds| nanoseconds > 0)
+            .map_or(HEALTH_INTERVAL, Duration::from_nanos),
         address: networks.values().find_map(address),
         ports: ports(network.ports.unwrap_or_default()),
         labels: response

@@ -1,0 +1,293 @@
+//! A daemon behind TLS: a real dockerd that wants to see a client's certificate.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use rengine_tests::{Outcome, Project, free_port, until};
+
+/// Certificates, made with `openssl` into a folder each: `ca.pem`, `cert.pem`, `key.pem`.
+struct Authority {
+    folder: tempfile::TempDir,
+}
+
+impl Authority {
+    fn new() -> Self {
+        let authority = Self {
+            folder: tempfile::tempdir().expect("a folder"),
+        };
+        authority.openssl(&[
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-keyout",
+            "ca-key.pem",
+            "-out",
+            "ca.pem",
+            "-subj",
+            "/CN=authority",
+            "-days",
+            "2",
+        ]);
+        authority
+    }
+
+    fn openssl(&self, args: &[&str]) {
+        let mut run = Command::new("openssl");
+        let run = run.args(args).current_dir(self.folder.path()).output();
+        let output = run.expect("openssl runs: run ./dev test, or install it");
+        assert!(output.status.success(), "openssl {args:?}: {output:?}");
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Signs a certificate for `name` that ends in `days`.
+    fn sign(&self, folder: &str, name: &str, days: &str) -> PathBuf {
+        let path = self.file(folder);
+        std::fs::create_dir(&path).expect("a folder");
+        std::fs::write(self.file("ext"), format!("subjectAltName={name}\n")).expect("a file");
+        let at = |file: &str| format!("{folder}/{file}");
+        self.openssl(&[
+            "req",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-keyout",
+            &at("key.pem"),
+            "-out",
+            "request.pem",
+            "-subj",
+            "/CN=test",
+        ]);
+        self.openssl(&[
+            "x509",
+            "-req",
+            "-in",
+            "request.pem",
+            "-CA",
+            "ca.pem",
+            "-CAkey",
+            "ca-key.pem",
+            "-CAcreateserial",
+            "-out",
+            &at("cert.pem"),
+            "-days",
+            days,
+            "-extfile",
+            "ext",
+        ]);
+        std::fs::copy(self.file("ca.pem"), path.join("ca.pem")).expect("a copy");
+        if days == "0" {
+            // It is good for this second.
+            std::thread::sleep(std::time::Duration::from_secs(2));
+        }
+        path
+    }
+}
+
+/// A dockerd of this test alone, which listens with TLS.
+struct Daemon {
+    child: Child,
+    folder: tempfile::TempDir,
+    port: u16,
+    _bridge: Bridge,
+}
+
+/// A bridge for a daemon that needs none: with `--bridge=none` dockerd removes `docker0`, which is
+/// another daemon's.
+struct Bridge(String);
+
+impl Bridge {
+    fn new(port: u16) -> Self {
+        let bridge = Self(format!("tls{port}"));
+        // Of the network that is reserved for measurements between networks.
+        let address = format!("198.18.{}.{}/28", port / 16 % 256, port % 16 * 16 + 1);
+        ip(&["link", "add", &bridge.0, "type", "bridge"]);
+        ip(&["address", "add", &address, "dev", &bridge.0]);
+        bridge
+    }
+}
+
+impl Drop for Bridge {
+    fn drop(&mut self) {
+        let _ = Command::new("ip").args(["link", "del", &self.0]).status();
+    }
+}
+
+fn ip(args: &[&str]) {
+    let status = Command::new("ip").args(args).status();
+    let status = status.expect("ip runs, as root: run ./dev test, or install iproute2");
+    assert!(status.success(), "ip {args:?}");
+}
+
+impl Daemon {
+    fn start(authority: &Authority, certificate: &Path) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let port = free_port();
+        let path = |name: &str| folder.path().join(name);
+        let log = std::fs::File::create(path("log")).expect("a file");
+        let bridge = Bridge::new(port);
+        let flag = |name: &str, path: PathBuf| format!("--{name}={}", path.display());
+        let child = Command::new("dockerd")
+            .args([
+                "--iptables=false",
+                "--ip6tables=false",
+                "--ip-forward=false",
+            ])
+            .arg(format!("--bridge={}", bridge.0))
+            .args(["--storage-driver=vfs", "--log-level=warn", "--tlsverify"])
+            .arg(format!("--host=tcp://127.0.0.1:{port}"))
+            .arg(flag("data-root", path("data")))
+            .arg(flag("exec-root", path("exec")))
+            .arg(flag("pidfile", path("pid")))
+            .arg(flag("tlscacert", authority.file("ca.pem")))
+            .arg(flag("tlscert", certificate.join("cert.pem")))
+            .arg(flag("tlskey", certificate.join("key.pem")))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .expect("dockerd runs, as root: run ./dev setup");
+        let mut daemon = Self {
+            child,
+            folder,
+            port,
+            _bridge: bridge,
+        };
+        until("dockerd listens", || {
+            let ended = daemon.child.try_wait().expect("its state");
+            let log = std::fs::read_to_string(daemon.folder.path().join("log"));
+            assert!(
+                ended.is_none(),
+                "dockerd ended: {}",
+                log.unwrap_or_default()
+            );
+            std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
+        });
+        daemon
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // It has a containerd to end, and mounts to undo.
+        let pid = self.child.id().to_string();
+        let _ = Command::new("kill").args(["-s", "TERM", &pid]).status();
+        let _ = self.child.wait();
+    }
+}
+
+fn doctor(project: &Project, host: &str, certificates: Option<&Path>) -> Outcome {
+    let mut command = project.command(&["doctor", "--host", host]);
+    command
+        .env_remove("DOCKER_TLS_VERIFY")
+        .env_remove("DOCKER_CERT_PATH");
+    if let Some(folder) = certificates {
+        command
+            .env("DOCKER_TLS_VERIFY", "1")
+            .env("DOCKER_CERT_PATH", folder);
+    }
+    Outcome::from(command.output().expect("rengine runs"))
+}
+
+#[test]
+fn both_sides_show_who_they_are() {
+    let authority = Authority::new();
+    let server = authority.sign("server", "IP:127.0.0.1", "2");
+    let client = authority.sign("client", "DNS:client", "2");
+    let daemon = Daemon::start(&authority, &server);
+    let project = Project::new("tls", "hello", "");
+    let host = format!("tcp://127.0.0.1:{}", daemon.port);
+    let fine = doctor(&project, &host, Some(&client));
+    assert!(fine.stdout.contains("✔ daemon"), "{fine:?}");
+
+    // The same from a context of the docker command.
+    let config = tempfile::tempdir().expect("a folder");
+    let (file, folder) = (|name: &str| client.join(name), config.path());
+    let endpoint = format!(
+        "host={host},ca={},cert={},key={}",
+        file("ca.pem").display(),
+        file("cert.pem").display(),
+        file("key.pem").display()
+    );
+    for args in [
+        &["context", "create", "secure", "--docker", &endpoint][..],
+        &["context", "use", "secure"],
+    ] {
+        let mut command = Command::new("docker");
+        command
+            .args(args)
+            .env("DOCKER_CONFIG", folder)
+            .stdout(Stdio::null());
+        assert!(command.status().expect("docker runs").success());
+    }
+    let mut by_context = project.command(&["doctor"]);
+    by_context
+        .env("DOCKER_CONFIG", folder)
+        .env_remove("DOCKER_HOST");
+    let by_context = Outcome::from(by_context.output().expect("rengine runs"));
+    assert!(by_context.stdout.contains(&host), "{by_context:?}");
+    assert!(by_context.stdout.contains("✔ daemon"), "{by_context:?}");
+
+    let refused = |host: &str, folder: Option<&Path>, texts: &[&str]| {
+        let outcome = doctor(&project, host, folder);
+        assert_eq!(outcome.code, 4, "{outcome:?}");
+        for text in texts {
+            assert!(outcome.stdout.contains(text), "{text}: {outcome:?}");
+        }
+    };
+    let others = Authority::new();
+    let stranger = others.sign("client", "DNS:client", "2");
+    refused(
+        &host,
+        Some(&stranger),
+        &["signed by nobody that is trusted", "ca.pem"],
+    );
+    // Trusted, and not trusting.
+    std::fs::copy(authority.file("ca.pem"), stranger.join("ca.pem")).expect("a copy");
+    refused(&host, Some(&stranger), &["refuses the client certificate"]);
+    let old = authority.sign("old", "DNS:client", "0");
+    refused(
+        &host,
+        Some(&old),
+        &["refuses the client certificate", "expired"],
+    );
+    let bare = authority.file("bare");
+    std::fs::create_dir(&bare).expect("a folder");
+    std::fs::copy(authority.file("ca.pem"), bare.join("ca.pem")).expect("a copy");
+    refused(
+        &host,
+        Some(&bare),
+        &["wants a client certificate", "cert.pem"],
+    );
+    let by_name = format!("tcp://localhost:{}", daemon.port);
+    refused(&by_name, Some(&client), &["not for the name localhost"]);
+    refused(
+        &host,
+        None,
+        &["HTTP request to an HTTPS server", "DOCKER_TLS_VERIFY"],
+    );
+    std::fs::write(bare.join("cert.pem"), "not PEM").expect("a file");
+    std::fs::write(bare.join("key.pem"), "not PEM").expect("a file");
+    refused(&host, Some(&bare), &["cert.pem", "can't be used"]);
+}
+
+#[test]
+fn a_daemon_whose_certificate_has_expired() {
+    let authority = Authority::new();
+    let server = authority.sign("server", "IP:127.0.0.1", "0");
+    let client = authority.sign("client", "DNS:client", "2");
+    let daemon = Daemon::start(&authority, &server);
+    let project = Project::new("tlsold", "hello", "");
+    let host = format!("tcp://127.0.0.1:{}", daemon.port);
+    let outcome = doctor(&project, &host, Some(&client));
+    assert_eq!(outcome.code, 4, "{outcome:?}");
+    assert!(outcome.stdout.contains("has expired"), "{outcome:?}");
+}
