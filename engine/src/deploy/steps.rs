@@ -559,9 +559,8 @@ impl<'a> Execution<'a> {
         }
     }
 
-    /// Names of images are in lower case, which those of services need not be.
     fn repository(&self, service: &Name) -> String {
-        format!("{}-{service}", self.prepared.app.name).to_lowercase()
+        self.prepared.app.repository(service)
     }
 
     /// The name of the service's image that was proven last.

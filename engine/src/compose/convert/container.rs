@@ -39,6 +39,12 @@ impl Converter<'_> {
             env: env
                 .filter_map(|(name, value)| Some((name.clone(), value.clone()?)))
                 .collect(),
+            unset_env: from
+                .environment
+                .iter()
+                .filter(|(_, value)| value.is_none())
+                .map(|(name, _)| name.clone())
+                .collect(),
             labels: from.labels.clone(),
             memory: from.mem_limit.or(limits.memory).filter(|size| size.0 > 0),
             cpus: self.cpus(from.cpus.or(limits.cpus))?,
@@ -146,7 +152,8 @@ impl Converter<'_> {
         let none = check.disable || check.test.first().is_some_and(|word| word == "NONE");
         let probe = match &check.test[..] {
             _ if none => Probe::None,
-            [_, words @ ..] if !words.is_empty() => Probe::Command(words.to_vec()),
+            [kind, script] if kind == "CMD-SHELL" => Probe::Shell(script.clone()),
+            [kind, words @ ..] if kind == "CMD" && !words.is_empty() => Probe::Exec(words.to_vec()),
             _ => {
                 let error = self.error(&["healthcheck"], "has a health check without a `test`");
                 return Err(error.help("write the test of the image here, too"));
