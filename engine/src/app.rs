@@ -11,6 +11,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use serde::Serialize;
 
+mod build;
 mod fields;
 mod network;
 mod service;
@@ -19,6 +20,7 @@ mod size;
 mod text;
 mod volume;
 
+pub use build::{BuildRun, BuildSecret, SshSource};
 pub use fields::Fields;
 pub use network::{AddressPool, Attachment, Network};
 pub use service::{Command, Condition, Dependency, PullPolicy, SERVICE_MODE, Service};
@@ -219,6 +221,15 @@ pub struct ImageBuild {
     pub cache_from: Vec<String>,
     /// True if cached layers must not be used.
     pub no_cache: bool,
+    /// True if base images are fetched even where the daemon has them.
+    pub pull: bool,
+    /// True if the image tells builds elsewhere, which name it in `cache_from`, of its layers.
+    pub inline_cache: bool,
+    /// What steps that run commands are given.
+    pub run: BuildRun,
+    /// Names that the image gets beside those of rengine's own. No part of what it is built from.
+    #[serde(skip)]
+    pub tags: Vec<String>,
     /// Files that plugins add to the context, by path relative to it.
     pub generated: BTreeMap<String, GeneratedFile>,
 }

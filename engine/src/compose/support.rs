@@ -53,6 +53,16 @@ const VALUES: &[(&str, &str, &str)] = &[
         "global-job",
         "a service runs until it is stopped",
     ),
+    (
+        "build.isolation",
+        "process",
+        "containers of Windows are not deployed",
+    ),
+    (
+        "build.isolation",
+        "hyperv",
+        "containers of Windows are not deployed",
+    ),
     ("ports.protocol", "sctp", "ports are TCP or UDP"),
     (
         "bind.recursive",

@@ -150,6 +150,15 @@ impl<'a> Execution<'a> {
                 Ok(Some(size.to_string()))
             }
             OperationKind::PostBuild { image } => self.post_build(name, image.as_deref()).await,
+            OperationKind::Tag { image, tags } => {
+                let built = self.lock_images().get(name).cloned();
+                if let Some(id) = image.clone().or(built) {
+                    for tag in tags {
+                        self.docker.tag(&id, tag).await?;
+                    }
+                }
+                Ok((tags.len() > 1).then(|| tags.join(", ")))
+            }
             OperationKind::Create {
                 container,
                 image,

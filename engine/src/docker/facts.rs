@@ -46,6 +46,11 @@ impl DaemonFacts {
     pub fn is_podman(&self) -> bool {
         self.product == PODMAN
     }
+
+    /// True if the daemon speaks this version of the API.
+    pub(super) fn has_api(&self, version: (u32, u32)) -> bool {
+        parse_version(&self.api_version) >= Some(version)
+    }
 }
 
 /// What builds images.

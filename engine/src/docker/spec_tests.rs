@@ -81,7 +81,7 @@ fn every_field_reaches_the_daemon() {
             host_address: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
         }],
         restart: RestartPolicy::OnFailure(3),
-        health: Some(HealthCheck::new(Probe::Exec(list("true")))),
+        health: Some(HealthCheck::new(Probe::Shell("true".to_owned()))),
         stop_signal: text("SIGINT"),
         stop_timeout: Some(Duration::from_millis(1500)),
         init: true,

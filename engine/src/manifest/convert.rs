@@ -268,6 +268,10 @@ impl Reader<'_> {
             platform: build.platform.clone(),
             cache_from: build.cache_from.clone(),
             no_cache: build.no_cache,
+            pull: false,
+            inline_cache: false,
+            run: crate::app::BuildRun::default(),
+            tags: Vec::new(),
             generated: BTreeMap::new(),
         })))
     }

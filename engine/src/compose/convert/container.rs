@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use indexmap::IndexMap;
+
 use super::super::model::{
     self, Blkio, BlkioRate, Count, Namespace, NetworkUse, RestartCondition, Transport, VolumeType,
 };
@@ -79,7 +81,7 @@ impl Converter<'_> {
             dns: from.dns.clone(),
             dns_search: from.dns_search.clone(),
             dns_options: from.dns_opt.clone(),
-            extra_hosts: hosts(from),
+            extra_hosts: hosts(&from.extra_hosts),
             files: self.files()?,
             group_add: from.group_add.clone(),
             ulimits: from
@@ -305,14 +307,14 @@ fn exposed(text: &str) -> Vec<(u16, Protocol)> {
         .collect()
 }
 
-fn hosts(container: &model::Container) -> Vec<String> {
+pub(super) fn hosts(hosts: &IndexMap<String, Vec<String>>) -> Vec<String> {
     let line = |(host, addresses): (&String, &Vec<String>)| -> Vec<String> {
         addresses
             .iter()
             .map(|address| format!("{host}:{address}"))
             .collect()
     };
-    container.extra_hosts.iter().flat_map(line).collect()
+    hosts.iter().flat_map(line).collect()
 }
 
 fn pids(limit: Option<i64>) -> Option<u32> {
@@ -322,7 +324,7 @@ fn pids(limit: Option<i64>) -> Option<u32> {
         .map(|limit| limit.try_into().unwrap_or(u32::MAX))
 }
 
-fn ulimit(limit: model::Ulimit) -> Ulimit {
+pub(super) fn ulimit(limit: model::Ulimit) -> Ulimit {
     Ulimit {
         soft: limit.soft,
         hard: limit.hard,
