@@ -147,6 +147,13 @@ impl Found {
         let told = VALUES
             .iter()
             .find(|(end, value, _)| path.ends_with(end) && is(text, value));
+        if path.ends_with("build.cache_to") && !text.contains("type=inline") {
+            let message = format!("`{text}` has no effect");
+            let why =
+                "the daemon's own builder keeps its cache: only `type=inline` goes with an image";
+            let problem = Problem::new(&node.span, message, Some(why.into()));
+            self.warnings.push(problem);
+        }
         if let Some((_, _, why)) = told {
             let message = format!("`{text}` is not supported here");
             let problem = Problem::new(&node.span, message, Some((*why).into()));

@@ -37,7 +37,7 @@ impl Hooks {
             return Err(missing.clone().into());
         }
         let started = Instant::now();
-        let host = PluginHost::new(plugin_cache().as_deref())
+        let host = PluginHost::new(cache_folder().as_deref())
             .map_err(|reason| DeployError::NoHost { reason })?;
         let redactor = manifest.secrets.redactor();
         let kept: Arc<dyn StateAccess> = Arc::new(DaemonState {
@@ -151,8 +151,8 @@ impl Hooks {
     }
 }
 
-/// Where compiled plugins are kept: `$XDG_CACHE_HOME/rengine`, or what the system has for it.
-pub fn plugin_cache() -> Option<PathBuf> {
+/// Where compiled plugins and the digests of files are kept: `$XDG_CACHE_HOME/rengine`, or what the system has for it.
+pub fn cache_folder() -> Option<PathBuf> {
     dirs::cache_dir().map(|folder| folder.join("rengine"))
 }
 
