@@ -3,7 +3,7 @@
 //! Values here are parsed: a port is a port and a size a size. How they are written in a
 //! file is `manifest`'s business, how they are put to a daemon is `docker`'s.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,6 +11,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use serde::Serialize;
 
+mod build;
 mod fields;
 mod network;
 mod service;
@@ -19,6 +20,7 @@ mod size;
 mod text;
 mod volume;
 
+pub use build::{BuildRun, BuildSecret, SshSource};
 pub use fields::Fields;
 pub use network::{AddressPool, Attachment, Network};
 pub use service::{Command, Condition, Dependency, PullPolicy, SERVICE_MODE, Service};
@@ -53,11 +55,29 @@ impl App {
             volumes: IndexMap::new(),
         }
     }
+
+    /// The name, without a tag, of the images that are built for a service. Names of images are
+    /// in lower case, with single separators between letters and digits; those of services
+    /// need not be.
+    pub fn repository(&self, service: &Name) -> String {
+        let name = format!("{}-{service}", self.name).to_lowercase();
+        let mut repository = String::with_capacity(name.len());
+        for c in name.chars() {
+            let separates = |c: char| matches!(c, '.' | '-' | '_');
+            if separates(c) && repository.ends_with(separates) {
+                continue;
+            }
+            repository.push(c);
+        }
+        repository.trim_end_matches(['.', '-', '_']).to_owned()
+    }
 }
 
-/// The name of an app or a service: lower-case letters, digits, `-` and `_`, starting with a
-/// letter or digit, 1 to 63 characters. The rule is Docker Compose's for project names, with
-/// DNS's limit of length, so that a name works as a host name and as part of an image's name.
+/// The name of an app or a service, 1 to 63 characters: DNS's limit, since it is a host name, too.
+///
+/// A service's has ASCII letters, digits, `.`, `-` and `_`; an app's is in lower case, has no `.`
+/// and starts with a letter or digit, so that it can begin the name of an image and of a
+/// container. Both rules are the Compose Specification's.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub struct Name(String);
@@ -71,33 +91,52 @@ pub enum ParseNameError {
     /// It has more than 63 characters.
     #[error("a name has at most 63 characters")]
     TooLong,
-    /// It starts with something else than a letter or digit.
+    /// An app's starts with something else than a letter or digit.
     #[error("a name starts with a lower-case letter or a digit")]
     Start,
-    /// It has a character that is not allowed.
+    /// An app's has a character that is not allowed.
     #[error("`{0}` can't be in a name: use lower-case letters, digits, `-` and `_`")]
     Character(char),
+    /// A service's has a character that is not allowed.
+    #[error("`{0}` can't be in a service's name: use letters, digits, `.`, `-` and `_`")]
+    ServiceCharacter(char),
 }
 
 impl Name {
-    /// Parses a name.
+    /// The most characters that a name has.
+    const MAX_LENGTH: usize = 63;
+
+    /// Parses the name of a service.
     pub fn parse(text: &str) -> Result<Self, ParseNameError> {
-        let first = text.chars().next().ok_or(ParseNameError::Empty)?;
+        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+        match text.chars().find(|&c| !allowed(c)) {
+            Some(bad) => Err(ParseNameError::ServiceCharacter(bad)),
+            None => Self::sized(text),
+        }
+    }
+
+    /// Parses the name of an app.
+    pub fn parse_app(text: &str) -> Result<Self, ParseNameError> {
         let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
         if let Some(bad) = text.chars().find(|&c| !allowed(c) && c != '-' && c != '_') {
             return Err(ParseNameError::Character(bad));
         }
-        if !allowed(first) {
+        if text.chars().next().is_some_and(|first| !allowed(first)) {
             return Err(ParseNameError::Start);
         }
-        if text.len() > 63 {
-            return Err(ParseNameError::TooLong);
-        }
-        Ok(Self(text.to_owned()))
+        Self::sized(text)
     }
 
-    /// Makes the name that is closest to `text`, such as a folder's name; `None` where no
-    /// character of it can be kept.
+    fn sized(text: &str) -> Result<Self, ParseNameError> {
+        match text.len() {
+            0 => Err(ParseNameError::Empty),
+            length if length > Self::MAX_LENGTH => Err(ParseNameError::TooLong),
+            _ => Ok(Self(text.to_owned())),
+        }
+    }
+
+    /// Makes the name of an app that is closest to `text`, such as a folder's name; `None` where
+    /// no character of it can be kept.
     pub fn from_lossy(text: &str) -> Option<Self> {
         let mut name = String::new();
         for c in text.to_lowercase().chars() {
@@ -108,7 +147,7 @@ impl Name {
                 _ => name.push('-'),
             }
         }
-        name.truncate(63);
+        name.truncate(Self::MAX_LENGTH);
         let name = name.trim_end_matches(['-', '_']);
         (!name.is_empty()).then(|| Self(name.to_owned()))
     }
@@ -182,6 +221,15 @@ pub struct ImageBuild {
     pub cache_from: Vec<String>,
     /// True if cached layers must not be used.
     pub no_cache: bool,
+    /// True if base images are fetched even where the daemon has them.
+    pub pull: bool,
+    /// True if the image tells builds elsewhere, which name it in `cache_from`, of its layers.
+    pub inline_cache: bool,
+    /// What steps that run commands are given.
+    pub run: BuildRun,
+    /// Names that the image gets beside those of rengine's own. No part of what it is built from.
+    #[serde(skip)]
+    pub tags: Vec<String>,
     /// Files that plugins add to the context, by path relative to it.
     pub generated: BTreeMap<String, GeneratedFile>,
 }
@@ -212,6 +260,8 @@ pub struct ContainerSpec {
     pub working_dir: Option<String>,
     /// Environment beyond the image's own.
     pub env: BTreeMap<String, String>,
+    /// Variables of the image that it does not get, unless [`Self::env`] has them.
+    pub unset_env: BTreeSet<String>,
     /// Labels of the container, without rengine's own.
     pub labels: BTreeMap<String, String>,
     /// The memory limit.
@@ -587,9 +637,10 @@ pub enum Probe {
     },
     /// A TCP connection to this container port.
     Tcp(u16),
-    /// A command in the container, run by the daemon. One string is run by the container's
-    /// shell, several are a program and its arguments.
-    Command(Vec<String>),
+    /// A text that the container's shell runs; the daemon sees to it.
+    Shell(String),
+    /// A program in the container and its arguments, without a shell; the daemon sees to it.
+    Exec(Vec<String>),
     /// Nothing: not even what the image says.
     None,
 }
@@ -615,12 +666,41 @@ impl fmt::Display for Probe {
             }
             Self::None => f.write_str("none"),
             Self::Tcp(port) => write!(f, "TCP port {port}"),
-            // One string is the shell's to read, several are a program and its arguments: told
-            // apart, since fingerprints are made from this.
-            Self::Command(words) => match &words[..] {
-                [script] => write!(f, "shell command `{script}`"),
-                words => write!(f, "command {words:?}"),
-            },
+            // Told apart, since fingerprints are made from this.
+            Self::Shell(script) => write!(f, "shell command `{script}`"),
+            Self::Exec(words) => write!(f, "command {words:?}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repository_is_a_name_of_an_image() {
+        let named = |app: &str, service: &str| {
+            let app = App::new(Name::parse_app(app).expect("a name"), []);
+            app.repository(&Name::parse(service).expect("a name"))
+        };
+        assert_eq!(named("shop", "Web.One"), "shop-web.one");
+        assert_eq!(named("shop_", "_web-"), "shop_web");
+        assert_eq!(named("shop", "..."), "shop");
+    }
+
+    #[test]
+    fn names_are_those_that_compose_has() {
+        for good in ["web", "Web.One", "_a-", ".", "7", &"a".repeat(63)] {
+            assert!(Name::parse(good).is_ok(), "{good}");
+        }
+        for bad in ["", "a b", "a/b", "ä", "a:b", &"a".repeat(64)] {
+            assert!(Name::parse(bad).is_err(), "{bad}");
+        }
+        for good in ["web", "7-a_b", &"a".repeat(63)] {
+            assert!(Name::parse_app(good).is_ok(), "{good}");
+        }
+        for bad in ["", "Web", "a.b", "-a", "_a", &"a".repeat(64)] {
+            assert!(Name::parse_app(bad).is_err(), "{bad}");
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::app::ImageBuild;
 
 mod digest;
 mod ignore;
+mod memory;
 mod pattern;
 mod read;
 mod tar;

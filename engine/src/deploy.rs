@@ -27,7 +27,7 @@ pub use crate::plugin::Outcome;
 pub use error::{DeployError, ExitCode};
 pub use event::{Event, PluginSummary, Reporter, ServiceSummary};
 pub use execute::lock_holder;
-pub use hooks::{Hooks, Loading, plugin_cache};
+pub use hooks::{Hooks, Loading, cache_folder};
 pub use oneoff::{OneOff, create_one_off};
 pub use prepare::{Options, Prepared, prepare};
 pub use redact::{RedactingReporter, clean_changes, clean_plan};

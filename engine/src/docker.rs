@@ -31,6 +31,7 @@ mod state;
 mod stats;
 mod transport;
 mod watch;
+mod wire;
 
 pub use build::{BuildEvent, BuiltImage, StepState};
 pub use container::NewContainer;

@@ -28,6 +28,13 @@ impl App {
         outcome
     }
 
+    /// Deploys with the builder that is not BuildKit.
+    fn deploy_classic(&self) -> Outcome {
+        let mut command = self.0.command(&["deploy"]);
+        let output = command.env("DOCKER_BUILDKIT", "0").output();
+        Outcome::from(output.expect("rengine runs"))
+    }
+
     #[track_caller]
     fn deployed(&self) -> Outcome {
         self.done(&["deploy"])
@@ -377,5 +384,140 @@ fn plugins_work_on_compose_apps() {
             .stderr
             .contains("`ports` is for an app of one service"),
         "{wrong:#?}"
+    );
+}
+
+#[test]
+fn a_build_is_given_what_its_commands_need_and_the_image_its_names() {
+    let app = App::new(
+        "givenbuild",
+        r#"
+services:
+  Web.One:
+    image: APP/web:v1
+    build:
+      context: .
+      dockerfile_inline: |
+        FROM rengine/busybox:local
+        RUN --mount=type=secret,id=token --mount=type=secret,id=word cat /run/secrets/token /run/secrets/word | sha256sum > /sum
+        RUN --mount=type=ssh test -S "$$SSH_AUTH_SOCK"
+        RUN grep -E '^10\.1\.2\.[34]' /etc/hosts > /hosts && ls /sys/class/net > /nets
+        CMD ["sleep", "1000"]
+      network: none
+      extra_hosts: ["db:10.1.2.3", "cache:10.1.2.4"]
+      secrets: [{source: file, target: token}, word]
+      ssh: ["default=./key"]
+      tags: ["APP/web:more"]
+      cache_to: ["type=inline"]
+    healthcheck: {test: [CMD, /bin/true], interval: 1s}
+secrets:
+  file: {file: ./secret.txt}
+  word: {environment: WORD}
+"#,
+    );
+    let name = app.0.app.clone();
+    let compose = std::fs::read_to_string(app.0.path().join("compose.yaml")).expect("a file");
+    app.0.write(
+        "compose.yaml",
+        &compose.replace("APP/", &format!("{name}/")),
+    );
+    app.0.write("secret.txt", "from-a-file ");
+    app.0.write(".env", "WORD=from-the-environment\n");
+    let key = app.0.path().join("key");
+    let made = std::process::Command::new("ssh-keygen")
+        .args(["-q", "-t", "ed25519", "-N", "", "-f"])
+        .arg(&key)
+        .status();
+    assert!(made.expect("ssh-keygen runs").success());
+
+    let outcome = app.deployed();
+    let container = app.inspect("Web.One");
+    let id = container["Id"].as_str().expect("an id");
+    let inside = |path: &str| docker(&["exec", id, "cat", path]);
+    // Of "from-a-file from-the-environment".
+    let sum = docker(&[
+        "exec",
+        id,
+        "sh",
+        "-c",
+        "printf 'from-a-file from-the-environment' | sha256sum",
+    ]);
+    assert_eq!(inside("/sum"), sum);
+    assert_eq!(inside("/hosts").lines().count(), 2);
+    assert_eq!(inside("/nets").trim(), "lo");
+    assert_eq!(
+        container["Config"]["Healthcheck"]["Test"],
+        serde_json::json!(["CMD", "/bin/true"])
+    );
+    for tag in ["v1", "more"] {
+        let tagged = docker(&[
+            "inspect",
+            "--format",
+            "{{.Id}}",
+            &format!("{name}/web:{tag}"),
+        ]);
+        assert_eq!(tagged.trim(), container["Image"].as_str().expect("an id"));
+    }
+    // Nothing of the secrets is in the image, nor in what was said.
+    let image = docker(&["inspect", &format!("{name}/web:v1")]);
+    let history = docker(&["history", "--no-trunc", &format!("{name}/web:v1")]);
+    for told in [&image, &history, &outcome.stdout, &outcome.stderr] {
+        assert!(
+            !told.contains("from-a-file") && !told.contains("from-the-env"),
+            "{told}"
+        );
+    }
+
+    // Another secret builds nothing; a name that was taken away is given again.
+    app.0.write("secret.txt", "another ");
+    assert!(app.deployed().stdout.contains("nothing to do"));
+    docker(&["rmi", &format!("{name}/web:more")]);
+    let plan = app.done(&["plan"]).stdout;
+    assert!(plan.contains("tag") && plan.contains("web:more"), "{plan}");
+    assert!(!plan.contains("create"), "{plan}");
+    app.deployed();
+    assert!(app.deployed().stdout.contains("nothing to do"));
+    docker(&[
+        "rmi",
+        "-f",
+        &format!("{name}/web:v1"),
+        &format!("{name}/web:more"),
+    ]);
+}
+
+#[test]
+fn what_a_builder_can_not_do_is_an_error_that_says_so() {
+    let build = |name: &str, keys: &str| {
+        App::new(
+            name,
+            &format!(
+                "services:\n  web:\n    build:\n      context: .\n      dockerfile_inline: |\n        \
+                 FROM rengine/busybox:local\n        RUN df -k /dev/shm > /shm; ulimit -n > /files\n        \
+                 CMD [\"sleep\", \"1000\"]\n      {keys}\nsecrets: {{s: {{file: ./s}}}}\n"
+            ),
+        )
+    };
+    let app = build("limitsbuild", "shm_size: 32m\n      ulimits: {nofile: 512}");
+    // BuildKit of Docker 20.10 would leave it out.
+    let outcome = app.0.rengine(&["deploy"]);
+    assert_ne!(outcome.code, 0, "{outcome:#?}");
+    assert!(
+        outcome.stderr.contains("can't build with `shm_size`"),
+        "{outcome:#?}"
+    );
+    let outcome = app.deploy_classic();
+    assert_eq!(outcome.code, 0, "{outcome:#?}");
+    let container = app.inspect("web");
+    let id = container["Id"].as_str().expect("an id");
+    assert!(docker(&["exec", id, "cat", "/shm"]).contains("32768"));
+    assert_eq!(docker(&["exec", id, "cat", "/files"]).trim(), "512");
+
+    let app = build("secretsbuild", "secrets: [s]");
+    app.0.write("s", "hush");
+    let outcome = app.deploy_classic();
+    assert_ne!(outcome.code, 0, "{outcome:#?}");
+    assert!(
+        outcome.stderr.contains("can't build with `secrets`"),
+        "{outcome:#?}"
     );
 }

@@ -70,6 +70,10 @@ fn build(path: &str, generated: bool) -> ImageBuild {
         platform: None,
         cache_from: Vec::new(),
         no_cache: false,
+        pull: false,
+        inline_cache: false,
+        run: rengine::app::BuildRun::default(),
+        tags: Vec::new(),
         generated: generated
             .then(|| (path.to_owned(), file))
             .into_iter()

@@ -77,7 +77,8 @@ fn check(manifest: &Manifest) {
                     assert!(status.is_none_or(|status| (100..600).contains(&status)));
                 }
                 Probe::Tcp(port) => assert_ne!(*port, 0),
-                Probe::Command(words) => assert!(!words.is_empty()),
+                Probe::Exec(words) => assert!(!words.is_empty()),
+                Probe::Shell(_) => {}
                 Probe::None => {}
             }
         }

@@ -227,16 +227,20 @@ mod tests {
             memory: Some(ByteSize::mib(mib)),
             ..Default::default()
         };
-        let probe = |words: &[&str]| ContainerSpec {
-            health: Some(HealthCheck::new(Probe::Command(
-                words.iter().map(|&word| word.to_owned()).collect(),
-            ))),
+        let probe = |probe| ContainerSpec {
+            health: Some(HealthCheck::new(probe)),
             ..Default::default()
         };
+        let exec = |words: &[&str]| {
+            let words = words.iter().map(|&word| word.to_owned());
+            probe(Probe::Exec(words.collect()))
+        };
+        let shell = |script: &str| probe(Probe::Shell(script.to_owned()));
         let pairs = [
             (memory(1100), memory(1130)),
-            (probe(&["test -f x"]), probe(&["test", "-f", "x"])),
-            (probe(&["a", "b c"]), probe(&["a", "b", "c"])),
+            (shell("test -f x"), exec(&["test", "-f", "x"])),
+            (shell("/healthz"), exec(&["/healthz"])),
+            (exec(&["a", "b c"]), exec(&["a", "b", "c"])),
         ];
         for (one, other) in pairs {
             assert_ne!(Fields::of(&one), Fields::of(&other));

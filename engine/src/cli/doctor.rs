@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::error::CliError;
 use super::{GlobalArgs, session};
 use crate::app::ByteSize;
-use crate::deploy::plugin_cache;
+use crate::deploy::cache_folder;
 use crate::docker::{Builder, Docker};
 use crate::plugin::PluginHost;
 use crate::ui::{Ui, printable};
@@ -79,10 +79,10 @@ pub async fn run(global: &GlobalArgs, ui: Ui) -> Result<(), CliError> {
             }
         }
     }
-    checks.push(match PluginHost::new(plugin_cache().as_deref()) {
+    checks.push(match PluginHost::new(cache_folder().as_deref()) {
         Ok(_) => Check::ok(
             "plugins",
-            match plugin_cache() {
+            match cache_folder() {
                 Some(folder) => format!("can run; compiled code in {}", folder.display()),
                 None => "can run; compiled anew each time, as there is no cache folder".into(),
             },

@@ -12,7 +12,7 @@ use clap::Subcommand;
 
 use super::GlobalArgs;
 use super::error::CliError;
-use crate::deploy::{DeployError, plugin_cache};
+use crate::deploy::{DeployError, cache_folder};
 use crate::plugin::PluginHost;
 use crate::ui::Ui;
 
@@ -50,6 +50,6 @@ pub async fn run(global: &GlobalArgs, command: PluginCommand, ui: Ui) -> Result<
 }
 
 fn host() -> Result<PluginHost, CliError> {
-    PluginHost::new(plugin_cache().as_deref())
+    PluginHost::new(cache_folder().as_deref())
         .map_err(|reason| DeployError::NoHost { reason }.into())
 }

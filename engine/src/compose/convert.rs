@@ -10,8 +10,8 @@ use super::error::{ComposeError, Problem};
 use super::model::{self, Project};
 use super::source::Span;
 use crate::app::{
-    AddressPool, App, Command, Condition, Dependency, ImageSource, Name, Network, PullPolicy,
-    Service, Volume,
+    AddressPool, App, Command, Condition, Dependency, ImageSource, Name, Network, ParseNameError,
+    PullPolicy, Service, Volume,
 };
 
 type Result<T> = std::result::Result<T, ComposeError>;
@@ -29,7 +29,11 @@ impl Project {
                 problems: self.refused.clone(),
             });
         }
-        let name = self.name(&self.name, self.span(&[]))?;
+        let name = self.named(
+            Name::parse_app(&self.name),
+            &self.name,
+            self.span(&["name"]),
+        )?;
         let mut services = IndexMap::new();
         for (key, service) in &self.services {
             let converter = Converter {
@@ -57,7 +61,16 @@ impl Project {
     }
 
     fn name(&self, text: &str, span: &Span) -> Result<Name> {
-        Name::parse(text).map_err(|error| {
+        self.named(Name::parse(text), text, span)
+    }
+
+    fn named(
+        &self,
+        name: std::result::Result<Name, ParseNameError>,
+        text: &str,
+        span: &Span,
+    ) -> Result<Name> {
+        name.map_err(|error| {
             let message = format!("`{text}` can't be a name here: {error}");
             Problem::new(span, message, Some("give it another name".into())).into()
         })

@@ -53,6 +53,16 @@ const VALUES: &[(&str, &str, &str)] = &[
         "global-job",
         "a service runs until it is stopped",
     ),
+    (
+        "build.isolation",
+        "process",
+        "containers of Windows are not deployed",
+    ),
+    (
+        "build.isolation",
+        "hyperv",
+        "containers of Windows are not deployed",
+    ),
     ("ports.protocol", "sctp", "ports are TCP or UDP"),
     (
         "bind.recursive",
@@ -137,6 +147,13 @@ impl Found {
         let told = VALUES
             .iter()
             .find(|(end, value, _)| path.ends_with(end) && is(text, value));
+        if path.ends_with("build.cache_to") && !text.contains("type=inline") {
+            let message = format!("`{text}` has no effect");
+            let why =
+                "the daemon's own builder keeps its cache: only `type=inline` goes with an image";
+            let problem = Problem::new(&node.span, message, Some(why.into()));
+            self.warnings.push(problem);
+        }
         if let Some((_, _, why)) = told {
             let message = format!("`{text}` is not supported here");
             let problem = Problem::new(&node.span, message, Some((*why).into()));

@@ -1,15 +1,17 @@
 //! The digest of a context: the same for two contexts that a builder can't tell apart.
 
 use std::fmt;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
 
+use super::memory::{Memory, Stamp};
 use super::{Context, ContextError, Entry, Kind};
 
 /// A SHA-256 over the paths, types, executable bits and contents of a context's files.
@@ -31,10 +33,20 @@ impl Context {
     /// Reads every file and computes the digest of the context, on as many threads as there are
     /// CPUs. Blocks: in async code call it from `spawn_blocking`.
     pub fn digest(&self) -> Result<ContextDigest, ContextError> {
+        self.digest_with(&Memory::default())
+    }
+
+    /// The same, but does not read files that are as they were in the last deploy from this
+    /// folder; what is known of them is kept below `cache`.
+    pub fn digest_remembered(&self, cache: &Path) -> Result<ContextDigest, ContextError> {
+        self.digest_with(&Memory::open(cache, &self.inner.root))
+    }
+
+    fn digest_with(&self, memory: &Memory) -> Result<ContextDigest, ContextError> {
         let mut entries: Vec<(&str, &Entry)> = self.entries_sent().collect();
         // Not the order of the map, in which an ignored Dockerfile comes last.
         entries.sort_unstable_by_key(|(path, _)| *path);
-        let contents = self.hash_files(&entries)?;
+        let contents = self.hash_files(&entries, memory)?;
 
         let mut all = Sha256::new();
         for ((path, entry), hash) in entries.into_iter().zip(contents) {
@@ -72,8 +84,13 @@ impl Context {
     }
 
     /// The hash of each entry's contents, in the order of `entries`.
-    fn hash_files(&self, entries: &[(&str, &Entry)]) -> Result<Vec<[u8; 32]>, ContextError> {
-        let hashes = Mutex::new(vec![[0; 32]; entries.len()]);
+    fn hash_files(
+        &self,
+        entries: &[(&str, &Entry)],
+        memory: &Memory,
+    ) -> Result<Vec<[u8; 32]>, ContextError> {
+        let begun = SystemTime::now();
+        let hashes = Mutex::new(vec![Hashed::default(); entries.len()]);
         let failure = Mutex::new(None);
         let next = AtomicUsize::new(0);
         // Threads for a handful of files would take longer than the files.
@@ -87,9 +104,8 @@ impl Context {
                     return;
                 };
                 let path = self.inner.root.join(path);
-                match hash(&path, entry, &mut buffer) {
-                    Ok(Some(hash)) => lock(&hashes)[index] = hash,
-                    Ok(None) => {}
+                match hash(&path, entry, memory, &mut buffer) {
+                    Ok(hashed) => lock(&hashes)[index] = hashed,
                     Err(source) => {
                         *lock(&failure) = Some(ContextError::Read { path, source });
                         next.store(entries.len(), Ordering::Relaxed);
@@ -104,15 +120,16 @@ impl Context {
             }
             work();
         });
-        match failure
-            .into_inner()
-            .unwrap_or_else(|poisoned| poisoned.into_inner())
-        {
-            Some(error) => Err(error),
-            None => Ok(hashes
-                .into_inner()
-                .unwrap_or_else(|poisoned| poisoned.into_inner())),
+        if let Some(error) = lock(&failure).take() {
+            return Err(error);
         }
+        let hashes = hashes
+            .into_inner()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let known = hashes.iter();
+        let known = known.filter_map(|hashed| Some((hashed.stamp?, hashed.contents)));
+        memory.keep(known, begun);
+        Ok(hashes.into_iter().map(|hashed| hashed.contents).collect())
     }
 }
 
@@ -123,16 +140,41 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
         .unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
-fn hash(path: &Path, entry: &Entry, buffer: &mut [u8]) -> io::Result<Option<[u8; 32]>> {
+/// What is known of an entry.
+#[derive(Debug, Clone, Default)]
+struct Hashed {
+    /// The hash of its contents; zeros for what has none.
+    contents: [u8; 32],
+    /// The file as it was before and after it was read.
+    stamp: Option<Stamp>,
+}
+
+fn hash(path: &Path, entry: &Entry, memory: &Memory, buffer: &mut [u8]) -> io::Result<Hashed> {
     match &entry.kind {
-        Kind::Directory | Kind::Symlink(_) => Ok(None),
-        Kind::Contents(contents) => Ok(Some(Sha256::digest(contents).into())),
+        Kind::Directory | Kind::Symlink(_) => Ok(Hashed::default()),
+        Kind::Contents(contents) => Ok(Hashed {
+            contents: Sha256::digest(contents).into(),
+            stamp: None,
+        }),
         Kind::File => {
+            let before = Stamp::of(&fs::symlink_metadata(path)?);
+            if let Some(contents) = memory.get(&before) {
+                return Ok(Hashed {
+                    contents,
+                    stamp: Some(before),
+                });
+            }
             let mut file = File::open(path)?;
             let mut hash = Sha256::new();
             loop {
                 match file.read(buffer) {
-                    Ok(0) => return Ok(Some(hash.finalize().into())),
+                    Ok(0) => {
+                        let after = Stamp::of(&file.metadata()?);
+                        return Ok(Hashed {
+                            contents: hash.finalize().into(),
+                            stamp: (before == after).then_some(after),
+                        });
+                    }
                     Ok(length) => hash.update(&buffer[..length]),
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                     Err(error) => return Err(error),

@@ -18,6 +18,10 @@ fn build(root: &Path) -> ImageBuild {
         platform: None,
         cache_from: Vec::new(),
         no_cache: false,
+        pull: false,
+        inline_cache: false,
+        run: crate::app::BuildRun::default(),
+        tags: Vec::new(),
         generated: BTreeMap::new(),
     }
 }

@@ -96,7 +96,7 @@ impl HealthGate<'_> {
         last: &mut String,
     ) -> Result<(), DeployError> {
         match self.check {
-            Some(check) if !matches!(check.probe, Probe::Command(_)) => {
+            Some(check) if !matches!(check.probe, Probe::Shell(_) | Probe::Exec(_)) => {
                 self.own_probe(check, detail, container, last).await?;
             }
             // The daemon runs commands, and the image's own check.
@@ -283,7 +283,7 @@ async fn probe(check: &HealthCheck, container: &RunningContainer) -> Result<(), 
         }
         Probe::Tcp(port) => container.tcp_connect(*port, check.timeout).await,
         // Carried out by the daemon.
-        Probe::Command(_) | Probe::None => Ok(()),
+        Probe::Shell(_) | Probe::Exec(_) | Probe::None => Ok(()),
     }
 }
 

@@ -185,7 +185,7 @@ impl Loading {
 async fn load(settings: Result<Vec<Settings>, DeployError>) -> Result<Loaded, DeployError> {
     let settings = settings?;
     let started = Instant::now();
-    let host = PluginHost::new(plugin_cache().as_deref())
+    let host = PluginHost::new(cache_folder().as_deref())
         .map_err(|reason| DeployError::NoHost { reason })?;
     let plugins = host.load_all(settings).await?;
     Ok((plugins, started.elapsed()))
@@ -213,8 +213,9 @@ fn settings(manifest: &Manifest, daemon: &Arc<OnceLock<Docker>>) -> Vec<Settings
     settings.collect()
 }
 
-/// Where compiled plugins are kept: `$XDG_CACHE_HOME/rengine`, or what the system has for it.
-pub fn plugin_cache() -> Option<PathBuf> {
+/// Where compiled plugins and the digests of files are kept: `$XDG_CACHE_HOME/rengine`, or what
+/// the system has for it.
+pub fn cache_folder() -> Option<PathBuf> {
     dirs::cache_dir().map(|folder| folder.join("rengine"))
 }
 

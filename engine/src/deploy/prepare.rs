@@ -206,7 +206,11 @@ async fn contexts(app: &App) -> Result<Contexts, DeployError> {
         // Files are read: not a task for the threads that everything else runs on.
         let work = tokio::task::spawn_blocking(move || {
             let context = Context::load(&build)?;
-            let digest = context.digest()?.to_string();
+            let digest = match super::hooks::cache_folder() {
+                Some(cache) => context.digest_remembered(&cache),
+                None => context.digest(),
+            };
+            let digest = digest?.to_string();
             Ok::<_, crate::context::ContextError>((Arc::new(context), digest))
         });
         let loaded = match work.await {

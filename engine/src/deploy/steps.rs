@@ -150,6 +150,15 @@ impl<'a> Execution<'a> {
                 Ok(Some(size.to_string()))
             }
             OperationKind::PostBuild { image } => self.post_build(name, image.as_deref()).await,
+            OperationKind::Tag { image, tags } => {
+                let built = self.lock_images().get(name).cloned();
+                if let Some(id) = image.clone().or(built) {
+                    for tag in tags {
+                        self.docker.tag(&id, tag).await?;
+                    }
+                }
+                Ok((tags.len() > 1).then(|| tags.join(", ")))
+            }
             OperationKind::Create {
                 container,
                 image,
@@ -559,9 +568,8 @@ impl<'a> Execution<'a> {
         }
     }
 
-    /// Names of images are in lower case, which those of services need not be.
     fn repository(&self, service: &Name) -> String {
-        format!("{}-{service}", self.prepared.app.name).to_lowercase()
+        self.prepared.app.repository(service)
     }
 
     /// The name of the service's image that was proven last.

@@ -1,22 +1,33 @@
 //! Building images, with either of the builders.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
+use bollard::errors::Error as ClientError;
 use bollard::models::{BuildInfo, BuildInfoAux};
-use bollard::query_parameters::{BuildImageOptions, BuilderVersion};
-use futures_util::StreamExt;
+use futures_util::{StreamExt, TryStreamExt};
+use http::header;
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-use super::{Builder, Docker, DockerError, reference};
+use super::{Builder, Docker, DockerError, reference, wire};
 use crate::app::ImageBuild;
 use crate::context::{Context, IgnoredDockerfile};
 
+mod agent;
 mod classic;
 mod failure;
+mod request;
+mod session;
 mod trace;
+
+use session::Session;
+
+/// What is done, for errors.
+const ACTION: &str = "build the image";
 
 /// How often the bytes that were sent are told, while they are sent.
 const SENT_INTERVAL: Duration = Duration::from_millis(250);
@@ -117,10 +128,29 @@ impl Docker {
         };
         let tar = context.tar(ignored);
         let report = tar.report();
-        let options = self.build_options(build, labels);
-        let mut stream =
-            self.patient()
-                .build_image(options, None, Some(bollard::body_try_stream(tar)));
+        self.check(build)?;
+        let query = self.query(build, labels);
+        let session = match self.facts().builder {
+            Builder::BuildKit => {
+                let id = session_id();
+                Some((Session::open(self, &id, &build.run).await?, id))
+            }
+            Builder::Classic => None,
+        };
+        let id = session.as_ref().map(|(_, id)| id.as_str());
+        let tar = StreamBody::new(tar.map_ok(Frame::data)).boxed_unsync();
+        let request = wire::post(&query.path(id))
+            .header(header::CONTENT_TYPE, "application/x-tar")
+            .body(tar);
+        let request = request.map_err(|error| DockerError::Daemon {
+            action: ACTION.to_owned(),
+            status: None,
+            message: error.to_string(),
+        })?;
+        let (head, mut stream) = match self.request(ACTION, request).await {
+            Ok(answer) => (Ok(()), answer.lines::<BuildInfo>()),
+            Err(error) => (Err(error), futures_util::stream::empty().boxed()),
+        };
 
         // Whoever does not listen wants no events; the build goes on.
         let send = async |event| drop(events.send(event).await);
@@ -140,6 +170,10 @@ impl Docker {
             };
             match item {
                 Some(Ok(info)) => {
+                    if let Some(error) = info.error_detail.as_ref().and_then(|e| e.message.clone())
+                    {
+                        break Err(ClientError::DockerStreamError { error });
+                    }
                     for event in progress.update(info) {
                         send(event).await;
                     }
@@ -159,9 +193,11 @@ impl Docker {
         if let Some(error) = report.take_error() {
             return Err(error.into());
         }
-        let failure = result
-            .err()
-            .map(|error| self.error("build the image", error));
+        drop(session);
+        let failure = match (head, result) {
+            (Err(error), _) => Some(error),
+            (Ok(()), result) => result.err().map(|error| self.error(ACTION, error)),
+        };
         let message = match &failure {
             Some(DockerError::Daemon { message, .. }) => Some(message.as_str()),
             Some(_) => Some("the connection broke off"),
@@ -176,39 +212,6 @@ impl Docker {
             }
             Some(error) => Err(error),
             None => self.built(build, tags, progress.image()).await,
-        }
-    }
-
-    fn build_options(
-        &self,
-        build: &ImageBuild,
-        labels: &BTreeMap<String, String>,
-    ) -> BuildImageOptions {
-        let map = |map: &BTreeMap<String, String>| -> HashMap<String, String> {
-            map.iter()
-                .map(|(key, value)| (key.clone(), value.clone()))
-                .collect()
-        };
-        let mut all_labels = map(&build.labels);
-        all_labels.extend(map(labels));
-        let buildkit = self.facts().builder == Builder::BuildKit;
-        BuildImageOptions {
-            dockerfile: build.dockerfile_path.clone(),
-            nocache: build.no_cache,
-            cachefrom: (!build.cache_from.is_empty()).then(|| build.cache_from.clone()),
-            buildargs: Some(map(&build.args)),
-            labels: Some(all_labels),
-            platform: build.platform.clone().unwrap_or_default(),
-            target: build.target.clone().unwrap_or_default(),
-            // Containers of steps that failed are of no use to anybody either.
-            rm: true,
-            forcerm: true,
-            version: match buildkit {
-                true => BuilderVersion::BuilderBuildKit,
-                false => BuilderVersion::BuilderV1,
-            },
-            session: buildkit.then(session_id),
-            ..BuildImageOptions::default()
         }
     }
 

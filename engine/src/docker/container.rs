@@ -51,6 +51,12 @@ impl Docker {
             None => (None, networks),
         };
         let mut body = create_body(image, spec, labels, first);
+        if self.facts().is_podman() {
+            // It would take the value from the environment of its service instead.
+            body.env
+                .get_or_insert_default()
+                .retain(|variable| variable.contains('='));
+        }
         body.stdin_once = (stdin_once && spec.stdin_open).then_some(true);
         let id = self
             .create_for(name, body, spec.platform.as_deref())

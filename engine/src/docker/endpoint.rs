@@ -228,6 +228,29 @@ impl Endpoint {
         }
     }
 
+    /// What makes connections of its own to this endpoint, for what the client library can't ask.
+    pub(super) fn dialer(&self) -> Result<Arc<dyn transport::Dial>, DockerError> {
+        let unreachable = |reason| DockerError::unreachable(self, reason);
+        Ok(match &self.address {
+            Address::OwnPodman => return Err(unreachable(Unreachable::NoSocket)),
+            Address::Unix(path) => Arc::new(transport::Unix(path.clone())),
+            Address::Tcp {
+                host,
+                port,
+                tls: false,
+            } => Arc::new(transport::Tcp(host.clone(), *port)),
+            Address::Tcp {
+                host,
+                port,
+                tls: true,
+            } => {
+                let tls = transport::Tls::new(host, *port, self.certificates.as_deref());
+                Arc::new(tls.map_err(|error| unreachable(Unreachable::Tls(error)))?)
+            }
+            Address::Ssh(ssh) => Arc::new(transport::Ssh::new(ssh.clone())),
+        })
+    }
+
     /// A client for this endpoint; connects when it is used.
     pub(super) fn client(&self, timeout: Duration) -> Result<bollard::Docker, DockerError> {
         let version = bollard::API_DEFAULT_VERSION;

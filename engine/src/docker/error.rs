@@ -71,6 +71,29 @@ pub enum DockerError {
         /// The path at which it is expected.
         path: String,
     },
+    /// The builder can't do what a build asks for.
+    #[error("{builder} can't build with `{key}`")]
+    #[diagnostic(code(rengine::docker::builder_can_not), help("{help}"))]
+    BuilderCanNot {
+        /// Which builder.
+        builder: String,
+        /// What it can't, as it is called in a Compose file.
+        key: &'static str,
+        /// What to do.
+        help: &'static str,
+    },
+    /// A key for ssh can't be used in a build.
+    #[error("the ssh key {} can't be used in a build: {reason}", key.display())]
+    #[diagnostic(
+        code(rengine::docker::ssh_key),
+        help("a key with a passphrase has to be in an ssh agent: write `ssh: [default]`")
+    )]
+    SshKey {
+        /// Its file.
+        key: std::path::PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// The build failed.
     #[error(transparent)]
     #[diagnostic(transparent)]

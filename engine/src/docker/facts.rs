@@ -38,6 +38,21 @@ pub struct DaemonFacts {
     pub runs_health_checks: bool,
 }
 
+/// What Podman calls itself.
+const PODMAN: &str = "Podman";
+
+impl DaemonFacts {
+    /// True for Podman.
+    pub fn is_podman(&self) -> bool {
+        self.product == PODMAN
+    }
+
+    /// True if the daemon speaks this version of the API.
+    pub(super) fn has_api(&self, version: (u32, u32)) -> bool {
+        parse_version(&self.api_version) >= Some(version)
+    }
+}
+
 /// What builds images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -89,9 +104,9 @@ pub(super) async fn ask(
     let components = version.components.unwrap_or_default();
     let podman = components
         .iter()
-        .any(|component| component.name.contains("Podman"));
+        .any(|component| component.name.contains(PODMAN));
     let product = match (podman, version.platform) {
-        (true, _) => "Podman".to_owned(),
+        (true, _) => PODMAN.to_owned(),
         (false, Some(platform))
             if !platform.name.is_empty() && !platform.name.starts_with("Docker") =>
         {

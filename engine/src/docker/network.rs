@@ -164,7 +164,7 @@ impl Docker {
 
 fn owner(labels: &HashMap<String, String>) -> Option<Name> {
     let name = labels.get(label::APP).or(labels.get(COMPOSE_PROJECT))?;
-    Name::parse(name).ok()
+    Name::parse_app(name).ok()
 }
 
 fn inputs(labels: &HashMap<String, String>) -> Fields {

@@ -114,7 +114,7 @@ impl Docker {
     pub async fn apps(&self) -> Result<Vec<Name>, DockerError> {
         let containers = self.containers(true, Some(label::APP)).await?;
         let name =
-            |container: ContainerSummary| Name::parse(container.labels?.get(label::APP)?).ok();
+            |container: ContainerSummary| Name::parse_app(container.labels?.get(label::APP)?).ok();
         let names: BTreeSet<Name> = containers.into_iter().filter_map(name).collect();
         Ok(names.into_iter().collect())
     }

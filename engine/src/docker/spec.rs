@@ -35,6 +35,7 @@ pub(super) fn create_body(
     network: Option<&Joined>,
 ) -> ContainerCreateBody {
     let network = network.filter(|_| spec.network_mode.is_none());
+    let kept_out = |name: &&String| !spec.env.contains_key(*name);
     let labels = spec
         .labels
         .iter()
@@ -56,6 +57,8 @@ pub(super) fn create_body(
             spec.env
                 .iter()
                 .map(|(key, value)| format!("{key}={value}"))
+                // A name without a value takes the image's variable away.
+                .chain(spec.unset_env.iter().filter(kept_out).cloned())
                 .collect(),
         ),
         labels: Some(labels.collect()),
@@ -327,11 +330,9 @@ fn restart_policy(policy: RestartPolicy) -> ApiRestartPolicy {
 /// check would only contradict it.
 fn health(check: &HealthCheck) -> Option<HealthConfig> {
     let test = match &check.probe {
-        Probe::Command(words) => match words.as_slice() {
-            [] => return None,
-            [script] => vec!["CMD-SHELL".to_owned(), script.clone()],
-            words => [&["CMD".to_owned()], words].concat(),
-        },
+        Probe::Shell(script) => vec!["CMD-SHELL".to_owned(), script.clone()],
+        Probe::Exec(words) if words.is_empty() => return None,
+        Probe::Exec(words) => [&["CMD".to_owned()], &words[..]].concat(),
         Probe::Http { .. } | Probe::Tcp(_) | Probe::None => {
             return Some(HealthConfig {
                 test: Some(vec!["NONE".to_owned()]),

@@ -81,7 +81,7 @@ fn every_field_reaches_the_daemon() {
             host_address: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
         }],
         restart: RestartPolicy::OnFailure(3),
-        health: Some(HealthCheck::new(Probe::Command(list("true")))),
+        health: Some(HealthCheck::new(Probe::Shell("true".to_owned()))),
         stop_signal: text("SIGINT"),
         stop_timeout: Some(Duration::from_millis(1500)),
         init: true,
@@ -144,12 +144,16 @@ fn the_daemon_probes_with_commands_only() {
             .collect::<Vec<_>>()
     };
     assert_eq!(
-        test(Probe::Command(words(&["curl x"]))),
+        test(Probe::Shell("curl x".into())),
         Some(words(&["CMD-SHELL", "curl x"]))
     );
     assert_eq!(
-        test(Probe::Command(words(&["curl", "x"]))),
+        test(Probe::Exec(words(&["curl", "x"]))),
         Some(words(&["CMD", "curl", "x"]))
+    );
+    assert_eq!(
+        test(Probe::Exec(words(&["/healthz"]))),
+        Some(words(&["CMD", "/healthz"]))
     );
     assert_eq!(test(Probe::Tcp(80)), Some(words(&["NONE"])));
 }

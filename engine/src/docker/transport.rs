@@ -16,9 +16,11 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tower_service::Service;
 
+mod plain;
 mod ssh;
 mod tls;
 
+pub(super) use plain::{Tcp, Unix};
 pub use ssh::SshFailure;
 pub(super) use ssh::{LOGIN_TIMEOUT, Ssh, host_name};
 pub(super) use tls::Tls;

@@ -153,6 +153,11 @@ impl Reader<'_> {
         result.map_err(|error| self.error(span, error.to_string(), None))
     }
 
+    fn app_name(&self, text: &Spanned<String>) -> Result<Name, ManifestError> {
+        self.at(Name::parse_app(text.get_ref()), text.span())
+    }
+
+    /// The name of a service.
     pub(crate) fn name(&self, text: &Spanned<String>) -> Result<Name, ManifestError> {
         self.at(Name::parse(text.get_ref()), text.span())
     }
@@ -190,7 +195,7 @@ impl Reader<'_> {
             ));
         }
         let name = match &table.name {
-            Some(name) => self.name(name)?,
+            Some(name) => self.app_name(name)?,
             None => {
                 let folder = self.dir.file_name().map(|name| name.to_string_lossy());
                 let lossy = folder.and_then(|folder| Name::from_lossy(&folder));
@@ -263,6 +268,10 @@ impl Reader<'_> {
             platform: build.platform.clone(),
             cache_from: build.cache_from.clone(),
             no_cache: build.no_cache,
+            pull: false,
+            inline_cache: false,
+            run: crate::app::BuildRun::default(),
+            tags: Vec::new(),
             generated: BTreeMap::new(),
         })))
     }
@@ -519,10 +528,8 @@ impl Reader<'_> {
                 return Err(self.error(span, message.into(), None));
             }
             (None, Some(port), None) => Probe::Tcp(port),
-            (None, None, Some(OneOrMany::One(text))) => Probe::Command(vec![text]),
-            (None, None, Some(OneOrMany::Many(words))) if !words.is_empty() => {
-                Probe::Command(words)
-            }
+            (None, None, Some(OneOrMany::One(text))) => Probe::Shell(text),
+            (None, None, Some(OneOrMany::Many(words))) if !words.is_empty() => Probe::Exec(words),
             _ => {
                 let message = "a health check has one of `http`, `tcp` and `command`";
                 return Err(self.error(span, message.into(), None));

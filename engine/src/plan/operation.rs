@@ -108,6 +108,14 @@ pub enum OperationKind {
         #[serde(skip_serializing_if = "Option::is_none")]
         image: Option<String>,
     },
+    /// Gives the service's image the names that were asked for.
+    Tag {
+        /// The image's id; `None` for the one that is built before.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        image: Option<String>,
+        /// The names.
+        tags: Vec<String>,
+    },
     /// Makes the new container, under a name that marks it as not yet proven.
     Create {
         /// The container's final name.
@@ -189,6 +197,7 @@ impl OperationKind {
             Self::Pull { .. } => "pull",
             Self::Build { .. } => "build",
             Self::PostBuild { .. } => "post-build",
+            Self::Tag { .. } => "tag",
             Self::Create { .. } => "create",
             Self::Stop { .. } => "stop",
             Self::Start { .. } => "start",
@@ -203,6 +212,7 @@ impl OperationKind {
     pub fn object(&self) -> Option<&str> {
         match self {
             Self::Pull { reference } => Some(reference),
+            Self::Tag { tags, .. } => tags.first().map(String::as_str),
             Self::CreateNetwork { network, .. } | Self::RemoveNetwork { network, .. } => {
                 Some(network)
             }

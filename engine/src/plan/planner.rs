@@ -51,6 +51,7 @@ pub fn plan(wanted: &Wanted, observed: &Observed) -> Plan {
     let proven: Vec<Step> = gates.services.values().flat_map(Gate::proofs).collect();
     for service in &mut services {
         service.take_over(&proven, &mut builder);
+        service.tag(&mut builder);
     }
     let committed = builder_end(&services);
     for service in &services {

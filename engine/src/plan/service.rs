@@ -7,7 +7,7 @@ use super::changed::changed;
 use super::observed::{ContainerState, Observed, ObservedContainer};
 use super::planner::{Gate, Gates, is_new, remove};
 use super::resources::Resources;
-use super::wanted::{Wanted, WantedService, container_inputs};
+use super::wanted::{Wanted, WantedService, container_inputs, familiar};
 use super::{Cause, OperationKind, Start};
 use crate::app::{Condition, Fields, ImageSource, MountSource, Name, PullPolicy};
 
@@ -531,6 +531,34 @@ impl<'a> ServicePlan<'a> {
             let kind = remove(spare);
             self.push(builder, spare.replica, kind, cause.clone(), after);
         }
+    }
+
+    /// Gives the image the names that were asked for: to what has proven healthy, as `latest`.
+    pub fn tag(&self, builder: &mut Builder) {
+        let Some(build) = self.service.image.build() else {
+            return;
+        };
+        let image = self.image.as_ref();
+        let id = image.and_then(Image::id);
+        let own = |tag: &&String| self.wanted.tagged(tag) == Some(&self.service.name);
+        let has = |tag: &String| {
+            let mut images = self.observed.images.iter();
+            let there = images.find(|image| Some(image.id.as_str()) == id);
+            let mut tags = there.into_iter().flat_map(|image| &image.tags);
+            tags.any(|there| familiar(there) == familiar(tag))
+        };
+        let tags: Vec<String> = build.tags.iter().filter(own).cloned().collect();
+        let tags: Vec<String> = tags.into_iter().filter(|tag| !has(tag)).collect();
+        if tags.is_empty() {
+            return;
+        }
+        let kind = OperationKind::Tag {
+            image: id.map(str::to_owned),
+            tags,
+        };
+        let after = image.and_then(Image::step).into_iter();
+        let after = after.chain(self.committed.iter().copied());
+        self.push(builder, 0, kind, Cause::Missing, after);
     }
 
     /// Starts containers again that stay, where a service that they depend on is replaced and they

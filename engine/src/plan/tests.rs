@@ -32,6 +32,10 @@ fn web() -> WantedService {
         platform: None,
         cache_from: Vec::new(),
         no_cache: false,
+        pull: false,
+        inline_cache: false,
+        run: crate::app::BuildRun::default(),
+        tags: Vec::new(),
         generated: BTreeMap::new(),
     };
     WantedService {

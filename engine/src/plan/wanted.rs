@@ -78,6 +78,17 @@ impl Wanted {
         })
     }
 
+    /// The service whose image is to have a name: of several that ask for it the first, so that
+    /// it does not go from one to the other with each deploy.
+    pub(super) fn tagged(&self, tag: &str) -> Option<&Name> {
+        let mut services = self.services.iter();
+        let asks = |service: &&WantedService| {
+            let tags = service.image.build().map(|build| &build.tags);
+            tags.is_some_and(|tags| tags.iter().any(|own| familiar(own) == familiar(tag)))
+        };
+        services.find(asks).map(|service| &service.name)
+    }
+
     /// The services, each after those that it depends on. A circle is broken somewhere: who reads
     /// an app looks for those.
     pub(super) fn in_order(&self) -> Vec<&WantedService> {
@@ -104,6 +115,19 @@ impl Wanted {
             }
         }
         ordered.push(service);
+    }
+}
+
+/// An image's name as people write it, always with a tag: daemons put the registry that is taken
+/// where none is said before it, or leave it out.
+pub(super) fn familiar(name: &str) -> String {
+    let prefixes = ["docker.io/library/", "docker.io/", "localhost/"];
+    let short = prefixes.iter().find_map(|prefix| name.strip_prefix(prefix));
+    let short = short.unwrap_or(name);
+    let last = short.rsplit('/').next().unwrap_or(short);
+    match last.contains([':', '@']) {
+        true => short.to_owned(),
+        false => format!("{short}:latest"),
     }
 }
 

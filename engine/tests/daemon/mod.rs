@@ -106,6 +106,10 @@ pub fn image_build(folder: &Path, dockerfile: &str) -> ImageBuild {
         platform: None,
         cache_from: Vec::new(),
         no_cache: false,
+        pull: false,
+        inline_cache: false,
+        run: rengine::app::BuildRun::default(),
+        tags: Vec::new(),
         generated: BTreeMap::new(),
     }
 }

@@ -115,6 +115,10 @@ fn build(dockerfile: Option<&str>) -> ImageBuild {
         platform: None,
         cache_from: Vec::new(),
         no_cache: false,
+        pull: false,
+        inline_cache: false,
+        run: rengine::app::BuildRun::default(),
+        tags: Vec::new(),
         generated: BTreeMap::new(),
     }
 }

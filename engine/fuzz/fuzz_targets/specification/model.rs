@@ -26,6 +26,10 @@ pub fn build(script: String) -> ImageBuild {
         platform: None,
         cache_from: Vec::new(),
         no_cache: false,
+        pull: false,
+        inline_cache: false,
+        run: rengine::app::BuildRun::default(),
+        tags: Vec::new(),
         generated: BTreeMap::new(),
     }
 }

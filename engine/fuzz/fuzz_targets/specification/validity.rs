@@ -119,7 +119,8 @@ pub fn container(spec: &ContainerSpec) {
                 assert!(path.starts_with('/') && *port != Some(0), "{check:?}");
             }
             Probe::Tcp(port) => assert_ne!(*port, 0),
-            Probe::Command(words) => {
+            Probe::Shell(script) => text("a script", script),
+            Probe::Exec(words) => {
                 assert!(!words.is_empty());
                 words.iter().for_each(|word| text("a word", word));
             }

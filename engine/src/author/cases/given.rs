@@ -104,6 +104,10 @@ impl RawBuild {
             platform: self.platform.clone(),
             cache_from: self.cache_from.clone(),
             no_cache: self.no_cache,
+            pull: false,
+            inline_cache: false,
+            run: crate::app::BuildRun::default(),
+            tags: Vec::new(),
             generated: BTreeMap::new(),
         }
     }

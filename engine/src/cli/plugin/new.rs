@@ -16,7 +16,7 @@ use crate::ui::Ui;
 #[derive(Debug, Args)]
 pub struct NewArgs {
     /// The plugin's name: lower-case letters, digits, `-` and `_`
-    #[arg(value_parser = |text: &str| Name::parse(text))]
+    #[arg(value_parser = |text: &str| Name::parse_app(text))]
     name: Name,
     /// The language
     #[arg(long, value_name = "LANG", value_parser = languages())]

@@ -1,16 +1,20 @@
 //! How a service's image is built.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use super::super::error::ComposeError;
 use super::super::model;
 use super::super::syntax;
+use super::container::{hosts, ulimit};
 use super::{Converter, Result};
-use crate::app::ImageBuild;
+use crate::app::{BuildRun, BuildSecret, ImageBuild, SshSource};
 
 /// The Dockerfile where nothing else is said.
 const DOCKERFILE: &str = "Dockerfile";
+/// The variable with the socket of the ssh agent.
+const AGENT: &str = "SSH_AUTH_SOCK";
 
 impl Converter<'_> {
     pub(super) fn build(&self, build: &model::Build) -> Result<ImageBuild> {
@@ -24,32 +28,7 @@ impl Converter<'_> {
             None => self.dockerfile(build, &context)?,
         };
         let args = build.args.iter();
-        let [platform, others @ ..] = &build.platforms[..] else {
-            return Ok(self.image_build(build, context, dockerfile_path, dockerfile, args, None));
-        };
-        // Of several, the one that the service runs on.
-        let platform = match (&self.service.container.platform, others) {
-            (Some(own), _) => own,
-            (None, []) => platform,
-            (None, _) => {
-                let error = self.error(&["build", "platforms"], "is built for several platforms");
-                return Err(error.help("say with `platform` which one it runs on"));
-            }
-        };
-        let platform = Some(platform.clone());
-        Ok(self.image_build(build, context, dockerfile_path, dockerfile, args, platform))
-    }
-
-    fn image_build<'b>(
-        &self,
-        build: &model::Build,
-        context: PathBuf,
-        dockerfile_path: String,
-        dockerfile: Option<String>,
-        args: impl Iterator<Item = (&'b String, &'b Option<String>)>,
-        platform: Option<String>,
-    ) -> ImageBuild {
-        ImageBuild {
+        Ok(ImageBuild {
             context,
             dockerfile_path,
             dockerfile,
@@ -58,11 +37,102 @@ impl Converter<'_> {
                 .collect(),
             labels: build.labels.clone(),
             target: build.target.clone(),
-            platform: platform.or_else(|| self.service.container.platform.clone()),
+            platform: self.platform(build)?,
             cache_from: build.cache_from.clone(),
             no_cache: build.no_cache,
+            pull: build.pull,
+            inline_cache: build.cache_to.iter().any(|to| cache_type(to) == "inline"),
+            run: self.run(build)?,
+            tags: self.tags(build),
             generated: BTreeMap::new(),
+        })
+    }
+
+    /// The platform to build for; of several, the one that the service runs on.
+    fn platform(&self, build: &model::Build) -> Result<Option<String>> {
+        let own = &self.service.container.platform;
+        match (own, &build.platforms[..]) {
+            (Some(own), _) => Ok(Some(own.clone())),
+            (None, []) => Ok(None),
+            (None, [platform]) => Ok(Some(platform.clone())),
+            (None, _) => {
+                let error = self.error(&["build", "platforms"], "is built for several platforms");
+                Err(error.help("say with `platform` which one it runs on"))
+            }
         }
+    }
+
+    /// The names that the image is to have: `image` first, as Compose has it.
+    fn tags(&self, build: &model::Build) -> Vec<String> {
+        let image = self.service.container.image.iter();
+        let mut tags: Vec<String> = Vec::new();
+        for tag in image.chain(&build.tags) {
+            if !tags.contains(tag) {
+                tags.push(tag.clone());
+            }
+        }
+        tags
+    }
+
+    /// What steps that run commands are given.
+    fn run(&self, build: &model::Build) -> Result<BuildRun> {
+        let ulimits = build.ulimits.iter();
+        Ok(BuildRun {
+            network: build.network.clone(),
+            extra_hosts: hosts(&build.extra_hosts),
+            shm_size: build.shm_size,
+            ulimits: ulimits
+                .map(|(name, limit)| (name.clone(), ulimit(*limit)))
+                .collect(),
+            secrets: self.build_secrets(build)?,
+            ssh: self.ssh(build)?,
+        })
+    }
+
+    fn build_secrets(&self, build: &model::Build) -> Result<BTreeMap<String, BuildSecret>> {
+        let mut secrets = BTreeMap::new();
+        for mount in &build.secrets {
+            let Some(secret) = self.project.secrets.get(&mount.source) else {
+                continue;
+            };
+            let id = match mount.target.as_str() {
+                "" => &mount.source,
+                target => target,
+            };
+            if let Some(contents) = self.secret(&mount.source, secret)? {
+                secrets.insert(id.to_owned(), BuildSecret(contents));
+            }
+        }
+        Ok(secrets)
+    }
+
+    fn ssh(&self, build: &model::Build) -> Result<BTreeMap<String, SshSource>> {
+        let mut sources = BTreeMap::new();
+        for (id, path) in &build.ssh {
+            let place = ["build", "ssh", id];
+            let source = match path {
+                Some(path) => {
+                    let path = PathBuf::from(path);
+                    let found = std::fs::metadata(&path).map_err(|error| {
+                        self.error(&place, format!("has a key that can't be read: {error}"))
+                    })?;
+                    match found.file_type().is_socket() {
+                        true => SshSource::Agent(path),
+                        false => SshSource::Key(path),
+                    }
+                }
+                None => match self.project.environment.get(AGENT) {
+                    Some(socket) => SshSource::Agent(socket.into()),
+                    None => {
+                        let error = self.error(&place, "needs an ssh agent, and there is none");
+                        let help = format!("start one, so that {AGENT} is set, or name a key");
+                        return Err(error.help(help));
+                    }
+                },
+            };
+            sources.insert(id.clone(), source);
+        }
+        Ok(sources)
     }
 
     /// The path of the Dockerfile in the context, and its text.
@@ -85,4 +155,11 @@ impl Converter<'_> {
             Err(error) => Err(ComposeError::read(&file, &error)),
         }
     }
+}
+
+/// The kind of a cache, as in `type=registry,ref=…`; what is written alone is the name of an image.
+fn cache_type(cache: &str) -> &str {
+    let mut fields = cache.split(',').filter_map(|field| field.split_once('='));
+    let kind = fields.find(|(name, _)| name.trim() == "type");
+    kind.map_or("registry", |(_, kind)| kind.trim())
 }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use indexmap::IndexMap;
+
 use super::super::model::{
     self, Blkio, BlkioRate, Count, Namespace, NetworkUse, RestartCondition, Transport, VolumeType,
 };
@@ -39,6 +41,12 @@ impl Converter<'_> {
             env: env
                 .filter_map(|(name, value)| Some((name.clone(), value.clone()?)))
                 .collect(),
+            unset_env: from
+                .environment
+                .iter()
+                .filter(|(_, value)| value.is_none())
+                .map(|(name, _)| name.clone())
+                .collect(),
             labels: from.labels.clone(),
             memory: from.mem_limit.or(limits.memory).filter(|size| size.0 > 0),
             cpus: self.cpus(from.cpus.or(limits.cpus))?,
@@ -73,7 +81,7 @@ impl Converter<'_> {
             dns: from.dns.clone(),
             dns_search: from.dns_search.clone(),
             dns_options: from.dns_opt.clone(),
-            extra_hosts: hosts(from),
+            extra_hosts: hosts(&from.extra_hosts),
             files: self.files()?,
             group_add: from.group_add.clone(),
             ulimits: from
@@ -146,7 +154,8 @@ impl Converter<'_> {
         let none = check.disable || check.test.first().is_some_and(|word| word == "NONE");
         let probe = match &check.test[..] {
             _ if none => Probe::None,
-            [_, words @ ..] if !words.is_empty() => Probe::Command(words.to_vec()),
+            [kind, script] if kind == "CMD-SHELL" => Probe::Shell(script.clone()),
+            [kind, words @ ..] if kind == "CMD" && !words.is_empty() => Probe::Exec(words.to_vec()),
             _ => {
                 let error = self.error(&["healthcheck"], "has a health check without a `test`");
                 return Err(error.help("write the test of the image here, too"));
@@ -298,14 +307,14 @@ fn exposed(text: &str) -> Vec<(u16, Protocol)> {
         .collect()
 }
 
-fn hosts(container: &model::Container) -> Vec<String> {
+pub(super) fn hosts(hosts: &IndexMap<String, Vec<String>>) -> Vec<String> {
     let line = |(host, addresses): (&String, &Vec<String>)| -> Vec<String> {
         addresses
             .iter()
             .map(|address| format!("{host}:{address}"))
             .collect()
     };
-    container.extra_hosts.iter().flat_map(line).collect()
+    hosts.iter().flat_map(line).collect()
 }
 
 fn pids(limit: Option<i64>) -> Option<u32> {
@@ -315,7 +324,7 @@ fn pids(limit: Option<i64>) -> Option<u32> {
         .map(|limit| limit.try_into().unwrap_or(u32::MAX))
 }
 
-fn ulimit(limit: model::Ulimit) -> Ulimit {
+pub(super) fn ulimit(limit: model::Ulimit) -> Ulimit {
     Ulimit {
         soft: limit.soft,
         hard: limit.hard,

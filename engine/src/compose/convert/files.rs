@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::super::error::ComposeError;
-use super::super::model::{FileMount, Mode};
+use super::super::model::{FileMount, Mode, Secret};
 use super::{Converter, Result};
 use crate::app::ContainerFile;
 
@@ -41,11 +41,8 @@ impl Converter<'_> {
             let Some(secret) = self.project.secrets.get(&mount.source) else {
                 continue;
             };
-            let declared = ["secrets", mount.source.as_str()];
-            let contents = match (&secret.environment, &secret.file) {
-                (Some(variable), _) => self.variable(variable, &declared)?,
-                (_, Some(file)) => self.contents(file, &declared)?,
-                _ => continue,
+            let Some(contents) = self.secret(&mount.source, secret)? else {
+                continue;
             };
             files.insert(
                 mount.target.clone(),
@@ -53,6 +50,16 @@ impl Converter<'_> {
             );
         }
         Ok(files)
+    }
+
+    /// What is in a secret; `None` for one that is kept elsewhere.
+    pub(super) fn secret(&self, name: &str, secret: &Secret) -> Result<Option<Vec<u8>>> {
+        let declared = ["secrets", name];
+        match (&secret.environment, &secret.file) {
+            (Some(variable), _) => self.variable(variable, &declared).map(Some),
+            (_, Some(file)) => self.contents(file, &declared).map(Some),
+            _ => Ok(None),
+        }
     }
 
     fn file(

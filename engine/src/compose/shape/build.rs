@@ -2,11 +2,28 @@
 
 use super::super::forms::{self, identity};
 use super::super::syntax;
-use super::container::{FILE_MOUNTS, HOSTS, LABELS, ONE_OR_MORE, PAIRS, ULIMITS};
+use super::container::{HOSTS, LABELS, ONE_OR_MORE, PAIRS, ULIMITS};
 use super::{BOOL, BYTES, Form, Kind, Merge, Object, PATH, TEXT, TEXTS, key};
 
 /// What a build of rengine has no setting for so far.
 const YET: &str = "builds of rengine have no such setting yet";
+
+/// Why who may read a secret is not said here.
+const OF_THE_STEP: &str = "`RUN --mount=type=secret` says it, in the Dockerfile";
+
+const SECRETS: Kind = Kind::List(&Kind::Form(&Form {
+    expand: forms::mounts::file_mount,
+    long: Kind::Object(&Object {
+        what: "a secret of a build",
+        keys: &[&[
+            key("source", TEXT).required(),
+            key("target", TEXT),
+            key("uid", TEXT).ignored(OF_THE_STEP),
+            key("gid", TEXT).ignored(OF_THE_STEP),
+            key("mode", Kind::Mode).ignored(OF_THE_STEP),
+        ]],
+    }),
+}));
 
 pub(super) const BUILD: Kind = Kind::Form(&Form {
     expand: forms::text::build,
@@ -25,12 +42,10 @@ pub(super) const BUILD: Kind = Kind::Form(&Form {
                     expand: forms::text::pairs,
                     long: Kind::Map(&Kind::Nullable(&PATH)),
                 }),
-            )
-            .refused(YET),
+            ),
             key("labels", LABELS),
             key("cache_from", TEXTS),
-            key("cache_to", TEXTS)
-                .ignored("the daemon's own builder keeps its cache, and can't export it elsewhere"),
+            key("cache_to", TEXTS),
             key("no_cache", BOOL),
             key("no_cache_filter", ONE_OR_MORE)
                 .refused("the daemon's own builder knows only `no_cache`"),
@@ -42,23 +57,19 @@ pub(super) const BUILD: Kind = Kind::Form(&Form {
                 }),
             )
             .refused(YET),
-            key("network", TEXT).refused(YET),
+            key("network", TEXT),
             key("provenance", TEXT).ignored("the daemon's own builder makes no attestations"),
             key("sbom", TEXT).ignored("the daemon's own builder makes no attestations"),
-            key("pull", BOOL).refused(YET),
+            key("pull", BOOL),
             key("target", TEXT),
-            key("shm_size", BYTES).refused(YET),
-            key("extra_hosts", HOSTS).refused(YET),
-            key("isolation", TEXT).refused("containers of Windows are not deployed"),
+            key("shm_size", BYTES),
+            key("extra_hosts", HOSTS),
+            key("isolation", TEXT),
             key("privileged", BOOL)
                 .refused("builds get no rights that the daemon does not give to all"),
-            key("secrets", FILE_MOUNTS)
-                .merged(Merge::Unique(forms::mounts::build_secret))
-                .refused(YET),
-            key("tags", TEXTS)
-                .merged(Merge::Unique(identity))
-                .refused(YET),
-            key("ulimits", ULIMITS).refused(YET),
+            key("secrets", SECRETS).merged(Merge::Unique(forms::mounts::build_secret)),
+            key("tags", TEXTS).merged(Merge::Unique(identity)),
+            key("ulimits", ULIMITS),
             key("platforms", Kind::List(&Kind::Syntax(syntax::platform)))
                 .merged(Merge::Unique(identity)),
         ]],

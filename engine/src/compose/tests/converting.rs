@@ -107,7 +107,7 @@ fn health_checks() {
     };
     assert_eq!(probe(""), None);
     let check = probe("healthcheck: {test: 'curl x', interval: 2s}").expect("a check");
-    assert_eq!(check.probe, Probe::Command(vec!["curl x".into()]));
+    assert_eq!(check.probe, Probe::Shell("curl x".into()));
     assert_eq!(
         (
             check.interval.as_secs(),
@@ -117,7 +117,9 @@ fn health_checks() {
         (2, 30, 3)
     );
     let check = probe("healthcheck: {test: [CMD, curl, x]}").expect("a check");
-    assert_eq!(check.probe, Probe::Command(vec!["curl".into(), "x".into()]));
+    assert_eq!(check.probe, Probe::Exec(vec!["curl".into(), "x".into()]));
+    let check = probe("healthcheck: {test: [CMD, /healthz]}").expect("a check");
+    assert_eq!(check.probe, Probe::Exec(vec!["/healthz".into()]));
     for none in ["{disable: true}", "{test: [NONE]}"] {
         let check = probe(&format!("healthcheck: {none}")).expect("a check");
         assert_eq!(check.probe, Probe::None);
@@ -156,8 +158,8 @@ fn configs_and_secrets_are_files() {
 fn what_can_not_be_an_app_is_an_error_with_its_place() {
     let cases = [
         (
-            "services:\n  Web: {image: i}",
-            "compose.yaml:2:8: `Web` can't be a name here",
+            "services:\n  a b: {image: i}",
+            "compose.yaml:2:8: `a b` can't be a name here",
         ),
         (
             "services:\n  a: {build: 'https://example.com/x.git'}",

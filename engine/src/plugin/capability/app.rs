@@ -502,8 +502,7 @@ mod tests {
         for name in [
             "",
             "web",
-            "Side",
-            "-a",
+            "side:1",
             "a b",
             "a/../b",
             "a\nb",

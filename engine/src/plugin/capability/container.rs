@@ -528,7 +528,9 @@ impl HostContainerSpec for State {
 
     fn set_health_check(&mut self, this: Handle, check: Option<HealthCheck>) -> Changed {
         self.change_spec(&this, |spec, _| {
-            spec.health = check.map(from_wit::health_check).transpose()?;
+            let old = spec.health.as_ref();
+            let check = check.map(|check| from_wit::health_check(check, old));
+            spec.health = check.transpose()?;
             Ok(())
         })
     }

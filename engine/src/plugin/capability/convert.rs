@@ -70,7 +70,9 @@ pub mod to_wit {
                     status: *status,
                 }),
                 app::Probe::Tcp(port) => Probe::Tcp(*port),
-                app::Probe::Command(words) => Probe::Command(words.clone()),
+                app::Probe::Shell(script) => Probe::Command(vec![script.clone()]),
+                // A single word reads as the shell's; see `from_wit::health_check`.
+                app::Probe::Exec(words) => Probe::Command(words.clone()),
             },
             interval_ms: millis(check.interval),
             timeout_ms: millis(check.timeout),
@@ -147,7 +149,12 @@ pub mod from_wit {
         }
     }
 
-    pub fn health_check(check: HealthCheck) -> Result<app::HealthCheck, ChangeError> {
+    /// `old` is the check that it replaces: the interface has no way to write a program without
+    /// arguments, so a command of one word is a program only where it was one before.
+    pub fn health_check(
+        check: HealthCheck,
+        old: Option<&app::HealthCheck>,
+    ) -> Result<app::HealthCheck, ChangeError> {
         let probe = match check.probe {
             Probe::Http(HttpProbe { path, port, status }) => {
                 absolute("the path to probe", &path)?;
@@ -171,7 +178,13 @@ pub mod from_wit {
             Probe::Command(words) => {
                 texts("the health check's command", &words)?;
                 line("the health check's program", &words[0])?;
-                app::Probe::Command(words)
+                match (&words[..], old.map(|old| &old.probe)) {
+                    ([_], Some(app::Probe::Exec(program))) if *program == words => {
+                        app::Probe::Exec(words)
+                    }
+                    ([script], _) => app::Probe::Shell(script.clone()),
+                    _ => app::Probe::Exec(words),
+                }
             }
         };
         if check.interval_ms == 0 || check.timeout_ms == 0 || check.retries == 0 {
@@ -193,13 +206,33 @@ mod tests {
     use super::*;
 
     fn check(probe: Probe) -> Result<app::HealthCheck, ChangeError> {
-        from_wit::health_check(HealthCheck {
-            probe,
-            interval_ms: 1,
-            timeout_ms: 1,
-            retries: 1,
-            start_period_ms: 0,
-        })
+        from_wit::health_check(
+            HealthCheck {
+                probe,
+                interval_ms: 1,
+                timeout_ms: 1,
+                retries: 1,
+                start_period_ms: 0,
+            },
+            None,
+        )
+    }
+
+    #[test]
+    fn a_plugin_that_reads_a_check_and_writes_it_back_changes_nothing() {
+        let word = || vec!["/healthz".to_owned()];
+        for probe in [
+            app::Probe::Exec(word()),
+            app::Probe::Shell("/healthz".to_owned()),
+            app::Probe::Exec([word(), word()].concat()),
+        ] {
+            let old = app::HealthCheck::new(probe);
+            let read = to_wit::health_check(&old).expect("a check");
+            let written = from_wit::health_check(read, Some(&old)).expect("a check");
+            assert_eq!(written.probe, old.probe);
+        }
+        let new = check(Probe::Command(word())).expect("a check");
+        assert_eq!(new.probe, app::Probe::Shell("/healthz".to_owned()));
     }
 
     fn http(path: &str, port: Option<u16>, status: Option<u16>) -> Probe {

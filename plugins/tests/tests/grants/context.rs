@@ -44,6 +44,10 @@ async fn pre_build(folder: &Path, settings: Settings) -> Vec<String> {
         platform: None,
         cache_from: Vec::new(),
         no_cache: false,
+        pull: false,
+        inline_cache: false,
+        run: rengine::app::BuildRun::default(),
+        tags: Vec::new(),
         generated: BTreeMap::new(),
     };
     let (plugin, log) = (load(&host(), settings).await, Log::default());

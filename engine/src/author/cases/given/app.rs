@@ -25,7 +25,7 @@ pub fn convert(
     case: Range<usize>,
     raw: IndexMap<Spanned<String>, RawService>,
 ) -> Result<Given, ManifestError> {
-    let app = Name::parse(app).map_err(|error| reader.error(case, error.to_string(), None))?;
+    let app = Name::parse_app(app).map_err(|error| reader.error(case, error.to_string(), None))?;
     let mut services = Vec::with_capacity(raw.len());
     let mut contexts = Contexts::new();
     for (written, raw) in raw {

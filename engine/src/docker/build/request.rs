@@ -1,0 +1,157 @@
+//! What a builder is asked for, as a request's query.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use serde_json::json;
+
+use super::{Builder, Docker, DockerError};
+use crate::app::ImageBuild;
+
+/// The first API whose BuildKit sets limits of `RUN` steps; before it they are left out silently.
+const BUILDKIT_LIMITS_API: (u32, u32) = (1, 42);
+/// The build argument that has BuildKit keep in the image what a cache needs to know.
+const INLINE_CACHE: &str = "BUILDKIT_INLINE_CACHE";
+
+/// A query of the daemon's `/build`.
+#[derive(Debug, Default)]
+pub struct Query(Vec<(&'static str, String)>);
+
+impl Query {
+    fn set(&mut self, name: &'static str, value: impl Into<String>) {
+        self.0.push((name, value.into()));
+    }
+
+    fn set_some(&mut self, name: &'static str, value: Option<impl Into<String>>) {
+        if let Some(value) = value {
+            self.set(name, value);
+        }
+    }
+
+    /// The path and query of the request.
+    pub fn path(&self, session: Option<&str>) -> String {
+        let session = session.map(|id| ("session", id));
+        let own = self.0.iter().map(|(name, value)| (*name, value.as_str()));
+        let mut path = "/build".to_owned();
+        for (index, (name, value)) in own.chain(session).enumerate() {
+            path.push(if index == 0 { '?' } else { '&' });
+            path.push_str(name);
+            path.push('=');
+            encode(value, &mut path);
+        }
+        path
+    }
+}
+
+/// As the query of a URL has it.
+fn encode(text: &str, into: &mut String) {
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                into.push(byte.into());
+            }
+            // Writing to a text does not fail.
+            _ => drop(write!(into, "%{byte:02X}")),
+        }
+    }
+}
+
+impl Docker {
+    /// Refuses what the daemon's builder would leave out or not understand.
+    pub(super) fn check(&self, build: &ImageBuild) -> Result<(), DockerError> {
+        let facts = self.facts();
+        let run = &build.run;
+        let limits = match (run.shm_size, run.ulimits.is_empty()) {
+            (Some(_), _) => Some("shm_size"),
+            (None, false) => Some("ulimits"),
+            (None, true) => None,
+        };
+        let can_not = |builder: &str, key, help| {
+            Err(DockerError::BuilderCanNot {
+                builder: builder.to_owned(),
+                key,
+                help,
+            })
+        };
+        match facts.builder {
+            Builder::BuildKit => match limits {
+                Some(key) if !facts.has_api(BUILDKIT_LIMITS_API) => can_not(
+                    &format!("BuildKit of {} {}", facts.product, facts.version),
+                    key,
+                    "Docker 23 can; the classic builder, with DOCKER_BUILDKIT=0, can as well",
+                ),
+                _ => Ok(()),
+            },
+            Builder::Classic => {
+                let secrets = (!run.secrets.is_empty()).then_some("secrets");
+                match secrets.or((!run.ssh.is_empty()).then_some("ssh")) {
+                    Some(key) => can_not(
+                        &format!("the classic builder of {}", facts.product),
+                        key,
+                        "BuildKit can: it is in Docker, unless DOCKER_BUILDKIT=0 turns it off",
+                    ),
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+
+    /// What is asked for; `labels` go on top of the build's own.
+    pub(super) fn query(&self, build: &ImageBuild, labels: &BTreeMap<String, String>) -> Query {
+        let buildkit = self.facts().builder == Builder::BuildKit;
+        let mut args = build.args.clone();
+        if build.inline_cache && buildkit {
+            args.insert(INLINE_CACHE.to_owned(), "1".to_owned());
+        }
+        let mut all_labels = build.labels.clone();
+        all_labels.extend(labels.clone());
+        let run = &build.run;
+        let mut query = Query::default();
+        query.set("version", if buildkit { "2" } else { "1" });
+        query.set("dockerfile", &build.dockerfile_path);
+        query.set_some("target", build.target.as_deref());
+        query.set_some("platform", build.platform.as_deref());
+        query.set("buildargs", json!(args).to_string());
+        query.set("labels", json!(all_labels).to_string());
+        // Containers of steps that failed are of no use to anybody either.
+        query.set("rm", "1");
+        query.set("forcerm", "1");
+        query.set_some("nocache", build.no_cache.then_some("1"));
+        query.set_some("pull", build.pull.then_some("1"));
+        if !build.cache_from.is_empty() {
+            query.set("cachefrom", json!(build.cache_from).to_string());
+        }
+        query.set_some("networkmode", run.network.as_deref());
+        query.set_some("shmsize", run.shm_size.map(|size| size.0.to_string()));
+        if self.facts().is_podman() && !run.extra_hosts.is_empty() {
+            query.set("extrahosts", json!(run.extra_hosts).to_string());
+        } else {
+            for host in &run.extra_hosts {
+                query.set("extrahosts", host);
+            }
+        }
+        if !run.ulimits.is_empty() {
+            let limits = run.ulimits.iter();
+            let limits: Vec<_> = limits
+                .map(|(name, limit)| json!({"Name": name, "Soft": limit.soft, "Hard": limit.hard}))
+                .collect();
+            query.set("ulimits", json!(limits).to_string());
+        }
+        query
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_can_not_leave_their_place_in_the_query() {
+        let mut query = Query::default();
+        query.set("dockerfile", "a b&c=d/é");
+        query.set_some("target", None::<String>);
+        let path = "/build?dockerfile=a%20b%26c%3Dd%2F%C3%A9&session=s-1";
+        assert_eq!(query.path(Some("s-1")), path);
+        assert_eq!(Query::default().path(None), "/build");
+    }
+}
