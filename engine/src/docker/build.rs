@@ -118,9 +118,19 @@ impl Docker {
         let tar = context.tar(ignored);
         let report = tar.report();
         let options = self.build_options(build, labels);
-        let mut stream =
-            self.patient()
-                .build_image(options, None, Some(bollard::body_try_stream(tar)));
+        let mut named = build.dockerfile.clone().unwrap_or_default();
+        // A base may come from an argument.
+        named.extend(build.args.values().map(|value| format!("\n{value}")));
+        let (credentials, wrong) = self.credentials.named_in(&named).await;
+        for error in wrong {
+            let line = format!("no credentials: {error}");
+            let _ = events.send(BuildEvent::Log { step: None, line }).await;
+        }
+        let mut stream = self.patient().build_image(
+            options,
+            Some(credentials),
+            Some(bollard::body_try_stream(tar)),
+        );
 
         // Whoever does not listen wants no events; the build goes on.
         let send = async |event| drop(events.send(event).await);
