@@ -16,6 +16,7 @@ mod oneoff;
 mod plan;
 mod plugin;
 mod project;
+mod push;
 mod services;
 mod session;
 mod status;
@@ -106,6 +107,8 @@ enum Command {
     Events(top::EventsArgs),
     /// Stop and remove the app's containers
     Down(down::DownArgs),
+    /// Send the images of the running release to their registry
+    Push(push::PushArgs),
     /// Check the Compose files, and show what they come to
     Config(config::ConfigArgs),
     /// Write a commented plugins.toml for the folder
@@ -199,6 +202,7 @@ async fn run(cli: Cli, ui: Ui) -> Result<(), CliError> {
         Command::Stats(args) => top::stats(global, args, ui).await,
         Command::Events(args) => top::events(global, args, ui).await,
         Command::Down(args) => down::run(global, args, ui).await,
+        Command::Push(args) => push::run(global, args, ui).await,
         Command::Config(args) => config::run(global, args, ui),
         Command::Init(args) => init::run(global, args, ui),
         Command::Plugin(command) => plugin::run(global, command, ui).await,

@@ -76,6 +76,22 @@ pub enum CliError {
         /// The container's number.
         index: u32,
     },
+    /// No image has a place to be pushed to.
+    #[error("`{app}` has no image to push")]
+    #[diagnostic(help(
+        "name where it goes with `image` beside `build`: `image: registry.example.com/team/web:1`"
+    ))]
+    NothingToPush {
+        /// The app.
+        app: String,
+    },
+    /// A service that has no container, and so no image of a release.
+    #[error("service `{service}` is not deployed: there is no release of it to push")]
+    #[diagnostic(help("deploy it first: `rengine deploy`"))]
+    NotDeployed {
+        /// The service.
+        service: String,
+    },
     /// A process in a container ended so. It said why itself.
     #[error("exit code {code}")]
     Ended {
@@ -131,6 +147,8 @@ impl CliError {
             | Self::Exists { .. }
             | Self::NoService { .. }
             | Self::NotRunning { .. }
+            | Self::NothingToPush { .. }
+            | Self::NotDeployed { .. }
             | Self::Malformed { .. }
             | Self::NoVolume { .. } => ExitCode::BadInput,
             Self::Ended { .. } => ExitCode::Failed,
