@@ -1,8 +1,11 @@
 //! Images that are there, and those that are pulled.
 
 use bollard::models::ImageInspect;
-use bollard::query_parameters::{CreateImageOptions, RemoveImageOptions, TagImageOptions};
-use futures_util::StreamExt;
+use bollard::query_parameters::{
+    CreateImageOptions, ImportImageOptions, RemoveImageOptions, TagImageOptions,
+};
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
 use tokio::sync::mpsc;
 
 use super::error::status;
@@ -97,6 +100,17 @@ impl Docker {
         }
         let image = self.image(reference).await?;
         image.ok_or_else(|| missing("it isn't there after the pull".to_owned()))
+    }
+
+    /// Takes images from an archive as `docker save` writes it, given in pieces.
+    pub async fn load_image(&self, archive: Vec<Bytes>) -> Result<(), DockerError> {
+        let body = bollard::body_stream(stream::iter(archive));
+        let options = ImportImageOptions::default();
+        let mut lines = self.patient().import_image(options, body, None);
+        while let Some(line) = lines.next().await {
+            line.map_err(|error| self.error("load an image", error))?;
+        }
+        Ok(())
     }
 
     /// Gives an image another name; whatever had that name loses it.
