@@ -29,7 +29,7 @@ pub use edge::edge_image;
 pub use error::{DeployError, ExitCode};
 pub use event::{Event, PluginSummary, Reporter, ServiceSummary};
 pub use execute::lock_holder;
-pub use hooks::{Hooks, plugin_cache};
+pub use hooks::{Hooks, Loading, plugin_cache};
 pub use oneoff::{OneOff, create_one_off};
 pub use prepare::{Options, Prepared, prepare};
 pub use redact::{RedactingReporter, clean_changes, clean_plan};

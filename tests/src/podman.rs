@@ -37,25 +37,24 @@ fn service() -> &'static Service {
 }
 
 fn start() -> Service {
-    let missing = "podman runs: run ./dev test, or install it";
     let folder = tempfile::Builder::new().prefix("podman-").tempdir();
     let folder = folder.expect("a folder").keep();
     let config = folder.join("containers.conf");
     std::fs::write(&config, CONFIG).expect("a file");
     let log = std::fs::File::create(folder.join("log")).expect("a file");
-    // The shell takes the folder away when nobody has used the service for a while.
-    Command::new("sh")
+    // A shell in the background takes the folder away when nobody has used the service for a while.
+    let started = Command::new("sh")
         .args([
             "-c",
-            r#"podman system service --time=60 "unix://$0/podman.sock"; rm -rf "$0""#,
+            r#"{ podman system service --time=60 "unix://$0/podman.sock"; rm -rf "$0"; } &"#,
         ])
         .arg(&folder)
         .env("CONTAINERS_CONF", &config)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log)
-        .spawn()
-        .expect(missing);
+        .status();
+    assert!(started.expect("a shell").success());
     until("Podman's service listens: is podman installed?", || {
         UnixStream::connect(socket(&folder)).is_ok()
     });

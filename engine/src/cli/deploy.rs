@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::error::CliError;
 use super::{GlobalArgs, interrupt, session};
-use crate::deploy::{self, Options};
+use crate::deploy::{self, Hooks, Options};
 use crate::ui::{Ui, render_services};
 
 /// What can be asked of a deploy.
@@ -25,6 +25,7 @@ pub async fn run(global: &GlobalArgs, args: DeployArgs, ui: Ui) -> Result<(), Cl
     let manifest = session::load_manifest(global, ui)?;
     let cancel = interrupt::on_signal(ui);
     let reporter = ui.reporter();
+    let plugins = Hooks::begin(&manifest);
     let docker = session::connect(global, &manifest, ui).await?;
     if args.break_lock {
         docker.break_lock(&manifest.app.name).await?;
@@ -33,7 +34,7 @@ pub async fn run(global: &GlobalArgs, args: DeployArgs, ui: Ui) -> Result<(), Cl
         rebuild: args.rebuild,
         remove_orphans: args.remove_orphans,
     };
-    let done = deploy::run(&manifest, &docker, options, &reporter, &cancel).await?;
+    let done = deploy::run(&manifest, &docker, plugins, options, &reporter, &cancel).await?;
     if !ui.is_json() {
         ui.result(&render_services(&done.services, ui.styles()));
     }

@@ -49,8 +49,9 @@ pub async fn run(global: &GlobalArgs, args: RunArgs, ui: Ui) -> Result<(), CliEr
     };
     let service = service.name.clone();
     let reporter = ui.reporter();
+    let plugins = Hooks::begin(&manifest);
     let docker = session::connect(global, &manifest, ui).await?;
-    let hooks = Hooks::load(&manifest, &docker, &*reporter).await?;
+    let hooks = plugins.finish(&docker, &*reporter).await?;
     let release = release_id(SystemTime::now());
     let options = Options::default();
     let prepared = deploy::prepare(&manifest, &docker, hooks, &release, options, &reporter).await?;

@@ -1,10 +1,11 @@
 //! The plugins of a deploy, and what happens when one refuses or fails.
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Instant;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use tokio::task::JoinHandle;
 
 use super::access::RunningContainer;
 use super::state::DaemonState;
@@ -24,48 +25,36 @@ pub struct Hooks {
 }
 
 impl Hooks {
+    /// Begins to load the plugins of a manifest. No daemon is needed for that, so it goes on while
+    /// one is looked for.
+    pub fn begin(manifest: &Manifest) -> Loading {
+        let daemon = Arc::default();
+        let entries: Vec<_> = manifest.plugins.values().cloned().collect();
+        let work = (!entries.is_empty()).then(|| {
+            let settings = match manifest.secrets.missing.first() {
+                Some(missing) => Err(missing.clone().into()),
+                None => Ok(settings(manifest, &daemon)),
+            };
+            tokio::spawn(load(settings))
+        });
+        Loading {
+            daemon,
+            entries,
+            work,
+        }
+    }
+
     /// Loads the plugins of a manifest and tells of them.
+    ///
+    /// # Errors
+    ///
+    /// If one can't be loaded, or a secret that one is granted is not there.
     pub async fn load(
         manifest: &Manifest,
         docker: &Docker,
         reporter: &dyn Reporter,
     ) -> Result<Self, DeployError> {
-        if manifest.plugins.is_empty() {
-            return Ok(Self::default());
-        }
-        if let Some(missing) = manifest.secrets.missing.first() {
-            return Err(missing.clone().into());
-        }
-        let started = Instant::now();
-        let host = PluginHost::new(plugin_cache().as_deref())
-            .map_err(|reason| DeployError::NoHost { reason })?;
-        let redactor = manifest.secrets.redactor();
-        let kept: Arc<dyn StateAccess> = Arc::new(DaemonState {
-            docker: docker.clone(),
-            app: manifest.app.name.clone(),
-        });
-        let settings = manifest.plugins.iter().map(|(name, entry)| Settings {
-            config: entry.config.clone(),
-            timeout: entry.timeout,
-            memory: entry.memory,
-            limits: entry.limits,
-            env: entry.env.clone(),
-            secrets: manifest.secrets.of(&entry.grants),
-            redactor: redactor.clone(),
-            state: (entry.grants.keeps_state().is_ok())
-                .then(|| PluginState::new(name.as_str(), kept.clone())),
-            grants: entry.grants.clone(),
-            ..Settings::new(name.as_str(), &entry.path)
-        });
-        let loaded = host.load_all(settings.collect()).await?;
-        reporter.report(Event::PluginsLoaded {
-            plugins: loaded.iter().map(summary).collect(),
-            took: started.elapsed(),
-        });
-        let entries = manifest.plugins.values().cloned();
-        Ok(Self {
-            plugins: Arc::new(loaded.into_iter().zip(entries).collect()),
-        })
+        Self::begin(manifest).finish(docker, reporter).await
     }
 
     /// Every plugin, in order.
@@ -149,6 +138,79 @@ impl Hooks {
             .map(|(plugin, _)| plugin.name().to_owned())
             .collect()
     }
+}
+
+/// Plugins that are being loaded.
+pub struct Loading {
+    /// Where their state is, once that is known.
+    daemon: Arc<OnceLock<Docker>>,
+    entries: Vec<PluginEntry>,
+    /// `None` where there are none.
+    work: Option<JoinHandle<Result<Loaded, DeployError>>>,
+}
+
+/// The plugins, and how long loading all took.
+type Loaded = (Vec<Plugin>, Duration);
+
+impl Loading {
+    /// Waits until they are loaded, and tells of them. Their state is kept in `docker`.
+    ///
+    /// # Errors
+    ///
+    /// If one can't be loaded, or a secret that one is granted is not there.
+    pub async fn finish(
+        self,
+        docker: &Docker,
+        reporter: &dyn Reporter,
+    ) -> Result<Hooks, DeployError> {
+        let Some(work) = self.work else {
+            return Ok(Hooks::default());
+        };
+        self.daemon.get_or_init(|| docker.clone());
+        let (plugins, took) = match work.await {
+            Ok(loaded) => loaded?,
+            // A task ends early only if it panics or the runtime ends: both are past mending.
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        };
+        reporter.report(Event::PluginsLoaded {
+            plugins: plugins.iter().map(summary).collect(),
+            took,
+        });
+        Ok(Hooks {
+            plugins: Arc::new(plugins.into_iter().zip(self.entries).collect()),
+        })
+    }
+}
+
+async fn load(settings: Result<Vec<Settings>, DeployError>) -> Result<Loaded, DeployError> {
+    let settings = settings?;
+    let started = Instant::now();
+    let host = PluginHost::new(plugin_cache().as_deref())
+        .map_err(|reason| DeployError::NoHost { reason })?;
+    let plugins = host.load_all(settings).await?;
+    Ok((plugins, started.elapsed()))
+}
+
+fn settings(manifest: &Manifest, daemon: &Arc<OnceLock<Docker>>) -> Vec<Settings> {
+    let redactor = manifest.secrets.redactor();
+    let kept: Arc<dyn StateAccess> = Arc::new(DaemonState {
+        daemon: daemon.clone(),
+        app: manifest.app.name.clone(),
+    });
+    let settings = manifest.plugins.iter().map(|(name, entry)| Settings {
+        config: entry.config.clone(),
+        timeout: entry.timeout,
+        memory: entry.memory,
+        limits: entry.limits,
+        env: entry.env.clone(),
+        secrets: manifest.secrets.of(&entry.grants),
+        redactor: redactor.clone(),
+        state: (entry.grants.keeps_state().is_ok())
+            .then(|| PluginState::new(name.as_str(), kept.clone())),
+        grants: entry.grants.clone(),
+        ..Settings::new(name.as_str(), &entry.path)
+    });
+    settings.collect()
 }
 
 /// Where compiled plugins are kept: `$XDG_CACHE_HOME/rengine`, or what the system has for it.

@@ -6,7 +6,7 @@ use std::time::{Instant, SystemTime};
 use tokio_util::sync::CancellationToken;
 
 use super::execute::execute;
-use super::hooks::Hooks;
+use super::hooks::Loading;
 use super::recorder::Recorder;
 use super::summary::summaries;
 use super::{
@@ -35,6 +35,7 @@ pub struct Done {
 pub async fn run(
     manifest: &Manifest,
     docker: &Docker,
+    plugins: Loading,
     options: Options,
     reporter: &Arc<dyn Reporter>,
     cancel: &CancellationToken,
@@ -44,7 +45,7 @@ pub async fn run(
     let told: Arc<dyn Reporter> = recorder.clone();
     let release = release_id(SystemTime::now());
     let hooks = tokio::select! {
-        hooks = Hooks::load(manifest, docker, &*told) => hooks?,
+        hooks = plugins.finish(docker, &*told) => hooks?,
         () = cancel.cancelled() => return Err(DeployError::Interrupted),
     };
     let attempt = async {

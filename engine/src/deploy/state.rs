@@ -1,6 +1,6 @@
 //! Plugins' state in the daemon.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -13,16 +13,26 @@ use crate::plugin::{Entries, StateAccess};
 
 /// The daemon, as what keeps the state of an app's plugins.
 pub struct DaemonState {
-    pub docker: Docker,
+    /// Known before any hook is called.
+    pub daemon: Arc<OnceLock<Docker>>,
     pub app: Name,
+}
+
+impl DaemonState {
+    fn docker(&self) -> Result<&Docker, String> {
+        self.daemon
+            .get()
+            .ok_or_else(|| "no daemon is known yet".to_owned())
+    }
 }
 
 impl StateAccess for DaemonState {
     fn load<'a>(&'a self, plugin: &'a str) -> BoxFuture<'a, Result<Entries, String>> {
-        self.docker
-            .load_state(&self.app, plugin)
-            .map(|state| state.map_err(|error| error.to_string()))
-            .boxed()
+        async move {
+            let state = self.docker()?.load_state(&self.app, plugin).await;
+            state.map_err(|error| error.to_string())
+        }
+        .boxed()
     }
 
     fn save<'a>(
@@ -30,10 +40,11 @@ impl StateAccess for DaemonState {
         plugin: &'a str,
         entries: &'a Entries,
     ) -> BoxFuture<'a, Result<(), String>> {
-        self.docker
-            .save_state(&self.app, plugin, entries)
-            .map(|saved| saved.map_err(|error| error.to_string()))
-            .boxed()
+        async move {
+            let saved = self.docker()?.save_state(&self.app, plugin, entries).await;
+            saved.map_err(|error| error.to_string())
+        }
+        .boxed()
     }
 }
 

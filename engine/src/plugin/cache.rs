@@ -160,7 +160,6 @@ fn is_private(facts: &fs::Metadata, folder: bool) -> bool {
     } else {
         facts.is_file()
     };
-    // The owner of a process' own entry is the effective user, without a crate for geteuid.
-    let own = fs::metadata("/proc/self").is_ok_and(|process| process.uid() == facts.uid());
+    let own = rustix::process::geteuid().as_raw() == facts.uid();
     kind && own && facts.mode() & 0o022 == 0
 }
