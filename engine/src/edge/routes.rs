@@ -270,6 +270,10 @@ pub enum InvalidRoutes {
 impl Routes {
     /// Reads them from JSON, and checks that they can be meant.
     pub fn parse(json: &[u8]) -> Result<Self, InvalidRoutes> {
+        // A list would do for serde, and an empty one would be no routes at all.
+        if json.trim_ascii_start().first() != Some(&b'{') {
+            return Err(InvalidRoutes::Shape("it has to be an object".to_owned()));
+        }
         let routes: Self = serde_json::from_slice(json)
             .map_err(|error| InvalidRoutes::Shape(error.to_string()))?;
         routes.check()?;
