@@ -7,6 +7,7 @@ mod control;
 mod deploy;
 mod doctor;
 mod down;
+mod edge;
 mod error;
 mod exec;
 mod init;
@@ -118,6 +119,9 @@ enum Command {
     Plugin(plugin::PluginCommand),
     /// Check the daemon, and say how to mend what is wrong
     Doctor,
+    /// Run the proxy that owns an app's ports, and talk to it
+    #[command(subcommand, hide = true)]
+    Edge(edge::EdgeCommand),
     /// Print a completion script for a shell
     Completions(completions::CompletionsArgs),
 }
@@ -207,6 +211,7 @@ async fn run(cli: Cli, ui: Ui) -> Result<(), CliError> {
         Command::Init(args) => init::run(global, args, ui),
         Command::Plugin(command) => plugin::run(global, command, ui).await,
         Command::Doctor => doctor::run(global, ui).await,
+        Command::Edge(command) => edge::run(global, command, ui).await,
         Command::Completions(args) => {
             completions::run(&args);
             Ok(())

@@ -4,6 +4,7 @@
 //! manifest to a plan and touches nothing, and of carrying that out under the app's lock.
 
 mod access;
+mod edge;
 mod error;
 mod event;
 mod execute;
@@ -25,6 +26,7 @@ mod transform;
 mod walk;
 
 pub use crate::plugin::Outcome;
+pub use edge::edge_image;
 pub use error::{DeployError, ExitCode};
 pub use event::{Event, PluginSummary, Reporter, ServiceSummary};
 pub use execute::lock_holder;

@@ -9,6 +9,7 @@ use crate::author::AuthorError;
 use crate::compose::ComposeError;
 use crate::deploy::{DeployError, ExitCode};
 use crate::docker::DockerError;
+use crate::edge::{ControlError, EdgeError};
 use crate::manifest::ManifestError;
 use crate::plugin::LoadError;
 
@@ -27,6 +28,14 @@ pub enum CliError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Compose(#[from] ComposeError),
+    /// An edge can't start or go on.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Edge(#[from] EdgeError),
+    /// An edge does not do what it is asked.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Control(#[from] ControlError),
     /// No daemon can be found.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -141,6 +150,8 @@ impl CliError {
             Self::Author(error) if error.is_bad_input() => ExitCode::BadInput,
             Self::Author(_) => ExitCode::Failed,
             Self::Endpoint(crate::docker::EndpointError::NotFound { .. }) => ExitCode::Unreachable,
+            Self::Edge(EdgeError::Invalid(_)) => ExitCode::BadInput,
+            Self::Edge(_) | Self::Control(_) => ExitCode::Failed,
             Self::Compose(_)
             | Self::Endpoint(_)
             | Self::Io { .. }

@@ -3,9 +3,10 @@
 use bollard::auth::DockerCredentials;
 use bollard::models::ImageInspect;
 use bollard::query_parameters::{
-    CreateImageOptions, PushImageOptions, RemoveImageOptions, TagImageOptions,
+    CreateImageOptions, ImportImageOptions, PushImageOptions, RemoveImageOptions, TagImageOptions,
 };
-use futures_util::StreamExt;
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
 use tokio::sync::mpsc;
 
 use super::credentials::{CredentialsError, registry};
@@ -138,6 +139,17 @@ impl Docker {
                 total: bytes.total.and_then(|bytes| u64::try_from(bytes).ok()),
             };
             let _ = events.send(event).await;
+        }
+        Ok(())
+    }
+
+    /// Takes images from an archive as `docker save` writes it, given in pieces.
+    pub async fn load_image(&self, archive: Vec<Bytes>) -> Result<(), DockerError> {
+        let body = bollard::body_stream(stream::iter(archive));
+        let options = ImportImageOptions::default();
+        let mut lines = self.patient().import_image(options, body, None);
+        while let Some(line) = lines.next().await {
+            line.map_err(|error| self.error("load an image", error))?;
         }
         Ok(())
     }
