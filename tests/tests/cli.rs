@@ -40,7 +40,8 @@ fn snapshot(name: &str, project: &Project, outcome: &Outcome) {
 #[test]
 fn help_of_every_command() {
     let project = Project::new("help", "hello", "");
-    let commands: [&[&str]; 26] = [
+    let commands: [&[&str]; 27] = [
+        &["push"],
         &[],
         &["deploy"],
         &["plan"],

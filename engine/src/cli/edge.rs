@@ -160,7 +160,8 @@ async fn worker(args: WorkerArgs, ui: Ui) -> Result<(), CliError> {
         false => Beginning::Fresh,
     };
     let stop = super::interrupt::terminated();
-    Ok(Worker::start(options, beginning).await?.run(stop).await)
+    Worker::start(options, beginning).await?.run(stop).await;
+    Ok(())
 }
 
 async fn ctl(command: CtlCommand, ui: Ui) -> Result<(), CliError> {

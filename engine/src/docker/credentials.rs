@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use bollard::auth::DockerCredentials;
 use serde::Deserialize;
 
@@ -151,11 +151,11 @@ impl Credentials {
     }
 }
 
-/// Credentials as a request for a build hands them over: JSON in Base64 (Docker Engine API,
+/// Credentials as a request for a build hands them over: JSON in the Base64 of URLs (Docker Engine API,
 /// `X-Registry-Config`).
 pub(super) fn header_of(credentials: &HashMap<String, DockerCredentials>) -> String {
     // A map of texts can't fail to be written.
-    STANDARD.encode(serde_json::to_vec(credentials).unwrap_or_default())
+    URL_SAFE.encode(serde_json::to_vec(credentials).unwrap_or_default())
 }
 
 impl Config {

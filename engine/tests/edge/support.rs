@@ -123,6 +123,10 @@ fn serve(stream: TcpStream, name: &str, counted: &AtomicUsize) {
             return;
         };
         counted.fetch_add(1, Ordering::SeqCst);
+        // Of chunked bodies the tests send none but the empty one, whose end looks like a head's.
+        if head.contains("transfer-encoding: chunked") && read_head(&mut reader).is_none() {
+            return;
+        }
         if head.contains("upgrade: ") {
             let _ = stream.write_all(
                 b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n",

@@ -25,7 +25,7 @@ pub fn call(app: &AppModel, reader: &mut Reader<'_>) {
             let name = reader.text();
             if let Ok(network) = app.add_network(&name) {
                 let _ = network.set_label(&reader.text(), &reader.text());
-                let _ = network.set_internal(reader.byte() % 2 == 0);
+                let _ = network.set_internal(reader.byte().is_multiple_of(2));
                 if let Some(service) = app.services().first().and_then(|name| app.service(name)) {
                     let _ = service.join_network(&name, &[reader.text()]);
                     let _ = service.leave_network(&reader.text());
