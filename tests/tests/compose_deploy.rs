@@ -422,6 +422,7 @@ secrets:
         &compose.replace("APP/", &format!("{name}/")),
     );
     app.0.write("secret.txt", "from-a-file ");
+    app.0.write(".dockerignore", "*\n");
     app.0.write(".env", "WORD=from-the-environment\n");
     let key = app.0.path().join("key");
     let made = std::process::Command::new("ssh-keygen")
