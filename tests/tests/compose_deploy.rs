@@ -471,13 +471,13 @@ secrets:
 
     // Another secret builds nothing; a name that was taken away is given again.
     app.0.write("secret.txt", "another ");
-    assert!(app.deployed().stdout.contains("nothing to do"));
+    assert!(app.deployed().stderr.contains("nothing to do"));
     docker(&["rmi", &format!("{name}/web:more")]);
     let plan = app.done(&["plan"]).stdout;
     assert!(plan.contains("tag") && plan.contains("web:more"), "{plan}");
     assert!(!plan.contains("create"), "{plan}");
     app.deployed();
-    assert!(app.deployed().stdout.contains("nothing to do"));
+    assert!(app.deployed().stderr.contains("nothing to do"));
     docker(&[
         "rmi",
         "-f",
