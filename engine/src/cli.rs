@@ -7,6 +7,7 @@ mod control;
 mod deploy;
 mod doctor;
 mod down;
+mod edge;
 mod error;
 mod exec;
 mod init;
@@ -16,6 +17,7 @@ mod oneoff;
 mod plan;
 mod plugin;
 mod project;
+mod push;
 mod services;
 mod session;
 mod status;
@@ -106,6 +108,8 @@ enum Command {
     Events(top::EventsArgs),
     /// Stop and remove the app's containers
     Down(down::DownArgs),
+    /// Send the images of the running release to their registry
+    Push(push::PushArgs),
     /// Check the Compose files, and show what they come to
     Config(config::ConfigArgs),
     /// Write a commented plugins.toml for the folder
@@ -115,6 +119,9 @@ enum Command {
     Plugin(plugin::PluginCommand),
     /// Check the daemon, and say how to mend what is wrong
     Doctor,
+    /// Run the proxy that owns an app's ports, and talk to it
+    #[command(subcommand, hide = true)]
+    Edge(edge::EdgeCommand),
     /// Print a completion script for a shell
     Completions(completions::CompletionsArgs),
 }
@@ -199,10 +206,12 @@ async fn run(cli: Cli, ui: Ui) -> Result<(), CliError> {
         Command::Stats(args) => top::stats(global, args, ui).await,
         Command::Events(args) => top::events(global, args, ui).await,
         Command::Down(args) => down::run(global, args, ui).await,
+        Command::Push(args) => push::run(global, args, ui).await,
         Command::Config(args) => config::run(global, args, ui),
         Command::Init(args) => init::run(global, args, ui),
         Command::Plugin(command) => plugin::run(global, command, ui).await,
         Command::Doctor => doctor::run(global, ui).await,
+        Command::Edge(command) => edge::run(global, command, ui).await,
         Command::Completions(args) => {
             completions::run(&args);
             Ok(())

@@ -4,6 +4,7 @@
 //! manifest to a plan and touches nothing, and of carrying that out under the app's lock.
 
 mod access;
+mod edge;
 mod error;
 mod event;
 mod execute;
@@ -13,6 +14,7 @@ mod labels;
 mod oneoff;
 mod output;
 mod prepare;
+mod push;
 mod recorder;
 mod redact;
 mod release;
@@ -24,12 +26,14 @@ mod transform;
 mod walk;
 
 pub use crate::plugin::Outcome;
+pub use edge::edge_image;
 pub use error::{DeployError, ExitCode};
 pub use event::{Event, PluginSummary, Reporter, ServiceSummary};
 pub use execute::lock_holder;
 pub use hooks::{Hooks, Loading, cache_folder};
 pub use oneoff::{OneOff, create_one_off};
 pub use prepare::{Options, Prepared, prepare};
+pub use push::{Push, push};
 pub use redact::{RedactingReporter, clean_changes, clean_plan};
 pub use release::release_id;
 pub use run::{Done, run};

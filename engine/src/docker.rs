@@ -10,6 +10,7 @@ use std::time::Duration;
 
 mod build;
 mod container;
+mod credentials;
 mod disk;
 mod endpoint;
 mod error;
@@ -35,11 +36,12 @@ mod wire;
 
 pub use build::{BuildEvent, BuiltImage, StepState};
 pub use container::NewContainer;
+pub use credentials::{Credentials, CredentialsError};
 pub use endpoint::{Endpoint, EndpointError, EndpointSource};
 pub use error::{BuildFailure, DockerError, Unreachable};
 pub use exec::ExecOutcome;
 pub use facts::{Builder, BuilderChoice, DaemonFacts};
-pub use image::PullEvent;
+pub use image::TransferEvent;
 pub use inspect::{ContainerDetail, DaemonHealth, HealthStatus};
 pub use lock::{Lock, LockHolder};
 pub use logs::{LogLine, LogOptions, LogStream};
@@ -60,6 +62,7 @@ const PATIENCE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 #[derive(Debug, Clone)]
 pub struct Docker {
     inner: Arc<Inner>,
+    credentials: Credentials,
 }
 
 #[derive(Debug)]
@@ -102,7 +105,15 @@ impl Docker {
                 facts,
                 _service: service,
             }),
+            credentials: Credentials::default(),
         })
+    }
+
+    /// The same daemon, whose registries are told who asks.
+    #[must_use]
+    pub fn with_credentials(mut self, credentials: Credentials) -> Self {
+        self.credentials = credentials;
+        self
     }
 
     /// What the daemon says of itself.

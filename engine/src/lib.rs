@@ -14,6 +14,7 @@ pub mod context;
 pub mod deploy;
 pub mod docker;
 pub mod dockerfile;
+pub mod edge;
 pub mod grants;
 pub mod manifest;
 pub mod plan;

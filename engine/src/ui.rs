@@ -130,6 +130,11 @@ impl Ui {
         .is_ok()
     }
 
+    /// Standard output, for a server whose lines are its own.
+    pub fn lines(self) -> Box<dyn Write + Send> {
+        Box::new(std::io::stdout())
+    }
+
     /// Writes a remark for people; nothing if quiet or with `--json`.
     pub fn note(self, text: &str) {
         if !self.json && self.verbosity > Verbosity::Quiet {

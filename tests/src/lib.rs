@@ -2,6 +2,7 @@
 //! real daemon.
 
 pub mod podman;
+pub mod registry;
 pub mod ssh;
 
 use std::io::{Read, Write};

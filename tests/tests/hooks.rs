@@ -105,6 +105,39 @@ fn all_are_called_in_order_and_told_what_they_are_for() {
 }
 
 #[test]
+fn configure_adds_networks_and_takes_services_away() {
+    let project = Hooked::new("networks");
+    let app = project.0.app.clone();
+    project.0.write(".dockerignore", "plugins.toml\n");
+    let side = "add-service = \"rengine/busybox:local\"";
+    let first = project.deploy(&format!("{side}, add-network = \"back\""), "");
+    assert_eq!(first.code, 0, "{first:#?}");
+    says(&first, "configure has networks back and 0 volumes");
+    let inspected = docker(&["network", "inspect", &format!("{app}_back")]);
+    for part in [
+        "\"test.added\": \"yes\"",
+        "\"Internal\": false",
+        &format!("{app}-side"),
+        &format!("{app}-web"),
+    ] {
+        assert!(inspected.contains(part), "{part}: {inspected}");
+    }
+    let pinged = project
+        .0
+        .rengine(&["exec", "-T", "web", "wget", "-qO-", "http://web-alias:8080"]);
+    assert_eq!(pinged.code, 0, "{pinged:#?}");
+    let again = project.deploy(&format!("{side}, add-network = \"back\""), "");
+    says(&again, "NothingToDo steps []");
+
+    // A plugin that takes away what it added leaves what was there.
+    let without = project.deploy(&format!("{side}, remove-service = \"side\""), "");
+    assert_eq!(without.code, 0, "{without:#?}");
+    let refused = project.deploy("remove-service = \"none\"", "");
+    assert_eq!(refused.code, 3, "{refused:#?}");
+    assert_eq!(project.0.rengine(&["down"]).code, 0);
+}
+
+#[test]
 fn a_refusal_ends_the_deploy_as_the_hook_says() {
     let project = Hooked::new("refuse");
     project.0.write(".dockerignore", "plugins.toml\n");

@@ -65,7 +65,7 @@ pub fn run(global: &GlobalArgs, args: ConfigArgs, ui: Ui) -> Result<(), CliError
 }
 
 /// Reads the Compose project that the command line names.
-fn load(global: &GlobalArgs) -> Result<Project, CliError> {
+pub fn load(global: &GlobalArgs) -> Result<Project, CliError> {
     let directory = &global.directory;
     let dir = std::path::absolute(directory).map_err(|error| CliError::Io {
         what: "reading",

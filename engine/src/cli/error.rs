@@ -9,6 +9,7 @@ use crate::author::AuthorError;
 use crate::compose::ComposeError;
 use crate::deploy::{DeployError, ExitCode};
 use crate::docker::DockerError;
+use crate::edge::{ControlError, EdgeError};
 use crate::manifest::ManifestError;
 use crate::plugin::LoadError;
 
@@ -27,6 +28,14 @@ pub enum CliError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Compose(#[from] ComposeError),
+    /// An edge can't start or go on.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Edge(#[from] EdgeError),
+    /// An edge does not do what it is asked.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Control(#[from] ControlError),
     /// No daemon can be found.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -75,6 +84,22 @@ pub enum CliError {
         service: String,
         /// The container's number.
         index: u32,
+    },
+    /// No image has a place to be pushed to.
+    #[error("`{app}` has no image to push")]
+    #[diagnostic(help(
+        "name where it goes with `image` beside `build`: `image: registry.example.com/team/web:1`"
+    ))]
+    NothingToPush {
+        /// The app.
+        app: String,
+    },
+    /// A service that has no container, and so no image of a release.
+    #[error("service `{service}` is not deployed: there is no release of it to push")]
+    #[diagnostic(help("deploy it first: `rengine deploy`"))]
+    NotDeployed {
+        /// The service.
+        service: String,
     },
     /// A process in a container ended so. It said why itself.
     #[error("exit code {code}")]
@@ -125,12 +150,16 @@ impl CliError {
             Self::Author(error) if error.is_bad_input() => ExitCode::BadInput,
             Self::Author(_) => ExitCode::Failed,
             Self::Endpoint(crate::docker::EndpointError::NotFound { .. }) => ExitCode::Unreachable,
+            Self::Edge(EdgeError::Invalid(_)) => ExitCode::BadInput,
+            Self::Edge(_) | Self::Control(_) => ExitCode::Failed,
             Self::Compose(_)
             | Self::Endpoint(_)
             | Self::Io { .. }
             | Self::Exists { .. }
             | Self::NoService { .. }
             | Self::NotRunning { .. }
+            | Self::NothingToPush { .. }
+            | Self::NotDeployed { .. }
             | Self::Malformed { .. }
             | Self::NoVolume { .. } => ExitCode::BadInput,
             Self::Ended { .. } => ExitCode::Failed,

@@ -32,3 +32,17 @@ pub fn on_signal(ui: Ui) -> CancellationToken {
     });
     token
 }
+
+/// Ends at the first SIGINT or SIGTERM, for a process that ends what it has begun by itself.
+pub async fn terminated() {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+    ) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}

@@ -2,7 +2,7 @@
 
 use super::GlobalArgs;
 use super::error::CliError;
-use crate::docker::{BuilderChoice, Docker, Endpoint, EndpointError, EndpointSource};
+use crate::docker::{BuilderChoice, Credentials, Docker, Endpoint, EndpointError, EndpointSource};
 use crate::manifest::{self, Manifest};
 use crate::ui::Ui;
 
@@ -33,7 +33,8 @@ pub async fn connect(global: &GlobalArgs, manifest: &Manifest, ui: Ui) -> Result
     if *endpoint.source() == EndpointSource::NoDaemon {
         ui.note("no daemon runs here: Podman serves this command");
     }
-    Ok(Docker::connect(endpoint, builder()).await?)
+    let docker = Docker::connect(endpoint, builder()).await?;
+    Ok(docker.with_credentials(Credentials::from_env(&env)))
 }
 
 /// The builder that the environment asks for.

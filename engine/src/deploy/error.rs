@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use crate::context::ContextError;
 use crate::docker::DockerError;
+use crate::edge::ImageError;
 use crate::manifest::ManifestError;
 use crate::plan::Conflict;
 use crate::plugin::{LoadError, PluginError};
@@ -63,6 +64,10 @@ pub enum DeployError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Plugin(Box<PluginError>),
+    /// The edge's image can't be made.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    EdgeImage(#[from] ImageError),
     /// The daemon did not do what it was asked.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -178,7 +183,8 @@ impl DeployError {
             | Self::NoDockerfile { .. } => ExitCode::BadInput,
             Self::Plugin(_) => ExitCode::Refused,
             Self::Docker(error) => docker_exit_code(error),
-            Self::Conflict { .. }
+            Self::EdgeImage(_)
+            | Self::Conflict { .. }
             | Self::Unhealthy { .. }
             | Self::JobFailed { .. }
             | Self::PostStart { .. }

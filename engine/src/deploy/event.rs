@@ -53,6 +53,15 @@ pub enum Event {
         /// The line.
         line: String,
     },
+    /// How far an operation is that moves bytes, such as a pull.
+    StepProgress {
+        /// The operation's place in the plan.
+        step: usize,
+        /// Bytes done.
+        done: u64,
+        /// Bytes to do, as far as the daemon has said by now.
+        total: u64,
+    },
     /// An operation ended well.
     StepFinished {
         /// Its place in the plan.

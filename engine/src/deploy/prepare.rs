@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::hooks::Hooks;
-use super::output::{channel, pull_line, with_output};
+use super::output::{channel, transfer, with_output};
 use super::transform::{Transform, Transformed};
 use super::{DeployError, Event, Reporter};
 use crate::app::{App, Fields, ImageSource, MountSource, Name, PullPolicy, Volume};
@@ -130,7 +130,7 @@ impl Prepared {
         cancel: &CancellationToken,
     ) -> Result<(), DeployError> {
         for reference in self.always() {
-            let (events, output) = channel(reporter, 0, pull_line);
+            let (events, output) = channel(reporter, 0, transfer());
             let pull = with_output(docker.pull(reference, events), output);
             tokio::select! {
                 pulled = pull => drop(pulled?),

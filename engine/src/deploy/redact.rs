@@ -50,6 +50,7 @@ fn clean(event: &mut Event, redactor: &Redactor) {
             lines.iter_mut().for_each(|line| redactor.clean(line));
         }
         Event::PluginsLoaded { .. }
+        | Event::StepProgress { .. }
         | Event::StepFailed { .. }
         | Event::RolledBack { .. }
         | Event::Finished { .. } => {}

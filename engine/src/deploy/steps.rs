@@ -11,7 +11,7 @@ use super::access::{BuiltImage, RunningContainer};
 use super::health::{HealthGate, last_output};
 use super::hooks::{log_sink, or_warn};
 use super::labels::Labels;
-use super::output::{build_line, channel, pull_line, with_output};
+use super::output::{channel, transfer, with_output};
 use super::walk::walk;
 use super::{DeployError, Event, Prepared, Reporter};
 use crate::app::{ContainerSpec, Fields, ImageSource, Name, Probe, SERVICE_MODE, Service};
@@ -137,7 +137,7 @@ impl<'a> Execution<'a> {
         let place = &(name.clone(), operation.replica);
         match &operation.kind {
             OperationKind::Pull { reference } => {
-                let (events, output) = channel(self.reporter, step, pull_line);
+                let (events, output) = channel(self.reporter, step, transfer());
                 let pull = self.docker.pull(reference, events);
                 let facts = self.interruptible(with_output(pull, output)).await??;
                 self.lock_images().insert(name.clone(), facts.id);
@@ -277,7 +277,7 @@ impl<'a> Execution<'a> {
             &fingerprint[..12]
         )];
         let labels = self.labels.image(&service.name, inputs, bases);
-        let (events, output) = channel(self.reporter, step, build_line);
+        let (events, output) = channel(self.reporter, step, super::output::build);
         let build = self.docker.build(build, context, &tags, &labels, events);
         Ok(self.interruptible(with_output(build, output)).await??)
     }

@@ -13,6 +13,7 @@ use http_body_util::{BodyExt, StreamBody};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
+use super::credentials::header_of;
 use super::{Builder, Docker, DockerError, reference, wire};
 use crate::app::ImageBuild;
 use crate::context::{Context, IgnoredDockerfile};
@@ -129,11 +130,20 @@ impl Docker {
         let tar = context.tar(ignored);
         let report = tar.report();
         self.check(build)?;
+        let mut named = build.dockerfile.clone().unwrap_or_default();
+        // A base may come from an argument.
+        named.extend(build.args.values().map(|value| format!("\n{value}")));
+        let (credentials, wrong) = self.credentials.named_in(&named).await;
+        for error in wrong {
+            let line = format!("no credentials: {error}");
+            let _ = events.send(BuildEvent::Log { step: None, line }).await;
+        }
         let query = self.query(build, labels);
         let session = match self.facts().builder {
             Builder::BuildKit => {
                 let id = session_id();
-                Some((Session::open(self, &id, &build.run).await?, id))
+                let session = Session::open(self, &id, &build.run, credentials.clone()).await?;
+                Some((session, id))
             }
             Builder::Classic => None,
         };
@@ -141,6 +151,7 @@ impl Docker {
         let tar = StreamBody::new(tar.map_ok(Frame::data)).boxed_unsync();
         let request = wire::post(&query.path(id))
             .header(header::CONTENT_TYPE, "application/x-tar")
+            .header("X-Registry-Config", header_of(&credentials))
             .body(tar);
         let request = request.map_err(|error| DockerError::Daemon {
             action: ACTION.to_owned(),

@@ -15,6 +15,8 @@ mod address;
 mod contexts;
 mod discover;
 
+pub(super) use discover::config_folder;
+
 pub use address::{Address, SshAddress};
 
 /// Where a daemon is.

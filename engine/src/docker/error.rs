@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bollard::errors::Error as ClientError;
 
-use super::{Endpoint, LockHolder, SshFailure, TlsFailure};
+use super::{CredentialsError, Endpoint, LockHolder, SshFailure, TlsFailure};
 use crate::context::ContextError;
 
 /// Why something could not be done with the daemon.
@@ -42,6 +42,30 @@ pub enum DockerError {
     NoSuchImage {
         /// The reference.
         reference: String,
+        /// The daemon's words.
+        message: String,
+    },
+    /// A registry does not let this user do it.
+    #[error("{registry} does not let {} {what} `{reference}`: {message}", user.as_deref().unwrap_or("just anybody"))]
+    #[diagnostic(
+        code(rengine::docker::denied),
+        help("{}", match (trouble, user) {
+            (Some(trouble), _) => format!("{trouble}; mend that, or log in again with `docker login {registry}`"),
+            (None, Some(_)) => format!("log in as somebody who may: `docker login {registry}`"),
+            (None, None) => format!("log in first: `docker login {registry}`"),
+        })
+    )]
+    Denied {
+        /// `pull` or `push`.
+        what: &'static str,
+        /// The image.
+        reference: String,
+        /// Its registry.
+        registry: String,
+        /// Whose credentials it was shown.
+        user: Option<String>,
+        /// Why it was shown none, though there should be some.
+        trouble: Option<Box<CredentialsError>>,
         /// The daemon's words.
         message: String,
     },

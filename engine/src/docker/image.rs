@@ -1,18 +1,23 @@
 //! Images that are there, and those that are pulled.
 
+use bollard::auth::DockerCredentials;
 use bollard::models::ImageInspect;
-use bollard::query_parameters::{CreateImageOptions, RemoveImageOptions, TagImageOptions};
-use futures_util::StreamExt;
+use bollard::query_parameters::{
+    CreateImageOptions, ImportImageOptions, PushImageOptions, RemoveImageOptions, TagImageOptions,
+};
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
 use tokio::sync::mpsc;
 
+use super::credentials::{CredentialsError, registry};
 use super::error::status;
 use super::inspect::{image_id, port_key};
 use super::{Docker, DockerError, reference};
 use crate::plan::observed::{HistoryEntry, ImageFacts};
 
-/// What happens during a pull.
+/// What happens while an image goes from a registry to the daemon, or the other way.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PullEvent {
+pub struct TransferEvent {
     /// The layer, by the start of its digest; `None` where it is about the whole image.
     pub layer: Option<String>,
     /// The daemon's words, such as `Downloading`.
@@ -58,7 +63,7 @@ impl Docker {
     pub async fn pull(
         &self,
         reference: &str,
-        events: mpsc::Sender<PullEvent>,
+        events: mpsc::Sender<TransferEvent>,
     ) -> Result<ImageFacts, DockerError> {
         let (name, tag) = reference::split(reference::check(reference)?);
         let options = CreateImageOptions {
@@ -66,11 +71,15 @@ impl Docker {
             tag: Some(tag.to_owned()),
             ..Default::default()
         };
+        let (credentials, trouble) = self.credentials_of(reference).await;
+        let user = credentials.as_ref().map(user);
         let missing = |message: String| DockerError::NoSuchImage {
             reference: reference.to_owned(),
             message,
         };
-        let mut progress = self.patient().create_image(Some(options), None, None);
+        let mut progress = self
+            .patient()
+            .create_image(Some(options), None, credentials);
         while let Some(item) = progress.next().await {
             let item = match item {
                 Ok(item) => item,
@@ -81,12 +90,12 @@ impl Docker {
                             message,
                             ..
                         } => missing(message),
-                        error => error,
+                        error => denied("pull", reference, user, trouble, error),
                     });
                 }
             };
             let bytes = item.progress_detail.unwrap_or_default();
-            let event = PullEvent {
+            let event = TransferEvent {
                 layer: item.id,
                 status: item.status.unwrap_or_default(),
                 current: bytes.current.and_then(|bytes| u64::try_from(bytes).ok()),
@@ -97,6 +106,64 @@ impl Docker {
         }
         let image = self.image(reference).await?;
         image.ok_or_else(|| missing("it isn't there after the pull".to_owned()))
+    }
+
+    /// Has the daemon send an image to its registry.
+    pub async fn push(
+        &self,
+        reference: &str,
+        events: mpsc::Sender<TransferEvent>,
+    ) -> Result<(), DockerError> {
+        let (name, tag) = reference::split(reference::check(reference)?);
+        let options = PushImageOptions {
+            tag: Some(tag.to_owned()),
+            ..Default::default()
+        };
+        let (credentials, trouble) = self.credentials_of(reference).await;
+        let user = credentials.as_ref().map(user);
+        let mut progress = self
+            .patient()
+            .push_image(name, Some(options), credentials)
+            .boxed();
+        while let Some(item) = progress.next().await {
+            let item = item.map_err(|error| {
+                let error = self.error(format!("push {reference}"), error);
+                denied("push", reference, user.clone(), trouble.clone(), error)
+            })?;
+            let bytes = item.progress_detail.unwrap_or_default();
+            let event = TransferEvent {
+                // The client does not pass on which layer it is.
+                layer: None,
+                status: item.status.unwrap_or_default(),
+                current: bytes.current.and_then(|bytes| u64::try_from(bytes).ok()),
+                total: bytes.total.and_then(|bytes| u64::try_from(bytes).ok()),
+            };
+            let _ = events.send(event).await;
+        }
+        Ok(())
+    }
+
+    /// Takes images from an archive as `docker save` writes it, given in pieces.
+    pub async fn load_image(&self, archive: Vec<Bytes>) -> Result<(), DockerError> {
+        let body = bollard::body_stream(stream::iter(archive));
+        let options = ImportImageOptions::default();
+        let mut lines = self.patient().import_image(options, body, None);
+        while let Some(line) = lines.next().await {
+            line.map_err(|error| self.error("load an image", error))?;
+        }
+        Ok(())
+    }
+
+    /// What to show to the registry of an image. That there is something wrong with it matters
+    /// only where the registry wants it.
+    async fn credentials_of(
+        &self,
+        reference: &str,
+    ) -> (Option<DockerCredentials>, Option<CredentialsError>) {
+        match self.credentials.of(reference).await {
+            Ok(credentials) => (credentials, None),
+            Err(error) => (None, Some(error)),
+        }
     }
 
     /// Gives an image another name; whatever had that name loses it.
@@ -129,6 +196,45 @@ impl Docker {
             Err(error) if status(&error) == Some(404) => Ok(()),
             Err(error) => Err(self.error(format!("remove the image {reference}"), error)),
         }
+    }
+}
+
+/// Whom credentials name.
+fn user(credentials: &DockerCredentials) -> String {
+    let user = credentials.username.clone();
+    user.unwrap_or_else(|| "an identity token".to_owned())
+}
+
+/// Tells a registry that says no from all else that can go wrong. There is no code for it: what
+/// daemons pass on are the words of theirs, of Docker Hub, and of Podman.
+fn denied(
+    what: &'static str,
+    reference: &str,
+    user: Option<String>,
+    trouble: Option<CredentialsError>,
+    error: DockerError,
+) -> DockerError {
+    const WORDS: [&str; 7] = [
+        "unauthorized",
+        "authentication required",
+        "no basic auth credentials",
+        "incorrect username or password",
+        "access to the resource is denied",
+        "denied:",
+        "401",
+    ];
+    match error {
+        DockerError::Daemon { message, .. } if WORDS.iter().any(|word| message.contains(word)) => {
+            DockerError::Denied {
+                what,
+                reference: reference.to_owned(),
+                registry: registry(reference).to_owned(),
+                user,
+                trouble: trouble.map(Box::new),
+                message,
+            }
+        }
+        error => error,
     }
 }
 

@@ -8,12 +8,20 @@ use bollard::models::{
 use bollard::query_parameters::{ListContainersOptions, ListImagesOptions};
 use futures_util::future::try_join_all;
 
+use super::error::status;
 use super::inspect::{host_address, image_id, plain_name};
 use super::{Docker, DockerError};
 use crate::app::{App, Fields, Name, Protocol};
 use crate::plan::observed::{
     ContainerState, Observed, ObservedContainer, ObservedImage, PublishedPort, TakenPort, label,
 };
+
+/// How often Podman is asked for the images while others remove some.
+const LIST_TRIES: u32 = 10;
+
+fn is_image_gone(error: &bollard::errors::Error) -> bool {
+    status(error) == Some(500) && error.to_string().contains("image not known")
+}
 
 impl Docker {
     /// Reads what the daemon has for an app, and the facts of these images, in a few requests at
@@ -156,8 +164,16 @@ impl Docker {
             filters,
             ..Default::default()
         };
-        let list = self.client().list_images(Some(options)).await;
-        list.map_err(|error| self.error("list the images", error))
+        let mut tries = 1;
+        loop {
+            let list = self.client().list_images(Some(options.clone())).await;
+            match list {
+                // Podman reads the images one by one after it has listed them, and fails where
+                // somebody removed one in between, of whatever app.
+                Err(error) if tries < LIST_TRIES && is_image_gone(&error) => tries += 1,
+                list => return list.map_err(|error| self.error("list the images", error)),
+            }
+        }
     }
 }
 

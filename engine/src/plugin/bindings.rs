@@ -22,6 +22,8 @@ wasmtime::component::bindgen!({
         "rengine:plugin/container.container-spec": super::capability::container::SpecResource,
         "rengine:plugin/app.app-model": super::capability::app::AppResource,
         "rengine:plugin/app.service": super::capability::app::ServiceResource,
+        "rengine:plugin/app.network": super::capability::network::NetworkResource,
+        "rengine:plugin/app.volume": super::capability::volume::VolumeResource,
         "rengine:plugin/image.built-image": super::capability::image::ImageResource,
         "rengine:plugin/deployment.finished-deploy": super::capability::deployment::DeployResource,
         "rengine:plugin/running.running-container": super::capability::running::RunningResource,

@@ -16,9 +16,11 @@ pub mod exec;
 pub mod http;
 pub mod image;
 pub mod log;
+pub mod network;
 pub mod running;
 pub mod secrets;
 pub mod state;
+pub mod volume;
 
 use wasmtime::component::Linker;
 
@@ -176,6 +178,18 @@ fn label(name: &str) -> Result<(), ChangeError> {
             "labels that start with `{}` are rengine's own",
             label::PREFIX
         ));
+    }
+    Ok(())
+}
+
+/// The name that an app has for a network or volume, in the letters that Compose allows.
+fn key(what: &str, name: &str) -> Result<(), ChangeError> {
+    const MAX_BYTES: usize = 128;
+    let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let first = name.starts_with(|c: char| c.is_ascii_alphanumeric());
+    if !first || name.len() > MAX_BYTES || !name.chars().all(fine) {
+        let shown: String = name.chars().take(80).collect();
+        return invalid(format!("`{}` is no name of {what}", shown.escape_debug()));
     }
     Ok(())
 }

@@ -47,8 +47,9 @@ pub(super) fn between<T: Serialize + PartialEq>(
     )
 }
 
-/// The changes between two states of an app, service by service. A service that was added has
-/// the field `service`.
+/// The changes between two states of an app, service by service, and then those of its networks and
+/// volumes, which are no service's. What was added or removed has a field of its own for that:
+/// `service`, `networks.NAME` or `volumes.NAME`.
 pub(super) fn between_apps(plugin: &str, hook: Hook, before: &App, after: &App) -> Vec<Change> {
     let fields = |service: &Service| {
         let mut fields = Fields::of(&service.container);
@@ -70,7 +71,40 @@ pub(super) fn between_apps(plugin: &str, hook: Hook, before: &App, after: &App) 
         }
         told(plugin, hook, name.as_str(), &old.unwrap_or_default(), &new)
     });
-    changes.collect()
+    let gone = before
+        .services
+        .keys()
+        .filter(|name| !after.services.contains_key(*name));
+    let gone = gone.flat_map(|name| {
+        let old = there("service");
+        told(plugin, hook, name.as_str(), &old, &Fields::default())
+    });
+    let (old, new) = (shared(before), shared(after));
+    let shared = told(plugin, hook, "", &old, &new);
+    changes.chain(gone).chain(shared).collect()
+}
+
+/// What says that something was there before.
+fn there(field: &str) -> Fields {
+    let mut fields = Fields::default();
+    fields.set(field, "there".to_owned());
+    fields
+}
+
+/// The fields of what services share.
+fn shared(app: &App) -> Fields {
+    let mut all = Fields::default();
+    for (name, network) in &app.networks {
+        let part = format!("networks.{name}");
+        all.set(&part, "there".to_owned());
+        all.add_part(&part, Fields::of(network));
+    }
+    for (name, volume) in &app.volumes {
+        let part = format!("volumes.{name}");
+        all.set(&part, "there".to_owned());
+        all.add_part(&part, Fields::of(volume));
+    }
+    all
 }
 
 fn told(plugin: &str, hook: Hook, service: &str, before: &Fields, after: &Fields) -> Vec<Change> {

@@ -37,6 +37,12 @@ pub const MAX_CHANGES: usize = 20_000;
 pub const MAX_ELEMENTS: usize = 10_000;
 /// Services of an app that plugins add to.
 pub const MAX_SERVICES: usize = 100;
+/// Networks of an app that plugins add to.
+pub const MAX_NETWORKS: usize = 100;
+/// Volumes of an app that plugins add to.
+pub const MAX_VOLUMES: usize = 100;
+/// Names of a service in one network.
+pub const MAX_ALIASES: usize = 100;
 /// An image's name with its tag, in bytes: a name has 255 and a tag 128 at most.
 pub const MAX_IMAGE_NAME_BYTES: usize = 512;
 /// Names that a plugin gives to one image.

@@ -63,8 +63,8 @@ pub fn render_plan(plan: &Plan, changes: &[Change], style: Styles, verbosity: Ve
         let several = changes.iter().any(|c| c.service != changes[0].service);
         for change in changes {
             let service = match several {
-                true => format!("{} ", change.service),
-                false => String::new(),
+                true if !change.service.is_empty() => format!("{} ", change.service),
+                _ => String::new(),
             };
             let _ = writeln!(
                 text,

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::text::time;
 use super::{Styles, Verbosity, printable, render_plan};
@@ -28,6 +28,16 @@ pub struct ProgressReporter {
 struct Step {
     name: String,
     service: Option<String>,
+    /// How far it is, where it moves bytes.
+    progress: Option<String>,
+}
+
+impl Step {
+    fn words(&self) -> String {
+        let progress = self.progress.as_ref();
+        let progress = progress.map_or_else(String::new, |text| format!(" {text}"));
+        format!("{}{progress}", self.name)
+    }
 }
 
 impl ProgressReporter {
@@ -62,7 +72,14 @@ impl ProgressReporter {
     fn begin(&self, step: usize, name: String, service: Option<String>) {
         let mut steps = self.lock();
         let first = steps.is_empty();
-        steps.insert(step, Step { name, service });
+        steps.insert(
+            step,
+            Step {
+                name,
+                service,
+                progress: None,
+            },
+        );
         if let Some(spinner) = &self.spinner {
             if first {
                 spinner.reset();
@@ -90,6 +107,18 @@ impl ProgressReporter {
             }
             None => write(&line),
         }
+    }
+
+    /// On a terminal, the line that moves says it. Elsewhere each word on it would be a line.
+    fn progress(&self, step: usize, done: u64, total: u64) {
+        let Some(spinner) = &self.spinner else {
+            return;
+        };
+        let mut steps = self.lock();
+        if let Some(step) = steps.get_mut(&step) {
+            step.progress = Some(format!("{} of {}", HumanBytes(done), HumanBytes(total)));
+        }
+        spinner.set_message(names(&steps));
     }
 
     /// Output of one step: with its service, where several write at once.
@@ -143,7 +172,7 @@ impl ProgressReporter {
 /// The steps that go on, in one line.
 fn names(steps: &BTreeMap<usize, Step>) -> String {
     const SHOWN: usize = 3;
-    let mut names: Vec<&str> = steps.values().map(|step| step.name.as_str()).collect();
+    let mut names: Vec<String> = steps.values().map(Step::words).collect();
     let more = names.len().saturating_sub(SHOWN);
     names.truncate(SHOWN);
     match more {
@@ -234,6 +263,7 @@ impl Reporter for ProgressReporter {
                 let words: Vec<String> = words.into_iter().flatten().collect();
                 self.begin(step, words.join(" "), service);
             }
+            Event::StepProgress { step, done, total } => self.progress(step, done, total),
             Event::StepOutput { step, line } => self.output(step, &line),
             Event::StepFinished { step, took, detail } => {
                 self.end(step, &style.good("✔"), took, detail.as_deref());

@@ -84,7 +84,7 @@ pub mod state;
 
 pub use bindings::granted::rengine::plugin::exec::ExecOutcome;
 pub use bindings::health::exports::rengine::plugin::health::Status;
-pub use bindings::rengine::plugin::app::{AppModel, Service};
+pub use bindings::rengine::plugin::app::{AppModel, Network, Service, Volume};
 pub use bindings::rengine::plugin::build::ImageBuild;
 pub use bindings::rengine::plugin::container::{
     ContainerSpec, Device, Mount, MountKind, PortMapping, RestartPolicy,

@@ -1,9 +1,10 @@
 //! What BuildKit asks for while it builds, over a connection that rengine makes and the daemon
 //! calls back on: secrets, and the agents that hold keys for ssh.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
+use bollard::auth::DockerCredentials;
 use bollard::grpc::build::health::health_check_response::ServingStatus;
 use bollard::grpc::build::health::health_server::{Health, HealthServer};
 use bollard::grpc::build::health::{
@@ -29,6 +30,7 @@ use tokio::task::JoinHandle;
 use tonic::transport::server::Connected;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::super::credentials::HUB_KEY;
 use super::super::wire;
 use super::super::{Docker, DockerError};
 use super::agent::Agent;
@@ -62,7 +64,13 @@ impl Drop for Session {
 
 impl Session {
     /// Opens a session of this name for a build.
-    pub async fn open(docker: &Docker, id: &str, run: &BuildRun) -> Result<Self, DockerError> {
+    /// `credentials` are those for registries, by the names that builders know them by.
+    pub async fn open(
+        docker: &Docker,
+        id: &str,
+        run: &BuildRun,
+        credentials: HashMap<String, DockerCredentials>,
+    ) -> Result<Self, DockerError> {
         let mut agents = Vec::new();
         let mut sockets = BTreeMap::new();
         for (name, source) in &run.ssh {
@@ -97,7 +105,7 @@ impl Session {
         let stream = answer.upgraded().await.map_err(|error| invalid(&error))?;
         let router = tonic::transport::Server::builder()
             .add_service(HealthServer::new(Serving))
-            .add_service(AuthServer::new(NoCredentials))
+            .add_service(AuthServer::new(LoggedIn(credentials)))
             .add_service(SecretsServer::new(Kept(run.secrets.clone())))
             .add_service(SshServer::new(Agents(sockets)));
         let serving = tokio::spawn(async move {
@@ -149,16 +157,35 @@ impl Health for Serving {
     }
 }
 
-/// Base images are fetched without credentials.
-struct NoCredentials;
+/// Who one is to registries.
+struct LoggedIn(HashMap<String, DockerCredentials>);
+
+/// Docker Hub, as BuildKit asks for it.
+const HUB_HOST: &str = "registry-1.docker.io";
 
 #[tonic::async_trait]
-impl Auth for NoCredentials {
+impl Auth for LoggedIn {
     async fn credentials(
         &self,
-        _: Request<CredentialsRequest>,
+        request: Request<CredentialsRequest>,
     ) -> Result<Response<CredentialsResponse>, Status> {
-        Ok(Response::new(CredentialsResponse::default()))
+        let host = request.into_inner().host;
+        let key = match host.as_str() {
+            HUB_HOST => HUB_KEY,
+            host => host,
+        };
+        let Some(known) = self.0.get(key).cloned() else {
+            return Ok(Response::new(CredentialsResponse::default()));
+        };
+        // A token takes the place of the password, and has no name with it.
+        let (username, secret) = match known.identitytoken {
+            Some(token) => (String::new(), token),
+            None => (
+                known.username.unwrap_or_default(),
+                known.password.unwrap_or_default(),
+            ),
+        };
+        Ok(Response::new(CredentialsResponse { username, secret }))
     }
 
     async fn fetch_token(

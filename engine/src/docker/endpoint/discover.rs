@@ -76,7 +76,7 @@ fn usual(sockets: Vec<PathBuf>, podman: bool) -> Result<Endpoint, EndpointError>
 }
 
 /// Where the `docker` command keeps its configuration.
-fn config_folder(set: Env<'_>) -> Option<PathBuf> {
+pub(in crate::docker) fn config_folder(set: Env<'_>) -> Option<PathBuf> {
     let folder = set("DOCKER_CONFIG").map(PathBuf::from);
     folder.or_else(|| set("HOME").map(|home| Path::new(&home).join(".docker")))
 }

@@ -8,15 +8,20 @@ use wasmtime::component::Resource;
 
 use super::build::BuildResource;
 use super::container::SpecResource;
-use super::{Changed, Shared, invalid, line};
+use super::network::{NetworkResource, Networks};
+use super::volume::{VolumeResource, Volumes};
+use super::{Changed, Shared, elements, invalid, key, line};
 use crate::app::{
-    App, Attachment, ContainerSpec, ImageBuild, ImageSource, Name, Network, Service, Volume,
+    App, Attachment, ContainerSpec, ImageBuild, ImageSource, MountSource, Name, Network,
+    SERVICE_MODE, Service, Volume,
 };
 use crate::grants::Grants;
 use crate::plugin::bindings::rengine::plugin::app::{Host, HostAppModel, HostService};
 use crate::plugin::bindings::rengine::plugin::types::ChangeError;
 use crate::plugin::call::State;
-use crate::plugin::limits::{MAX_IMAGE_NAME_BYTES, MAX_SERVICES};
+use crate::plugin::limits::{
+    MAX_ALIASES, MAX_IMAGE_NAME_BYTES, MAX_NETWORKS, MAX_SERVICES, MAX_VOLUMES,
+};
 use crate::plugin::{ContextAccess, NoContext};
 
 /// The build contexts of an app's services, by the service's name.
@@ -29,8 +34,8 @@ const DEFAULT_NETWORK: &str = "default";
 pub struct AppResource {
     name: Name,
     services: IndexMap<Name, Parts>,
-    networks: IndexMap<String, Network>,
-    volumes: IndexMap<String, Volume>,
+    networks: Networks,
+    volumes: Volumes,
     contexts: Contexts,
     grants: Grants,
 }
@@ -39,6 +44,7 @@ pub struct AppResource {
 pub struct ServiceResource {
     name: Name,
     parts: Parts,
+    networks: Networks,
     files: Arc<dyn ContextAccess>,
     grants: Grants,
 }
@@ -92,8 +98,8 @@ impl AppResource {
             services: services
                 .map(|(name, service)| (name, Parts::of(service)))
                 .collect(),
-            networks: app.networks,
-            volumes: app.volumes,
+            networks: Shared::new(app.networks),
+            volumes: Shared::new(app.volumes),
             contexts,
             grants,
         }
@@ -106,8 +112,8 @@ impl AppResource {
             services: services
                 .map(|(name, parts)| (name, parts.into_service()))
                 .collect(),
-            networks: self.networks,
-            volumes: self.volumes,
+            networks: self.networks.into_value(),
+            volumes: self.volumes.into_value(),
         }
     }
 
@@ -117,6 +123,7 @@ impl AppResource {
         Some(ServiceResource {
             name: name.clone(),
             parts: parts.clone(),
+            networks: self.networks.clone(),
             files: files.unwrap_or_else(|| Arc::new(NoContext)),
             grants: self.grants.clone(),
         })
@@ -137,7 +144,7 @@ impl AppResource {
         let image = ImageSource::Image(image);
         let mut container = ContainerSpec::default();
         // Where the app has a network of its own, all are in it who are in no other.
-        if self.networks.contains_key(DEFAULT_NETWORK) {
+        if self.networks.get().contains_key(DEFAULT_NETWORK) {
             container
                 .networks
                 .insert(DEFAULT_NETWORK.to_owned(), Attachment::default());
@@ -145,6 +152,127 @@ impl AppResource {
         let service = Service::new(name.clone(), image, container);
         self.services.insert(name, Parts::of(service));
         Ok(())
+    }
+
+    fn remove(&mut self, name: &str) -> Result<(), ChangeError> {
+        if !self.services.contains_key(name) {
+            return invalid(format!("the app has no service `{}`", name.escape_debug()));
+        }
+        let mode = format!("{SERVICE_MODE}{name}");
+        let needs = |parts: &Parts| {
+            let container = parts.container.get();
+            let modes = [
+                &container.network_mode,
+                &container.pid_mode,
+                &container.ipc_mode,
+            ];
+            parts.rest.depends_on.contains_key(name)
+                || modes.into_iter().flatten().any(|other| *other == mode)
+        };
+        if let Some((other, _)) = self.services.iter().find(|(_, parts)| needs(parts)) {
+            return invalid(format!("service `{other}` needs service `{name}`"));
+        }
+        self.services.shift_remove(name);
+        Ok(())
+    }
+
+    fn add_network(&mut self, name: &str) -> Result<(), ChangeError> {
+        key("a network", name)?;
+        let mut networks = self.networks.get();
+        if networks.contains_key(name) {
+            return invalid(format!("the app has a network `{name}` already"));
+        }
+        if networks.len() >= MAX_NETWORKS {
+            return invalid(format!("an app has {MAX_NETWORKS} networks at most"));
+        }
+        let network = Network {
+            name: format!("{}_{name}", self.name),
+            ..Network::default()
+        };
+        networks.insert(name.to_owned(), network);
+        Ok(())
+    }
+
+    fn remove_network(&mut self, name: &str) -> Result<(), ChangeError> {
+        let mut networks = self.networks.get();
+        if !networks.contains_key(name) {
+            return invalid(format!("the app has no network `{}`", name.escape_debug()));
+        }
+        let inside = |parts: &Parts| parts.container.get().networks.contains_key(name);
+        if let Some((service, _)) = self.services.iter().find(|(_, parts)| inside(parts)) {
+            return invalid(format!("service `{service}` is in network `{name}`"));
+        }
+        networks.shift_remove(name);
+        Ok(())
+    }
+
+    fn add_volume(&mut self, name: &str) -> Result<(), ChangeError> {
+        key("a volume", name)?;
+        let mut volumes = self.volumes.get();
+        if volumes.contains_key(name) {
+            return invalid(format!("the app has a volume `{name}` already"));
+        }
+        if volumes.len() >= MAX_VOLUMES {
+            return invalid(format!("an app has {MAX_VOLUMES} volumes at most"));
+        }
+        let volume = Volume {
+            name: format!("{}_{name}", self.name),
+            ..Volume::default()
+        };
+        volumes.insert(name.to_owned(), volume);
+        Ok(())
+    }
+
+    fn remove_volume(&mut self, name: &str) -> Result<(), ChangeError> {
+        let mut volumes = self.volumes.get();
+        let Some(volume) = volumes.get(name) else {
+            return invalid(format!("the app has no volume `{}`", name.escape_debug()));
+        };
+        // Mounts have the app's name for it, or the daemon's.
+        let mounts = |parts: &Parts| {
+            let container = parts.container.get();
+            container.mounts.iter().any(|mount| {
+                matches!(&mount.source, MountSource::Volume(source)
+                    if source == name || *source == volume.name)
+            })
+        };
+        if let Some((service, _)) = self.services.iter().find(|(_, parts)| mounts(parts)) {
+            return invalid(format!("service `{service}` mounts volume `{name}`"));
+        }
+        volumes.shift_remove(name);
+        Ok(())
+    }
+}
+
+impl ServiceResource {
+    fn join(&self, network: &str, aliases: Vec<String>) -> Result<(), ChangeError> {
+        if !self.networks.get().contains_key(network) {
+            return invalid(format!(
+                "the app has no network `{}`",
+                network.escape_debug()
+            ));
+        }
+        elements("the list of names", aliases.len(), MAX_ALIASES)?;
+        for alias in &aliases {
+            key("a container in a network", alias)?;
+        }
+        let mut container = self.parts.container.get();
+        if let Some(mode) = &container.network_mode {
+            return invalid(format!(
+                "with the network mode `{mode}` it joins no network"
+            ));
+        }
+        let attachment = container.networks.entry(network.to_owned()).or_default();
+        attachment.aliases = aliases;
+        Ok(())
+    }
+
+    fn leave(&self, network: &str) -> Result<(), ChangeError> {
+        let mut container = self.parts.container.get();
+        match container.networks.remove(network) {
+            Some(_) => Ok(()),
+            None => invalid(format!("it is not in network `{}`", network.escape_debug())),
+        }
     }
 }
 
@@ -204,6 +332,87 @@ impl HostAppModel for State {
         }
     }
 
+    fn remove_service(&mut self, this: AppHandle, name: String) -> Changed {
+        self.limiter.change()?;
+        Ok(self.table.get_mut(&this)?.remove(&name))
+    }
+
+    fn networks(&mut self, this: AppHandle) -> wasmtime::Result<Vec<String>> {
+        let networks = self.table.get(&this)?.networks.get();
+        Ok(networks.keys().cloned().collect())
+    }
+
+    fn network(
+        &mut self,
+        this: AppHandle,
+        name: String,
+    ) -> wasmtime::Result<Option<Resource<NetworkResource>>> {
+        let networks = self.table.get(&this)?.networks.clone();
+        match NetworkResource::new(name, networks) {
+            Some(network) => Ok(Some(self.table.push(network)?)),
+            None => Ok(None),
+        }
+    }
+
+    fn add_network(
+        &mut self,
+        this: AppHandle,
+        name: String,
+    ) -> wasmtime::Result<Result<Resource<NetworkResource>, ChangeError>> {
+        self.limiter.change()?;
+        let app = self.table.get_mut(&this)?;
+        if let Err(error) = app.add_network(&name) {
+            return Ok(Err(error));
+        }
+        match NetworkResource::new(name, app.networks.clone()) {
+            Some(network) => Ok(Ok(self.table.push(network)?)),
+            None => Ok(invalid("the network is not there")),
+        }
+    }
+
+    fn remove_network(&mut self, this: AppHandle, name: String) -> Changed {
+        self.limiter.change()?;
+        Ok(self.table.get_mut(&this)?.remove_network(&name))
+    }
+
+    fn volumes(&mut self, this: AppHandle) -> wasmtime::Result<Vec<String>> {
+        let volumes = self.table.get(&this)?.volumes.get();
+        Ok(volumes.keys().cloned().collect())
+    }
+
+    fn volume(
+        &mut self,
+        this: AppHandle,
+        name: String,
+    ) -> wasmtime::Result<Option<Resource<VolumeResource>>> {
+        let volumes = self.table.get(&this)?.volumes.clone();
+        match VolumeResource::new(name, volumes) {
+            Some(volume) => Ok(Some(self.table.push(volume)?)),
+            None => Ok(None),
+        }
+    }
+
+    fn add_volume(
+        &mut self,
+        this: AppHandle,
+        name: String,
+    ) -> wasmtime::Result<Result<Resource<VolumeResource>, ChangeError>> {
+        self.limiter.change()?;
+        let app = self.table.get_mut(&this)?;
+        if let Err(error) = app.add_volume(&name) {
+            return Ok(Err(error));
+        }
+        match VolumeResource::new(name, app.volumes.clone()) {
+            Some(volume) => Ok(Ok(self.table.push(volume)?)),
+            None => Ok(invalid("the volume is not there")),
+        }
+    }
+
+    fn remove_volume(&mut self, this: AppHandle, name: String) -> Changed {
+        self.limiter.change()?;
+        Ok(self.table.get_mut(&this)?.remove_volume(&name))
+    }
+
     fn drop(&mut self, this: AppHandle) -> wasmtime::Result<()> {
         self.table.delete(this)?;
         Ok(())
@@ -250,6 +459,23 @@ impl HostService for State {
         let container = service.parts.container.clone();
         let spec = SpecResource::new(container, dockerfile, image, service.grants.clone());
         Ok(self.table.push(spec)?)
+    }
+
+    fn networks(&mut self, this: ServiceHandle) -> wasmtime::Result<Vec<String>> {
+        let container = self.table.get(&this)?.parts.container.get();
+        Ok(container.networks.keys().cloned().collect())
+    }
+
+    fn join_network(&mut self, this: ServiceHandle, name: String, aliases: Vec<String>) -> Changed {
+        let bytes = aliases.iter().map(String::len).sum();
+        self.limiter.change()?;
+        self.limiter.collect(bytes)?;
+        Ok(self.table.get(&this)?.join(&name, aliases))
+    }
+
+    fn leave_network(&mut self, this: ServiceHandle, name: String) -> Changed {
+        self.limiter.change()?;
+        Ok(self.table.get(&this)?.leave(&name))
     }
 
     fn drop(&mut self, this: ServiceHandle) -> wasmtime::Result<()> {
@@ -323,6 +549,46 @@ mod tests {
         let added = (0..1000).filter(|i| app.add(&format!("s{i}"), "nginx".to_owned()).is_ok());
         assert_eq!(added.count(), MAX_SERVICES - 1);
         assert_eq!(app.into_app().services.len(), MAX_SERVICES);
+    }
+
+    #[test]
+    fn what_others_need_is_not_removed() {
+        let mut app = app();
+        app.add("side", "nginx:1".to_owned()).expect("added");
+        let side = app.handle("side").expect("it");
+        for bad in ["", "-n", "a b", "a/b", "ü", &"n".repeat(129)] {
+            assert!(app.add_network(bad).is_err(), "{bad:?}");
+            assert!(app.add_volume(bad).is_err(), "{bad:?}");
+        }
+        assert!(side.join("back", Vec::new()).is_err());
+        app.add_network("back").expect("added");
+        assert!(app.add_network("back").is_err());
+        assert!(side.join("back", vec!["a b".to_owned()]).is_err());
+        side.join("back", vec!["alias".to_owned()]).expect("joined");
+        assert!(app.remove_network("back").is_err());
+        side.leave("back").expect("left");
+        assert!(side.leave("back").is_err());
+        app.remove_network("back").expect("removed");
+        app.add_volume("data").expect("added");
+        for source in ["data", "shop_data"] {
+            side.parts.container.get().mounts = vec![crate::app::Mount {
+                source: MountSource::Volume(source.to_owned()),
+                target: "/data".to_owned(),
+                read_only: false,
+                options: crate::app::MountOptions::default(),
+            }];
+            assert!(app.remove_volume("data").is_err());
+        }
+        side.parts.container.get().network_mode = Some("service:web".to_owned());
+        assert!(side.join("back", Vec::new()).is_err());
+        assert!(app.remove("web").is_err());
+        assert!(app.remove("none").is_err());
+        app.remove("side").expect("removed");
+        app.remove_volume("data").expect("removed");
+        assert!(app.remove_volume("data").is_err());
+        let app = app.into_app();
+        assert_eq!(app.services.len(), 1);
+        assert!(app.networks.is_empty() && app.volumes.is_empty());
     }
 
     #[test]

@@ -15,6 +15,10 @@ struct Config {
     refuse: String,
     /// A service that `configure` adds, of this image.
     add_service: String,
+    /// A network that `configure` adds, and puts all services into.
+    add_network: String,
+    /// A service that `configure` removes.
+    remove_service: String,
     /// Another name for the image.
     tag: String,
 }
@@ -44,6 +48,23 @@ impl Configure for EveryHook {
             let command = ["sh", "-c", "exec sleep 1000"].map(str::to_owned);
             added.set_command(Some(&command))?;
             added.set_stop_signal(Some("SIGKILL"))?;
+        }
+        if !config.remove_service.is_empty() {
+            app.remove_service(&config.remove_service)?;
+        }
+        if !config.add_network.is_empty() {
+            let network = app.add_network(&config.add_network)?;
+            network.set_label("test.added", "yes")?;
+            network.set_internal(false)?;
+            for name in app.services() {
+                if let Some(service) = app.service(&name) {
+                    service.join_network(&network.name(), &[format!("{name}-alias")])?;
+                }
+            }
+            app.add_volume("unused")?.set_label("test.added", "yes")?;
+            app.remove_volume("unused")?;
+            let (networks, volumes) = (app.networks().join(", "), app.volumes().len());
+            info!("configure has networks {networks} and {volumes} volumes");
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use crate::reader::Reader;
 use crate::{build, container};
 
 pub fn call(app: &AppModel, reader: &mut Reader<'_>) {
-    match reader.byte() % 6 {
+    match reader.byte() % 9 {
         0 => {
             let _ = app.add_service(&reader.text(), &reader.text());
         }
@@ -14,6 +14,27 @@ pub fn call(app: &AppModel, reader: &mut Reader<'_>) {
             // Many, by their numbers.
             for index in 0..reader.times() * 8 {
                 let _ = app.add_service(&format!("s{index}"), "nginx:1");
+            }
+        }
+        6 => {
+            let _ = app.remove_service(&reader.text());
+            let _ = app.remove_network(&reader.text());
+            let _ = app.remove_volume(&reader.text());
+        }
+        7 => {
+            let name = reader.text();
+            if let Ok(network) = app.add_network(&name) {
+                let _ = network.set_label(&reader.text(), &reader.text());
+                let _ = network.set_internal(reader.byte() % 2 == 0);
+                if let Some(service) = app.services().first().and_then(|name| app.service(name)) {
+                    let _ = service.join_network(&name, &[reader.text()]);
+                    let _ = service.leave_network(&reader.text());
+                }
+            }
+        }
+        8 => {
+            if let Ok(volume) = app.add_volume(&reader.text()) {
+                let _ = volume.set_label(&reader.text(), &reader.text());
             }
         }
         choice => {

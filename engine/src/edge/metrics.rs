@@ -1,0 +1,219 @@
+//! What the edge counts, and how Prometheus reads it.
+
+use std::fmt::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::routes::TargetState;
+use super::table::Table;
+
+/// The upper ends of the histogram's buckets, in microseconds.
+const BUCKETS: [u64; 12] = [
+    500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000,
+    5_000_000,
+];
+
+/// What is counted of the process.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    /// Connections of clients that are open.
+    pub connections: AtomicU64,
+    /// Connections of clients that were opened.
+    pub accepted: AtomicU64,
+    /// Requests that were not passed on, since they are not fit to be.
+    pub unfit: AtomicU64,
+    /// Lines of the log that were left out.
+    pub log_dropped: AtomicU64,
+}
+
+/// What is counted of a service.
+#[derive(Debug, Default)]
+pub struct ServiceMetrics {
+    /// Answers by the first digit of their status, from 1: those of targets, and the edge's own.
+    pub answers: [AtomicU64; 5],
+    /// Requests that waited for a target.
+    pub held: AtomicU64,
+    /// Requests that were sent again.
+    pub resent: AtomicU64,
+    /// Connections that were proxied as such, after an upgrade or from the start.
+    pub tunnels: AtomicU64,
+    seconds: Histogram,
+}
+
+#[derive(Debug, Default)]
+struct Histogram {
+    buckets: [AtomicU64; BUCKETS.len() + 1],
+    sum_us: AtomicU64,
+}
+
+impl ServiceMetrics {
+    /// Takes down an answer, and how long the client waited for it to begin.
+    pub fn answered(&self, status: http::StatusCode, waited: Duration) {
+        let class = usize::from(status.as_u16() / 100).clamp(1, 5) - 1;
+        self.answers[class].fetch_add(1, Ordering::Relaxed);
+        let waited = u64::try_from(waited.as_micros()).unwrap_or(u64::MAX);
+        let bucket = BUCKETS.partition_point(|end| *end < waited);
+        self.seconds.buckets[bucket].fetch_add(1, Ordering::Relaxed);
+        self.seconds.sum_us.fetch_add(waited, Ordering::Relaxed);
+    }
+}
+
+/// The text that Prometheus reads, in its format 0.0.4.
+pub fn render(metrics: &Metrics, table: &Table) -> String {
+    let mut text = String::new();
+    let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
+    let mut family = |name: &str, kind: &str, help: &str, lines: &[(String, String)]| {
+        let _ = writeln!(
+            text,
+            "# HELP rengine_edge_{name} {help}\n# TYPE rengine_edge_{name} {kind}"
+        );
+        for (labels, value) in lines {
+            let _ = writeln!(text, "rengine_edge_{name}{labels} {value}");
+        }
+    };
+    let one = |value: u64| [(String::new(), value.to_string())];
+    family(
+        "generation",
+        "gauge",
+        "How often the routes have changed.",
+        &one(table.generation),
+    );
+    family(
+        "connections",
+        "gauge",
+        "Open connections of clients.",
+        &one(load(&metrics.connections)),
+    );
+    family(
+        "connections_total",
+        "counter",
+        "Connections of clients.",
+        &one(load(&metrics.accepted)),
+    );
+    family(
+        "unfit_total",
+        "counter",
+        "Requests that were not passed on.",
+        &one(load(&metrics.unfit)),
+    );
+    family(
+        "log_dropped_total",
+        "counter",
+        "Lines of the log that were left out.",
+        &one(load(&metrics.log_dropped)),
+    );
+
+    let services = || table.services.values();
+    let each = |value: &dyn Fn(&ServiceMetrics) -> u64| -> Vec<_> {
+        let line = |service: &std::sync::Arc<super::service::Service>| {
+            let labels = format!("{{service=\"{}\"}}", escape(&service.name));
+            (labels, value(&service.gate.metrics).to_string())
+        };
+        services().map(line).collect()
+    };
+    let held: Vec<_> = services()
+        .map(|service| {
+            (
+                format!("{{service=\"{}\"}}", escape(&service.name)),
+                service.gate.held().to_string(),
+            )
+        })
+        .collect();
+    family("held", "gauge", "Requests that wait for a target.", &held);
+    family(
+        "held_total",
+        "counter",
+        "Requests that waited for a target.",
+        &each(&|metrics| load(&metrics.held)),
+    );
+    family(
+        "resent_total",
+        "counter",
+        "Requests that were sent again.",
+        &each(&|metrics| load(&metrics.resent)),
+    );
+    family(
+        "tunnels_total",
+        "counter",
+        "Connections proxied as such.",
+        &each(&|metrics| load(&metrics.tunnels)),
+    );
+
+    let mut answers = Vec::new();
+    let mut seconds = Vec::new();
+    for service in services() {
+        let name = escape(&service.name);
+        for (class, count) in service.gate.metrics.answers.iter().enumerate() {
+            answers.push((
+                format!("{{service=\"{name}\",code=\"{}xx\"}}", class + 1),
+                load(count).to_string(),
+            ));
+        }
+        let histogram = &service.gate.metrics.seconds;
+        let mut total = 0;
+        let ends = BUCKETS.iter().map(|end| (*end as f64 / 1e6).to_string());
+        for (end, count) in ends.chain(["+Inf".to_owned()]).zip(&histogram.buckets) {
+            total += load(count);
+            seconds.push((
+                format!("_bucket{{service=\"{name}\",le=\"{end}\"}}"),
+                total.to_string(),
+            ));
+        }
+        let sum = load(&histogram.sum_us) as f64 / 1e6;
+        seconds.push((format!("_sum{{service=\"{name}\"}}"), sum.to_string()));
+        seconds.push((format!("_count{{service=\"{name}\"}}"), total.to_string()));
+    }
+    family("answers_total", "counter", "Answers to clients.", &answers);
+    family(
+        "answer_seconds",
+        "histogram",
+        "Time until an answer began.",
+        &seconds,
+    );
+
+    let mut up = Vec::new();
+    let mut outstanding = Vec::new();
+    let mut failures = Vec::new();
+    let mut refused = Vec::new();
+    for service in services() {
+        for (target, state) in &service.targets {
+            let labels = format!(
+                "{{service=\"{}\",target=\"{}\"}}",
+                escape(&service.name),
+                target.address
+            );
+            let well = *state == TargetState::Active && target.health().is_well();
+            up.push((labels.clone(), u8::from(well).to_string()));
+            outstanding.push((labels.clone(), target.outstanding().to_string()));
+            failures.push((labels.clone(), load(&target.counts.failures).to_string()));
+            refused.push((labels, load(&target.counts.refused).to_string()));
+        }
+    }
+    family("target_up", "gauge", "Whether a target gets requests.", &up);
+    family(
+        "target_outstanding",
+        "gauge",
+        "What a target has to do.",
+        &outstanding,
+    );
+    family(
+        "target_failures_total",
+        "counter",
+        "Requests that a target did not answer.",
+        &failures,
+    );
+    family(
+        "target_refused_total",
+        "counter",
+        "Connections that a target did not take.",
+        &refused,
+    );
+    text
+}
+
+/// A label's value: names of services come from people.
+fn escape(text: &str) -> String {
+    text.replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('\n', "\\n")
+}

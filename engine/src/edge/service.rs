@@ -1,0 +1,159 @@
+//! A service as it is now: who can take the next request, and who waits for one to be able to.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use super::balance::least;
+use super::defaults::MAX_HELD;
+use super::metrics::ServiceMetrics;
+use super::routes::{self, TargetState};
+use super::target::{Lease, Target};
+
+/// A service of one table.
+#[derive(Debug)]
+pub struct Service {
+    /// Its name.
+    pub name: String,
+    /// What was asked for.
+    pub spec: routes::Service,
+    /// Its targets, with what they are to do.
+    pub targets: Vec<(Arc<Target>, TargetState)>,
+    /// What outlives the table.
+    pub gate: Arc<Gate>,
+}
+
+/// What a service has through all tables.
+#[derive(Debug, Default)]
+pub struct Gate {
+    /// Rung when a target has become well.
+    pub changed: Notify,
+    /// What it did so far.
+    pub metrics: ServiceMetrics,
+    held: AtomicUsize,
+    turn: AtomicUsize,
+}
+
+impl Gate {
+    /// Those who wait.
+    pub fn held(&self) -> usize {
+        self.held.load(Ordering::Relaxed)
+    }
+
+    /// Takes down one more that waits; `None` if there are too many.
+    pub fn hold(self: &Arc<Self>) -> Option<Held> {
+        let more = |held| (held < MAX_HELD).then_some(held + 1);
+        let taken = self
+            .held
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        taken.ok()?;
+        self.metrics.held.fetch_add(1, Ordering::Relaxed);
+        Some(Held(self.clone()))
+    }
+}
+
+/// One that waits, until this is dropped.
+#[derive(Debug)]
+pub struct Held(Arc<Gate>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.held.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Service {
+    /// The target that is to take the next request, if one can. Not `avoid`, if there is another.
+    pub fn pick(&self, avoid: Option<&Arc<Target>>) -> Option<Lease> {
+        let turn = self.gate.turn.fetch_add(1, Ordering::Relaxed);
+        let free = |target: &Arc<Target>, state: TargetState, avoid: Option<&Arc<Target>>| {
+            let avoided = avoid.is_some_and(|avoid| Arc::ptr_eq(avoid, target));
+            let fit = state == TargetState::Active && !avoided && target.health().is_well();
+            fit.then(|| target.outstanding())
+        };
+        let place = |avoid| {
+            let targets = self.targets.iter();
+            least(
+                targets.map(move |(target, state)| free(target, *state, avoid)),
+                turn,
+            )
+        };
+        let place = place(avoid).or_else(|| avoid.and_then(|_| place(None)))?;
+        Some(Lease::new(self.targets[place].0.clone()))
+    }
+
+    /// How long something may wait for a target.
+    pub fn hold(&self) -> Duration {
+        self.spec.hold
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::edge::health::Seen;
+    use crate::edge::routes::Protocol;
+
+    fn service(targets: &[(&str, TargetState)]) -> Service {
+        let targets = targets.iter().map(|(address, state)| {
+            let address = address.parse().expect("an address");
+            (Target::new(address, Protocol::Http1, None), *state)
+        });
+        Service {
+            name: "web".to_owned(),
+            spec: routes::Service::default(),
+            targets: targets.collect(),
+            gate: Arc::default(),
+        }
+    }
+
+    fn name(lease: Option<&Lease>) -> Option<String> {
+        lease.map(|lease| lease.target().address.to_string())
+    }
+
+    #[test]
+    fn only_active_targets_that_are_well_are_picked() {
+        let service = service(&[
+            ("old:1", TargetState::Draining),
+            ("new:1", TargetState::Active),
+            ("sick:1", TargetState::Active),
+        ]);
+        service.targets[2].0.saw(Seen::Refused);
+        let leases: Vec<_> = (0..4).map(|_| service.pick(None)).collect();
+        for lease in &leases {
+            assert_eq!(name(lease.as_ref()).as_deref(), Some("new:1"));
+        }
+        assert_eq!(service.targets[1].0.outstanding(), 4);
+        drop(leases);
+        assert_eq!(service.targets[1].0.outstanding(), 0);
+        service.targets[1].0.saw(Seen::Refused);
+        assert!(service.pick(None).is_none());
+    }
+
+    #[test]
+    fn one_that_just_failed_is_the_last_choice() {
+        let service = service(&[("a:1", TargetState::Active), ("b:1", TargetState::Active)]);
+        let a = service.targets[0].0.clone();
+        let _busy: Vec<_> = (0..5)
+            .map(|_| Lease::new(service.targets[1].0.clone()))
+            .collect();
+        let picked = service.pick(Some(&a));
+        assert_eq!(name(picked.as_ref()).as_deref(), Some("b:1"));
+        service.targets[1].0.saw(Seen::Refused);
+        let picked = service.pick(Some(&a));
+        assert_eq!(name(picked.as_ref()).as_deref(), Some("a:1"));
+    }
+
+    #[test]
+    fn not_everybody_can_wait() {
+        let gate = Arc::new(Gate::default());
+        let mut held: Vec<_> = (0..MAX_HELD).map(|_| gate.hold()).collect();
+        assert!(held.iter().all(Option::is_some));
+        assert!(gate.hold().is_none());
+        held.pop();
+        assert!(gate.hold().is_some());
+        assert_eq!(gate.held(), MAX_HELD - 1);
+    }
+}

@@ -1,0 +1,281 @@
+//! The process that proxies: it starts with the routes that were kept, and ends when nobody is
+//! connected any more.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::io::Write;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use http::HeaderValue;
+use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::defaults::DRAIN;
+use super::listen::Listeners;
+use super::log::{Entry, Log, Writer};
+use super::metrics::Metrics;
+use super::table::Tables;
+use super::{EdgeError, Routes, control, handover};
+
+/// What every connection of a worker works with.
+#[derive(Debug)]
+pub struct Shared {
+    /// The routes.
+    pub tables: Tables,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Where requests are written down.
+    pub log: Log,
+    /// Names of requests.
+    pub ids: Ids,
+    /// Connections, and what else has to end before the process does.
+    pub tasks: TaskTracker,
+    /// Cancelled when nothing new is accepted.
+    pub accepting: CancellationToken,
+    /// Cancelled when clients are to go elsewhere.
+    pub leaving: CancellationToken,
+}
+
+impl Shared {
+    /// True if clients are to go elsewhere.
+    pub fn is_leaving(&self) -> bool {
+        self.leaving.is_cancelled()
+    }
+
+    /// A line of the log that knows nothing yet but who came where.
+    pub fn entry(&self, begun: Instant, client: IpAddr, port: u16) -> Entry {
+        Entry {
+            log: self.log.clone(),
+            begun,
+            id: None,
+            client,
+            port,
+            method: None,
+            host: None,
+            path: None,
+            status: None,
+            service: None,
+            target: None,
+            waited: std::time::Duration::ZERO,
+            sent: 0,
+            bytes: 0,
+            received: None,
+            complete: true,
+        }
+    }
+}
+
+/// Names of requests: no two are alike, and that is all that they have to be.
+#[derive(Debug)]
+pub struct Ids {
+    process: u64,
+    next: AtomicU64,
+}
+
+impl Default for Ids {
+    fn default() -> Self {
+        let random = || RandomState::new().hash_one(std::process::id());
+        Self {
+            process: random(),
+            next: AtomicU64::new(random()),
+        }
+    }
+}
+
+impl Ids {
+    /// Another one.
+    pub fn next(&self) -> HeaderValue {
+        let next = self.next.fetch_add(1, Ordering::Relaxed);
+        let text = format!("{:016x}{next:016x}", self.process);
+        // Digits are always a header's value.
+        HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("0"))
+    }
+}
+
+/// How a worker begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beginning {
+    /// With the routes that were kept, if there are any.
+    Fresh,
+    /// With the sockets of the worker that runs, which leaves then.
+    TakeOver,
+}
+
+/// What a worker is told when it starts.
+pub struct WorkerOptions {
+    /// Where routes are kept, and where the sockets are. Nobody else may read it.
+    pub folder: PathBuf,
+    /// Where requests are written down; nowhere, if `None`.
+    pub log: Option<Box<dyn Write + Send>>,
+    /// A port for `/metrics`.
+    pub metrics_port: Option<u16>,
+}
+
+/// A process that proxies.
+#[derive(Debug)]
+pub struct Worker {
+    inner: Arc<Inner>,
+    writer: Writer,
+}
+
+/// What the control socket works with.
+#[derive(Debug)]
+pub struct Inner {
+    /// What connections work with.
+    pub shared: Arc<Shared>,
+    /// The sockets.
+    pub listeners: Listeners,
+    /// The folder.
+    pub folder: PathBuf,
+    /// Held while routes change, or the sockets are handed over.
+    pub changing: Arc<Mutex<()>>,
+    /// Cancelled when another process has taken over.
+    pub handed_over: CancellationToken,
+    /// Cancelled when all is over, for what serves sockets of its own.
+    pub over: CancellationToken,
+}
+
+/// What is kept in the folder.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Kept {
+    generation: u64,
+    routes: Routes,
+}
+
+const KEPT: &str = "routes.json";
+
+impl Kept {
+    fn read(folder: &Path) -> Result<Self, EdgeError> {
+        let path = folder.join(KEPT);
+        match std::fs::read(&path) {
+            Ok(json) => serde_json::from_slice(&json)
+                .map_err(std::io::Error::other)
+                .map_err(EdgeError::file("reading", path)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(EdgeError::file("reading", path)(error)),
+        }
+    }
+
+    /// Appears whole or not at all.
+    fn write(&self, folder: &Path) -> Result<(), EdgeError> {
+        let path = folder.join(KEPT);
+        let write = || {
+            let mut file = tempfile::NamedTempFile::new_in(folder)?;
+            serde_json::to_writer(&mut file, self)?;
+            file.as_file().sync_all()?;
+            file.persist(&path)?;
+            Ok(())
+        };
+        write().map_err(EdgeError::file("writing", path.clone()))
+    }
+}
+
+impl Worker {
+    /// Starts, and accepts connections when this returns.
+    pub async fn start(options: WorkerOptions, beginning: Beginning) -> Result<Self, EdgeError> {
+        let metrics = Arc::new(Metrics::default());
+        let (log, writer) = Log::new(options.log, metrics.clone());
+        let shared = Arc::new(Shared {
+            tables: Tables::new(TaskTracker::new()),
+            metrics,
+            log,
+            ids: Ids::default(),
+            tasks: TaskTracker::new(),
+            accepting: CancellationToken::new(),
+            leaving: CancellationToken::new(),
+        });
+        let inner = Arc::new(Inner {
+            shared,
+            listeners: Listeners::default(),
+            folder: options.folder,
+            changing: Arc::default(),
+            handed_over: CancellationToken::new(),
+            over: CancellationToken::new(),
+        });
+        let (taken, mut inherited) = match beginning {
+            Beginning::Fresh => (None, HashMap::new()),
+            Beginning::TakeOver => {
+                let (taken, sockets) = handover::take(&inner.folder).await?;
+                (Some(taken), sockets)
+            }
+        };
+        // The worker that runs changes nothing from here on.
+        let kept = Kept::read(&inner.folder)?;
+        let sockets = std::mem::take(&mut inherited);
+        let change = inner.listeners.prepare(&kept.routes.listeners, sockets)?;
+        let table = inner.shared.tables.now().next(kept.generation, kept.routes);
+        inner.shared.tables.put(table);
+        inner.listeners.put(change, &inner.shared);
+        control::serve(&inner, options.metrics_port)?;
+        handover::serve(&inner)?;
+        if let Some(taken) = taken {
+            taken.done().await?;
+        }
+        Ok(Self { inner, writer })
+    }
+
+    /// Works until `stop`, or until another process has taken over; then ends what it has begun.
+    pub async fn run(self, stop: impl Future<Output = ()>) {
+        let Self { inner, writer } = self;
+        let limit = tokio::select! {
+            () = stop => Some(DRAIN),
+            // Tunnels may live for long, and somebody else accepts what is new.
+            () = inner.handed_over.cancelled() => None,
+        };
+        inner.shared.accepting.cancel();
+        inner.listeners.close();
+        inner.shared.leaving.cancel();
+        inner.shared.tasks.close();
+        let ended = inner.shared.tasks.wait();
+        match limit {
+            Some(limit) => drop(timeout(limit, ended).await),
+            None => ended.await,
+        }
+        inner.over.cancel();
+        inner.shared.tables.put(super::table::Table::default());
+        drop(inner);
+        // Without its last sender the writer ends; a task that was given up on may still hold one.
+        let written = tokio::task::spawn_blocking(|| writer.finish());
+        let _ = timeout(std::time::Duration::from_secs(1), written).await;
+    }
+
+    /// The generation of its routes.
+    pub fn generation(&self) -> u64 {
+        self.inner.shared.tables.now().generation
+    }
+}
+
+impl Inner {
+    /// Puts other routes in place, if the ones that hold are of the generation `wanted`. Gives
+    /// their generation. Nothing has changed if it fails.
+    pub async fn apply(
+        self: &Arc<Self>,
+        wanted: Option<u64>,
+        routes: Routes,
+    ) -> Result<u64, EdgeError> {
+        let _changing = self.changing.lock().await;
+        if self.handed_over.is_cancelled() {
+            let reason = "another process has taken over just now: ask again".to_owned();
+            return Err(EdgeError::TakeOver { reason });
+        }
+        routes.check()?;
+        let now = self.shared.tables.now();
+        if let Some(wanted) = wanted.filter(|wanted| *wanted != now.generation) {
+            let found = now.generation;
+            return Err(EdgeError::Generation { found, wanted });
+        }
+        let change = self.listeners.prepare(&routes.listeners, HashMap::new())?;
+        let generation = now.generation + 1;
+        let kept = Kept { generation, routes };
+        kept.write(&self.folder)?;
+        self.shared.tables.put(now.next(generation, kept.routes));
+        self.listeners.put(change, &self.shared);
+        Ok(generation)
+    }
+}

@@ -1,0 +1,5 @@
+//! The edge as a process, with real sockets at both of its ends.
+
+mod http;
+mod support;
+mod switch;

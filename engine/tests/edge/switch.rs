@@ -1,0 +1,128 @@
+//! Switches, drains and hand-overs, with clients that never stop asking.
+
+use std::net::TcpListener;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use rengine::edge::ask_for_upgrade;
+
+use crate::support::{Client, Edge, Load, Target, free_port};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_wait_for_a_target_and_not_for_ever() {
+    let edge = Edge::start().await;
+    edge.route("http", "300ms", &[]).await;
+    let begun = Instant::now();
+    let (status, body) = Client::new(edge.port).get("/").expect("an answer");
+    assert_eq!(status, 503, "{body}");
+    assert!(begun.elapsed() >= Duration::from_millis(300));
+
+    // Nobody listens there yet.
+    let later = free_port();
+    edge.route("http", "10s", &[(later, "active")]).await;
+    let port = edge.port;
+    let asking = std::thread::spawn(move || Client::new(port).get("/"));
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    assert_eq!(
+        edge.client.state().await.expect("a state").services["web"].held,
+        1
+    );
+    let socket = TcpListener::bind(("127.0.0.1", later)).expect("a port");
+    let _target = Target::on(socket, "late");
+    let (status, body) = asking.join().expect("a thread").expect("an answer");
+    assert_eq!(status, 200, "{body}");
+    assert!(body.starts_with("late"), "{body}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_request_is_sent_again() {
+    let edge = Edge::start().await;
+    let target = Target::start("one");
+    edge.route("http", "1s", &[(target.port, "active")]).await;
+    let (status, _) = Client::new(edge.port).get("/drop").expect("an answer");
+    assert_eq!((status, target.requests.load(Ordering::SeqCst)), (200, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn switches_lose_nothing_and_old_targets_drain() {
+    let edge = Edge::start().await;
+    let targets: Vec<_> = (0..6).map(|_| Target::start("t")).collect();
+    edge.route("http", "10s", &[(targets[0].port, "active")])
+        .await;
+    let load = Load::start(edge.port, 8);
+    for pair in targets.windows(2) {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        edge.route(
+            "http",
+            "10s",
+            &[(pair[1].port, "active"), (pair[0].port, "draining")],
+        )
+        .await;
+        let drained = edge
+            .client
+            .drain(Some("web"), Duration::from_secs(5))
+            .await
+            .expect("drained");
+        assert!(drained.drained, "{drained:?}");
+        let asked = pair[0].requests.load(Ordering::SeqCst);
+        edge.route("http", "10s", &[(pair[1].port, "active")]).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert_eq!(
+            pair[0].requests.load(Ordering::SeqCst),
+            asked,
+            "it was done"
+        );
+    }
+    let (fine, failed) = load.stop();
+    assert!(failed.is_empty(), "{failed:?}");
+    assert!(fine > 500, "{fine}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upgrade_of_the_edge_loses_nothing() {
+    let edge = Edge::start().await;
+    let target = Target::start("one");
+    edge.route("http", "10s", &[(target.port, "active")]).await;
+    let load = Load::start(edge.port, 8);
+    // The first time from the same program, then from other words, which the keeper becomes.
+    let program = env!("CARGO_BIN_EXE_rengine").to_owned();
+    let linked = edge.folder.path().join("other");
+    std::os::unix::fs::symlink(program, &linked).expect("a link");
+    let linked = linked.to_string_lossy().into_owned();
+    for program in [None, Some(vec![linked.clone()]), None] {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        ask_for_upgrade(edge.folder.path(), program)
+            .await
+            .expect("upgraded");
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let (fine, failed) = load.stop();
+    assert!(failed.is_empty(), "{failed:?}");
+    assert!(fine > 500, "{fine}");
+    let state = edge.client.state().await.expect("a state");
+    assert_eq!(state.generation, 1, "the routes came along");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_is_killed_comes_back_with_its_routes() {
+    let edge = Edge::start().await;
+    let target = Target::start("one");
+    edge.route("http", "1s", &[(target.port, "active")]).await;
+    let pid = edge.client.version().await.expect("a version").pid;
+    let killed = std::process::Command::new("kill")
+        .args(["-9", &pid.to_string()])
+        .status();
+    assert!(killed.expect("kill").success());
+    let begun = Instant::now();
+    while !Client::new(edge.port)
+        .get("/")
+        .is_ok_and(|(status, _)| status == 200)
+    {
+        assert!(
+            begun.elapsed() < Duration::from_secs(5),
+            "it does not come back"
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_ne!(edge.client.version().await.expect("a version").pid, pid);
+}
