@@ -422,6 +422,7 @@ secrets:
         &compose.replace("APP/", &format!("{name}/")),
     );
     app.0.write("secret.txt", "from-a-file ");
+    app.0.write(".dockerignore", "*\n");
     app.0.write(".env", "WORD=from-the-environment\n");
     let key = app.0.path().join("key");
     let made = std::process::Command::new("ssh-keygen")
@@ -470,13 +471,13 @@ secrets:
 
     // Another secret builds nothing; a name that was taken away is given again.
     app.0.write("secret.txt", "another ");
-    assert!(app.deployed().stdout.contains("nothing to do"));
+    assert!(app.deployed().stderr.contains("nothing to do"));
     docker(&["rmi", &format!("{name}/web:more")]);
     let plan = app.done(&["plan"]).stdout;
     assert!(plan.contains("tag") && plan.contains("web:more"), "{plan}");
     assert!(!plan.contains("create"), "{plan}");
     app.deployed();
-    assert!(app.deployed().stdout.contains("nothing to do"));
+    assert!(app.deployed().stderr.contains("nothing to do"));
     docker(&[
         "rmi",
         "-f",

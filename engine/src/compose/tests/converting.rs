@@ -158,8 +158,8 @@ fn configs_and_secrets_are_files() {
 fn what_can_not_be_an_app_is_an_error_with_its_place() {
     let cases = [
         (
-            "services:\n  a b: {image: i}",
-            "compose.yaml:2:8: `a b` can't be a name here",
+            "services:\n  aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa: {image: i}",
+            "compose.yaml:2:69: `aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa` can't be a name here",
         ),
         (
             "services:\n  a: {build: 'https://example.com/x.git'}",
