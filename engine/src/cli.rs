@@ -64,7 +64,7 @@ pub struct GlobalArgs {
     /// Read this file instead of plugins.toml
     #[arg(long, global = true, value_name = "FILE")]
     file: Option<PathBuf>,
-    /// The daemon, such as unix:///var/run/docker.sock or tcp://host:2375
+    /// The daemon, such as unix:///var/run/docker.sock, tcp://host:2376 or ssh://user@host
     #[arg(short = 'H', long, global = true, value_name = "URL")]
     host: Option<String>,
     /// Write one JSON object a line to standard output
