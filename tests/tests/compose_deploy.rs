@@ -522,3 +522,18 @@ fn what_a_builder_can_not_do_is_an_error_that_says_so() {
         "{outcome:#?}"
     );
 }
+
+#[test]
+fn images_go_with_all_their_names_where_that_is_asked_for() {
+    let app = App::new("names", "");
+    let name = format!("localhost:5999/{}", app.0.app);
+    app.write(&format!(
+        "services: {{ web: {{ build: ., image: \"{name}:1\", stop_grace_period: 0s }} }}\n"
+    ));
+    app.deployed();
+    let reference = format!("reference={name}");
+    let images = || docker(&["images", "-q", "--filter", &reference]);
+    assert_ne!(images(), "");
+    app.done(&["down", "--images"]);
+    assert_eq!(images(), "");
+}

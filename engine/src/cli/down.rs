@@ -97,6 +97,10 @@ pub async fn run(global: &GlobalArgs, args: DownArgs, ui: Ui) -> Result<(), CliE
         }
         if args.images {
             for image in &observed.images {
+                // The daemon removes no image by its id that has names of several repositories.
+                for name in &image.tags {
+                    docker.remove_image(name).await?;
+                }
                 docker.remove_image(&image.id).await?;
                 ui.note(&format!(
                     "  {} removed image {}",

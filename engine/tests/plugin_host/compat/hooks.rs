@@ -141,6 +141,11 @@ fn configure() {
             "cache restart",
             "cache service",
             "cache user",
+            " networks.back",
+            " networks.back.internal",
+            " networks.back.labels.com.example.c",
+            " volumes.data",
+            " volumes.data.labels.com.example.c",
         ];
         assert_eq!(fields(&result), changed);
     });

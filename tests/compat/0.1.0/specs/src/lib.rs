@@ -65,6 +65,51 @@ impl configure::Guest for Specs {
         }
         let again = app.add_service("cache", "redis:7");
         done("add-service again", again.map(drop));
+        match app.add_network("back") {
+            Ok(network) => {
+                told(
+                    "network",
+                    (network.name(), network.external(), network.internal()),
+                );
+                done("network.set-internal", network.set_internal(true));
+                done("network.set-label", network.set_label("com.example.a", "b"));
+                done("network.set-label", network.set_label("com.example.c", "d"));
+                done(
+                    "network.remove-label",
+                    network.remove_label("com.example.a"),
+                );
+                told("network.labels", network.labels());
+            }
+            Err(why) => done("add-network", Err(why)),
+        }
+        told("no network", app.network("none").is_none());
+        if let Some(service) = app.service("cache") {
+            done(
+                "join-network",
+                service.join_network("back", &["c".to_owned()]),
+            );
+            told("service.networks", service.networks());
+            done("remove-network", app.remove_network("back"));
+            done("leave-network", service.leave_network("back"));
+        }
+        done("add-network", app.add_network("gone").map(drop));
+        done("remove-network", app.remove_network("gone"));
+        told("networks", app.networks());
+        match app.add_volume("data") {
+            Ok(volume) => {
+                told("volume", (volume.name(), volume.external()));
+                done("volume.set-label", volume.set_label("com.example.a", "b"));
+                done("volume.set-label", volume.set_label("com.example.c", "d"));
+                done("volume.remove-label", volume.remove_label("com.example.a"));
+                told("volume.labels", volume.labels());
+            }
+            Err(why) => done("add-volume", Err(why)),
+        }
+        told("no volume", app.volume("none").is_none());
+        done("add-volume", app.add_volume("gone").map(drop));
+        done("remove-volume", app.remove_volume("gone"));
+        told("volumes", app.volumes());
+        done("remove-service", app.remove_service("none"));
         Ok(())
     }
 }
