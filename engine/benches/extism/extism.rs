@@ -25,20 +25,27 @@ fn changes(plugin: &mut Plugin) -> usize {
 fn benches(criterion: &mut Criterion) {
     let target = std::env::var_os("CARGO_TARGET_DIR").expect("where ./dev bench builds");
     let path = std::path::Path::new(&target).join(GUEST);
+    let guest = std::fs::read(&path).expect("the guest");
     let compiled = CompiledPlugin::new(
-        PluginBuilder::new(extism::Manifest::new([Wasm::file(path)])).with_cache_disabled(),
+        PluginBuilder::new(extism::Manifest::new([Wasm::data(guest)])).with_cache_disabled(),
     )
     .expect("it compiles");
-    criterion.bench_function("Extism: call of a Rust plugin in a fresh instance", |bencher| {
-        bencher.iter(|| {
-            let mut plugin = Plugin::new_from_compiled(&compiled).expect("an instance");
-            assert_eq!(changes(&mut plugin), CHANGES);
-        });
-    });
+    criterion.bench_function(
+        "Extism: call of a Rust plugin in a fresh instance",
+        |bencher| {
+            bencher.iter(|| {
+                let mut plugin = Plugin::new_from_compiled(&compiled).expect("an instance");
+                assert_eq!(changes(&mut plugin), CHANGES);
+            });
+        },
+    );
     let mut kept = Plugin::new_from_compiled(&compiled).expect("an instance");
-    criterion.bench_function("Extism: call of a Rust plugin in a kept instance", |bencher| {
-        bencher.iter(|| assert_eq!(changes(&mut kept), CHANGES));
-    });
+    criterion.bench_function(
+        "Extism: call of a Rust plugin in a kept instance",
+        |bencher| {
+            bencher.iter(|| assert_eq!(changes(&mut kept), CHANGES));
+        },
+    );
     criterion.bench_function("shell hook: spawn /bin/true", |bencher| {
         bencher.iter(|| {
             let status = Command::new("/bin/true").status().expect("it runs");
