@@ -78,6 +78,7 @@ pub fn manifest(
         deploy: DeploySection {
             timeout: timeout.unwrap_or(DEFAULT_DEPLOY_TIMEOUT),
         },
+        edge: reader.edge(file.edge)?,
         secrets,
         warnings,
         dir: reader.dir,
