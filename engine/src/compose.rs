@@ -10,6 +10,7 @@
 
 mod assemble;
 mod check;
+mod circles;
 mod convert;
 mod de;
 mod dotenv;

@@ -4,6 +4,7 @@
 //! manifest to a plan and touches nothing, and of carrying that out under the app's lock.
 
 mod access;
+mod contexts;
 mod edge;
 mod error;
 mod event;

@@ -1,6 +1,7 @@
 //! What end-to-end tests share: a project in a folder of its own, the real `rengine`, and the
 //! real daemon.
 
+pub mod compose;
 pub mod podman;
 pub mod registry;
 pub mod ssh;

@@ -143,6 +143,7 @@ impl Converter<'_> {
             pull: match service.container.pull_policy {
                 Some(model::PullPolicy::Always) => PullPolicy::Always,
                 Some(model::PullPolicy::Never) => PullPolicy::Never,
+                Some(model::PullPolicy::Every(time)) => PullPolicy::Every(time),
                 _ => PullPolicy::Missing,
             },
             depends_on,

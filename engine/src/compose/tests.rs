@@ -1,5 +1,6 @@
 //! What the rooms do together.
 
+mod beyond;
 mod converting;
 mod errors;
 mod hostile;

@@ -68,6 +68,18 @@ pub enum DeployError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     EdgeImage(#[from] ImageError),
+    /// A Dockerfile names the image of a service that has none of its own.
+    #[error("{service} is built from the image of {other}, which is not built")]
+    #[diagnostic(
+        code(rengine::deploy::no_context_image),
+        help("a plugin has removed it, or given it an image that is there: see `rengine plan`")
+    )]
+    NoContextImage {
+        /// The service.
+        service: String,
+        /// The other one.
+        other: String,
+    },
     /// The daemon did not do what it was asked.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -180,6 +192,7 @@ impl DeployError {
             | Self::Context(_)
             | Self::Load(_)
             | Self::NoHost { .. }
+            | Self::NoContextImage { .. }
             | Self::NoDockerfile { .. } => ExitCode::BadInput,
             Self::Plugin(_) => ExitCode::Refused,
             Self::Docker(error) => docker_exit_code(error),

@@ -24,7 +24,7 @@ pub async fn execute(
     reporter: &Arc<dyn Reporter>,
     cancel: &CancellationToken,
 ) -> Result<Done, DeployError> {
-    if prepared.plan.is_empty() && !prepared.pulls_always() {
+    if prepared.plan.is_empty() && !prepared.pulls_again() {
         report_plan(&prepared, reporter);
         return Ok(Done {
             outcome: Outcome::NothingToDo,
@@ -34,7 +34,7 @@ pub async fn execute(
     let holder = lock_holder("rengine deploy");
     let lock = docker.lock(&prepared.app.name, &holder).await?;
     let run = async {
-        prepared.pull_always(docker, reporter, cancel).await?;
+        prepared.pull_again(docker, reporter, cancel).await?;
         prepared.refresh(docker).await?;
         report_plan(&prepared, reporter);
         if let Some(conflict) = prepared.plan.conflicts.first() {

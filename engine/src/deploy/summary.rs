@@ -61,6 +61,7 @@ pub fn addresses(ports: &[PublishedPort], host: &str) -> Vec<String> {
             let scheme = match port.protocol {
                 Protocol::Tcp => "http",
                 Protocol::Udp => "udp",
+                Protocol::Sctp => "sctp",
             };
             format!("{scheme}://{host}:{}", port.host_port)
         })

@@ -21,6 +21,7 @@ use crate::context::{Context, IgnoredDockerfile};
 mod agent;
 mod classic;
 mod failure;
+mod import;
 mod request;
 mod session;
 mod trace;
@@ -149,7 +150,7 @@ impl Docker {
         };
         let id = session.as_ref().map(|(_, id)| id.as_str());
         let tar = StreamBody::new(tar.map_ok(Frame::data)).boxed_unsync();
-        let request = wire::post(&query.path(id))
+        let request = wire::post(&query.path("/build", id))
             .header(header::CONTENT_TYPE, "application/x-tar")
             .header("X-Registry-Config", header_of(&credentials))
             .body(tar);

@@ -272,6 +272,7 @@ impl Reader<'_> {
             inline_cache: false,
             run: crate::app::BuildRun::default(),
             tags: Vec::new(),
+            contexts: BTreeMap::new(),
             generated: BTreeMap::new(),
         })))
     }
@@ -388,6 +389,7 @@ impl Reader<'_> {
         let (rest, protocol) = match text.split_once('/') {
             None | Some((_, "tcp")) => (text.trim_end_matches("/tcp"), Protocol::Tcp),
             Some((rest, "udp")) => (rest, Protocol::Udp),
+            Some((rest, "sctp")) => (rest, Protocol::Sctp),
             Some(_) => return Err(bad()),
         };
         let (rest, container) = rest.rsplit_once(':').unwrap_or(("", rest));
