@@ -33,7 +33,7 @@ pub use event::{Event, PluginSummary, Reporter, ServiceSummary};
 pub use execute::lock_holder;
 pub use hooks::{Hooks, Loading, cache_folder};
 pub use oneoff::{OneOff, create_one_off};
-pub use prepare::{Options, Prepared, prepare};
+pub use prepare::{Options, Prepared, effective, prepare};
 pub use push::{Push, push};
 pub use redact::{RedactingReporter, clean_changes, clean_plan};
 pub use release::release_id;

@@ -15,7 +15,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 
 use crate::app::{App, ByteSize, Name};
-use crate::compose::Options as ComposeOptions;
+use crate::compose::{Options as ComposeOptions, Project};
 use crate::grants::Grants;
 use crate::plugin::Limits;
 
@@ -42,6 +42,8 @@ pub struct Manifest {
     pub path: Option<PathBuf>,
     /// The app.
     pub app: App,
+    /// The Compose project that the app was made from; `None` for one of plugins.toml alone.
+    pub project: Option<Project>,
     /// False if ports are to be taken from what the image exposes.
     pub ports_declared: bool,
     /// The plugins, in the order in which they run.

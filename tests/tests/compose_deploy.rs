@@ -323,6 +323,60 @@ fn plugins_work_on_compose_apps() {
 }
 
 #[test]
+fn an_app_as_plugins_leave_it_is_a_compose_file_that_deploys_to_the_same() {
+    let app = App::new(
+        "written",
+        r#"
+services:
+  web:
+    build: .
+    command: ["sh", "-c", "echo $$HOME; sleep 100000 & wait"]
+    stop_grace_period: 0s
+    secrets: [token]
+    volumes: ["data:/data", "/tmp"]
+    depends_on: [other]
+  other: { image: "rengine/busybox:local", command: sleep 100000, stop_grace_period: 0s, network_mode: none }
+volumes: { data: {} }
+secrets: { token: { file: ./token } }
+"#,
+    );
+    app.0.write("token", "not-to-be-told");
+    let harden = rengine_tests::plugin("harden.wasm");
+    let harden = harden.display();
+    app.0.write(
+        "plugins.toml",
+        &format!("[plugins.harden]\npath = \"{harden}\"\nservices = [\"web\"]\n"),
+    );
+    let before = app.done(&["config"]).stdout;
+    assert!(!before.contains("read_only: true"), "{before}");
+    let written = app.done(&["config", "--with-plugins"]).stdout;
+    assert!(written.contains("read_only: true"), "{written}");
+    assert!(!written.contains("not-to-be-told"), "{written}");
+    app.deployed();
+    // Without the plugin: it says already what the plugin would do.
+    std::fs::remove_file(app.0.path().join("plugins.toml")).expect("it was there");
+    app.0.write("compose.yaml", &written);
+    let again = app.deployed();
+    assert!(again.stderr.contains("nothing to do"), "{again:#?}");
+    assert_eq!(app.done(&["config", "--with-plugins"]).stdout, written);
+
+    // An app of plugins.toml is one, too, but for what only rengine knows.
+    std::fs::remove_file(app.0.path().join("compose.yaml")).expect("it was there");
+    app.0.configure("health = { http = \"/\" }");
+    let single = app.done(&["config", "--with-plugins"]);
+    assert!(
+        single.stdout.contains("network_mode: bridge"),
+        "{single:#?}"
+    );
+    assert!(
+        single
+            .stderr
+            .contains("can't have the health check of `web`"),
+        "{single:#?}"
+    );
+}
+
+#[test]
 fn a_build_is_given_what_its_commands_need_and_the_image_its_names() {
     let app = App::new(
         "givenbuild",

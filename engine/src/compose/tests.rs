@@ -8,6 +8,7 @@ mod loading;
 mod merging;
 mod sample;
 mod support;
+mod writing;
 
 use std::collections::BTreeMap;
 

@@ -46,6 +46,30 @@ pub struct Prepared {
     pub(super) observed: Observed,
 }
 
+/// Runs the hooks that change the app, and gives it as they leave it, with what they changed.
+///
+/// # Errors
+///
+/// If a plugin refuses or fails, or there is no Dockerfile.
+pub async fn effective(
+    manifest: &Manifest,
+    docker: &Docker,
+    hooks: &Hooks,
+    release: &str,
+    reporter: &Arc<dyn Reporter>,
+) -> Result<(App, Vec<Change>), DeployError> {
+    let transform = Transform {
+        hooks,
+        docker,
+        reporter,
+        release,
+        ports_declared: manifest.ports_declared,
+    };
+    let Transformed { mut app, changes } = transform.run(manifest.app.clone()).await?;
+    name_volumes(&mut app);
+    Ok((app, changes))
+}
+
 /// Runs the hooks that change the app, looks at the daemon, and plans what makes `release`.
 ///
 /// # Errors
@@ -66,15 +90,7 @@ pub async fn prepare(
             help: None,
         });
     }
-    let transform = Transform {
-        hooks: &hooks,
-        docker,
-        reporter,
-        release,
-        ports_declared: manifest.ports_declared,
-    };
-    let Transformed { mut app, changes } = transform.run(manifest.app.clone()).await?;
-    name_volumes(&mut app);
+    let (mut app, changes) = effective(manifest, docker, &hooks, release, reporter).await?;
     let redactor = manifest.secrets.redactor();
     let contexts = Contexts::place(&mut app, &redactor).await?;
     let references = references(&app);

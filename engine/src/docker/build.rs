@@ -211,7 +211,9 @@ impl Docker {
             (Ok(()), result) => result.err().map(|error| self.error(ACTION, error)),
         };
         let message = match &failure {
-            Some(DockerError::Daemon { message, .. }) => Some(message.as_str()),
+            Some(DockerError::Daemon { message, .. } | DockerError::DiskFull { message, .. }) => {
+                Some(message.as_str())
+            }
             Some(_) => Some("the connection broke off"),
             None => None,
         };
@@ -219,7 +221,7 @@ impl Docker {
             send(event).await;
         }
         match failure {
-            Some(DockerError::Daemon { message, .. }) => {
+            Some(DockerError::Daemon { message, .. } | DockerError::DiskFull { message, .. }) => {
                 Err(failure::explain(build, message, progress.failed_step()))
             }
             Some(error) => Err(error),

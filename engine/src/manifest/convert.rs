@@ -47,15 +47,15 @@ pub fn manifest(
         None => None,
     };
     let mut warnings = Vec::new();
-    let (app, ports_declared) = match composed {
-        Some((app, odd)) => {
-            warnings.extend(odd);
+    let (app, project, ports_declared) = match composed {
+        Some((app, project)) => {
+            warnings.extend(project.warnings.iter().map(super::compose::told));
             // What is not published there is not to be.
-            (app, true)
+            (app, Some(project), true)
         }
         None => {
             let ports_declared = file.app.ports.is_some();
-            (reader.app(file.app)?, ports_declared)
+            (reader.app(file.app)?, None, ports_declared)
         }
     };
     let places: Vec<_> = file.plugins.keys().map(Spanned::span).collect();
@@ -70,6 +70,7 @@ pub fn manifest(
     Ok(Manifest {
         path,
         app,
+        project,
         ports_declared,
         plugins,
         docker: DockerSection {
