@@ -341,6 +341,8 @@ secrets: { token: { file: ./token } }
 "#,
     );
     app.0.write("token", "not-to-be-told");
+    // The file that is written is no part of what it describes.
+    app.0.write(".dockerignore", "*.yaml\n*.toml\n");
     let harden = rengine_tests::plugin("harden.wasm");
     let harden = harden.display();
     app.0.write(
