@@ -391,6 +391,7 @@ services:
       dockerfile_inline: |
         FROM rengine/busybox:local
         RUN --mount=type=secret,id=token --mount=type=secret,id=word cat /run/secrets/token /run/secrets/word | sha256sum > /sum
+        RUN --mount=type=secret,id=token echo "it is $$(cat /run/secrets/token)"
         RUN --mount=type=ssh test -S "$$SSH_AUTH_SOCK"
         RUN grep -E '^10\.1\.2\.[34]' /etc/hosts > /hosts && ls /sys/class/net > /nets
         CMD ["sleep", "1000"]
@@ -450,7 +451,8 @@ secrets:
         ]);
         assert_eq!(tagged.trim(), container["Image"].as_str().expect("an id"));
     }
-    // Nothing of the secrets is in the image, nor in what was said.
+    // Nothing of the secrets is in the image, nor in what was said; even where a step says it.
+    assert!(outcome.stderr.contains("it is ***"), "{outcome:#?}");
     let image = docker(&["inspect", &format!("{name}/web:v1")]);
     let history = docker(&["history", "--no-trunc", &format!("{name}/web:v1")]);
     for told in [&image, &history, &outcome.stdout, &outcome.stderr] {

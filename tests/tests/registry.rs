@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use rengine_tests::registry::{PASSWORD, Registry, USER};
+use rengine_tests::registry::{ODD_PASSWORD, ODD_USER, PASSWORD, Registry, USER};
 use rengine_tests::ssh::script;
 use rengine_tests::{Outcome, Project, docker};
 
@@ -219,4 +219,22 @@ fn an_image_is_fetched_again_when_it_is_old() {
     assert!(!time.starts_with("0001"), "{time}");
     lab.done(&["down"]);
     docker(&["rmi", "-f", &format!("{reference}-first")]);
+}
+
+#[test]
+fn a_password_may_have_any_characters() {
+    let lab = Lab::new("odd");
+    let reference = lab.reference();
+    lab.stored(&format!(
+        r#"{{"auths": {{"HOST": {{"username": "{ODD_USER}", "password": "{ODD_PASSWORD}"}}}}}}"#
+    ));
+    lab.compose(&format!("build: .\n    image: {reference}"));
+    lab.done(&["deploy"]);
+    lab.done(&["push"]);
+    lab.done(&["down"]);
+    docker(&["rmi", "-f", &reference]);
+    lab.compose(&format!("image: {reference}"));
+    let pulled = lab.done(&["deploy"]);
+    assert!(pulled.stderr.contains("✔ pull web"), "{pulled:#?}");
+    lab.done(&["down"]);
 }
