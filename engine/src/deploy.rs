@@ -16,6 +16,7 @@ mod oneoff;
 mod output;
 mod prepare;
 mod push;
+mod reach;
 mod recorder;
 mod redact;
 mod release;

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::run::Done;
 use super::steps::Execution;
-use super::summary::services;
+use super::summary::{seen, services};
 use super::{DeployError, Event, Outcome, Prepared, Reporter};
 use crate::docker::{Docker, LockHolder};
 
@@ -28,7 +28,7 @@ pub async fn execute(
         report_plan(&prepared, reporter);
         return Ok(Done {
             outcome: Outcome::NothingToDo,
-            services: services(&prepared, docker).await?,
+            services: seen(&prepared, docker),
         });
     }
     let holder = lock_holder("rengine deploy");

@@ -13,8 +13,8 @@ use crate::app::{HealthCheck, Name, Probe, Protocol};
 use crate::docker::{ContainerDetail, DaemonHealth, Docker, HealthStatus as DaemonStatus};
 use crate::plugin::{CallContext, ContainerAccess, HealthStatus, Hook, HttpRequest, HttpResponse};
 
-/// How long a container without any check has to run before it counts as healthy: what is
-/// misconfigured usually ends at once.
+/// How long a container without any check, which has not answered itself either, has to run before
+/// it counts as healthy: what is misconfigured usually ends at once.
 const MIN_UPTIME: Duration = Duration::from_secs(1);
 /// Time between the first two probes of a new container; it doubles up to the check's interval.
 const FIRST_INTERVAL: Duration = Duration::from_millis(50);
@@ -71,7 +71,7 @@ impl HealthGate<'_> {
                 return Err(self.unhealthy(&detail.name, why));
             }
         }
-        if self.check.is_none() && !self.has_own_check(&detail) {
+        if self.check.is_none() && !self.has_own_check(&detail) && !container.answered() {
             tokio::time::sleep(MIN_UPTIME.saturating_sub(started.elapsed())).await;
         }
         // Healthy and then gone within a moment is not healthy.
