@@ -3,7 +3,8 @@
 # one run. Prints a line for each: the median of several times in ms, and their range. At the end, the most
 # memory that any rengine took.
 #
-# RENGINE is the program; RUNS is how often each is done. The apps are called bench-deploy-…
+# RENGINE is the program; RUNS is how often each is done, CONTEXT_RUNS how often those of large contexts,
+# which take minutes where the builder is the classic one. The apps are called bench-deploy-…
 set -euo pipefail
 
 rengine=${RENGINE:-target/release/rengine}
@@ -89,16 +90,23 @@ theirs() { (cd "$1" && timed docker-compose up -d --build); }
 fresh() { clear_all && date +%N >"$folder/one/page"; }
 prepare_first_ours() { fresh; }
 first_ours() { ours "$folder/one"; }
+prepare_first_classic() { fresh; }
+first_classic() { DOCKER_BUILDKIT=0 ours "$folder/one"; }
 prepare_first_theirs() { fresh; }
 first_theirs() { theirs "$folder/one"; }
 prepare_first_client() { fresh; }
 client_calls() {
-  docker build -q -t bench-deploy-client "$folder/one"
   docker network create --label com.docker.compose.project=bench-deploy-client bench-deploy-client
-  docker run -d --network bench-deploy-client -p 8080 --label com.docker.compose.project=bench-deploy-client bench-deploy-client
+  docker build -q -t bench-deploy-client:1 "$folder/one"
+  docker create --name bench-deploy-client.candidate --network bench-deploy-client -p 8080 \
+    --label com.docker.compose.project=bench-deploy-client bench-deploy-client:1
+  docker start bench-deploy-client.candidate
+  docker rename bench-deploy-client.candidate bench-deploy-client
+  docker tag bench-deploy-client:1 bench-deploy-client
 }
 first_client() { timed client_calls; }
-compare 'first deploy' rengine:first_ours docker-compose:first_theirs docker:first_client
+compare 'first deploy' rengine:first_ours 'rengine, classic builder':first_classic \
+  docker-compose:first_theirs 'docker, the same calls':first_client
 
 # --- Ten services.
 ten() {
@@ -185,7 +193,7 @@ for kind in many large; do
   ${kind}_again() { ours $folder/$kind; }
   "
 done
-runs=${CONTEXT_RUNS:-3}
+runs=${CONTEXT_RUNS:-1}
 # What is known of files counts once they have been as they are for a while.
 sleep 4
 compare '100,000 files' rengine:many_ours 'rengine, nothing to do':many_again 'rengine, classic builder':many_classic \

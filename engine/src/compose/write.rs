@@ -120,6 +120,12 @@ impl Writer<'_> {
             tty: spec.tty,
             ..model::Service::default()
         };
+        if let Some(strategy) = service.strategy {
+            let own = serde_json::json!({ "strategy": strategy });
+            written
+                .extensions
+                .insert(super::convert::OWN.to_owned(), own);
+        }
         if service.replicas != 1 {
             written.deploy.replicas = Some(service.replicas);
         }

@@ -9,7 +9,7 @@ use futures_util::future::try_join_all;
 use super::access::RunningContainer;
 use super::hooks::{Hooks, log_sink, or_warn};
 use super::{DeployError, Reporter};
-use crate::app::{HealthCheck, Name, Probe, Protocol};
+use crate::app::{HealthCheck, Name, Probe};
 use crate::docker::{ContainerDetail, DaemonHealth, Docker, HealthStatus as DaemonStatus};
 use crate::plugin::{CallContext, ContainerAccess, HealthStatus, Hook, HttpRequest, HttpResponse};
 
@@ -104,13 +104,11 @@ impl HealthGate<'_> {
             _ if self.has_own_check(detail) => {}
             _ => {
                 // Nothing was said about health: at least the port that people will use answers.
-                let tcp =
-                    |port: &&crate::plan::observed::PublishedPort| port.protocol == Protocol::Tcp;
-                if let Some(port) = detail.ports.iter().find(tcp) {
+                if let Ok(port) = container.default_port() {
                     let check = HealthCheck {
                         interval: DAEMON_INTERVAL,
                         start_period: self.deadline,
-                        ..HealthCheck::new(Probe::Tcp(port.container_port))
+                        ..HealthCheck::new(Probe::Tcp(port))
                     };
                     self.own_probe(&check, detail, container, last).await?;
                 }

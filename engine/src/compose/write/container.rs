@@ -215,7 +215,7 @@ pub(super) fn port(port: &PortMapping) -> model::Port {
             Protocol::Udp => model::Transport::Udp,
             Protocol::Sctp => model::Transport::Sctp,
         },
-        app_protocol: None,
+        app_protocol: port.app_protocol.map(|protocol| protocol.word().to_owned()),
     }
 }
 

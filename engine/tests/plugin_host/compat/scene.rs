@@ -73,6 +73,7 @@ pub fn spec() -> ContainerSpec {
             host_port: None,
             host_port_last: None,
             host_address: None,
+            app_protocol: None,
         }],
         ..ContainerSpec::default()
     }
