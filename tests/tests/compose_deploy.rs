@@ -391,7 +391,7 @@ services:
       dockerfile_inline: |
         FROM rengine/busybox:local
         RUN --mount=type=secret,id=token --mount=type=secret,id=word cat /run/secrets/token /run/secrets/word | sha256sum > /sum
-        RUN --mount=type=secret,id=token echo "it is $$(cat /run/secrets/token)"
+        RUN --mount=type=secret,id=token echo "for APP/ it is $$(cat /run/secrets/token)"
         RUN --mount=type=ssh test -S "$$SSH_AUTH_SOCK"
         RUN grep -E '^10\.1\.2\.[34]' /etc/hosts > /hosts && ls /sys/class/net > /nets
         CMD ["sleep", "1000"]
