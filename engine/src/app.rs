@@ -20,14 +20,14 @@ mod size;
 mod text;
 mod volume;
 
-pub use build::{BuildRun, BuildSecret, SshSource};
+pub use build::{BuildRun, BuildSecret, NamedContext, SshSource};
 pub use fields::Fields;
 pub use network::{AddressPool, Attachment, Network};
 pub use service::{Command, Condition, Dependency, PullPolicy, SERVICE_MODE, Service, Strategy};
 pub use settings::{BlockIo, ContainerFile, DeviceRequest, Logging, Swap, Ulimit};
 pub use size::{ByteSize, Cpus, ParseCpusError, ParseSizeError};
-pub(crate) use text::hex;
-pub use volume::Volume;
+pub(crate) use text::{familiar, hex};
+pub use volume::{Volume, VolumesFrom, VolumesOwner};
 
 /// What one deploy deploys.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -54,6 +54,14 @@ impl App {
             networks: IndexMap::new(),
             volumes: IndexMap::new(),
         }
+    }
+
+    /// The service whose build gives an image this name: of several that ask for it the first, so
+    /// that it does not go from one to the other with each deploy.
+    pub fn builder_of(&self, reference: &str) -> Option<&Name> {
+        let mut services = self.services.values();
+        let named = |service: &&Service| service.image.gives(reference);
+        services.find(named).map(|service| &service.name)
     }
 
     /// The name, without a tag, of the images that are built for a service. Names of images are
@@ -196,6 +204,21 @@ impl ImageSource {
             Self::Image(_) => None,
         }
     }
+
+    /// The same, to be changed.
+    pub fn build_mut(&mut self) -> Option<&mut ImageBuild> {
+        match self {
+            Self::Build(build) => Some(build),
+            Self::Image(_) => None,
+        }
+    }
+
+    /// True if it is built, and the image gets this name.
+    pub(crate) fn gives(&self, reference: &str) -> bool {
+        let tags = self.build().map(|build| &build.tags);
+        let wanted = familiar(reference);
+        tags.is_some_and(|tags| tags.iter().any(|tag| familiar(tag) == wanted))
+    }
 }
 
 /// How an image is built.
@@ -230,6 +253,8 @@ pub struct ImageBuild {
     /// Names that the image gets beside those of rengine's own. No part of what it is built from.
     #[serde(skip)]
     pub tags: Vec<String>,
+    /// Images and folders that the Dockerfile may name, by the names that it has for them.
+    pub contexts: BTreeMap<String, NamedContext>,
     /// Files that plugins add to the context, by path relative to it.
     pub generated: BTreeMap<String, GeneratedFile>,
 }
@@ -288,6 +313,8 @@ pub struct ContainerSpec {
     pub devices: Vec<Device>,
     /// Volumes and bind mounts.
     pub mounts: Vec<Mount>,
+    /// Containers whose volumes it has, too, at the same places.
+    pub volumes_from: Vec<VolumesFrom>,
     /// `bridge`, `none`, `host`, a network's name, or `container:NAME`.
     pub network_mode: Option<String>,
     /// `host` or `container:NAME`.
@@ -519,6 +546,15 @@ pub enum AppProtocol {
 }
 
 impl AppProtocol {
+    /// A word that [`Self::from_word`] takes for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::H2c => "h2c",
+            Self::Tcp => "tcp",
+        }
+    }
+
     /// What a word for people means, as `app_protocol` in Compose has it; `None` if that is not
     /// known.
     pub fn from_word(word: &str) -> Option<Self> {
@@ -551,6 +587,7 @@ impl fmt::Display for PortMapping {
         match self.protocol {
             Protocol::Tcp => Ok(()),
             Protocol::Udp => write!(f, "/udp"),
+            Protocol::Sctp => write!(f, "/sctp"),
         }
     }
 }
@@ -566,14 +603,17 @@ pub enum Protocol {
     Tcp,
     /// UDP.
     Udp,
+    /// SCTP.
+    Sctp,
 }
 
 impl Protocol {
-    /// `tcp` or `udp`.
+    /// `tcp`, `udp` or `sctp`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Tcp => "tcp",
             Self::Udp => "udp",
+            Self::Sctp => "sctp",
         }
     }
 }

@@ -207,7 +207,7 @@ async fn run(cli: Cli, ui: Ui) -> Result<(), CliError> {
         Command::Events(args) => top::events(global, args, ui).await,
         Command::Down(args) => down::run(global, args, ui).await,
         Command::Push(args) => push::run(global, args, ui).await,
-        Command::Config(args) => config::run(global, args, ui),
+        Command::Config(args) => config::run(global, args, ui).await,
         Command::Init(args) => init::run(global, args, ui),
         Command::Plugin(command) => plugin::run(global, command, ui).await,
         Command::Doctor => doctor::run(global, ui).await,

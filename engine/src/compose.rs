@@ -10,6 +10,7 @@
 
 mod assemble;
 mod check;
+mod circles;
 mod convert;
 mod de;
 mod dotenv;
@@ -36,6 +37,7 @@ mod template;
 #[cfg(test)]
 mod tests;
 mod values;
+mod write;
 mod yaml;
 
 pub use error::{ComposeError, Problem};
@@ -44,6 +46,7 @@ pub use model::Project;
 pub use shape::{Row, Support, rows};
 pub use source::{Place, Source, Span};
 pub use support::values;
+pub use write::{Written, write};
 
 /// Reads a project.
 ///

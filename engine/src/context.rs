@@ -1,6 +1,6 @@
 //! Build contexts: the files of a folder that a builder is sent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -33,9 +33,10 @@ pub struct Context {
 struct Inner {
     root: PathBuf,
     dockerfile_path: String,
-    /// What the folder has, ignored files left out.
-    found: walk::Found,
-    /// [`Self::found`] with what plugins changed; files that can be `COPY`ed.
+    /// The folder's files that are sent, whatever path leads to them.
+    files: HashSet<walk::FileId>,
+    /// What the folder has, ignored files left out, with what plugins changed; what can be
+    /// `COPY`ed.
     entries: BTreeMap<String, Entry>,
     /// The Dockerfile, where it is ignored: the builder needs it, but can't copy it.
     ignored_dockerfile: Option<Entry>,
@@ -78,14 +79,30 @@ impl Context {
         let mut inner = Inner {
             root,
             dockerfile_path: build.dockerfile_path.clone(),
-            found,
-            entries: BTreeMap::new(),
+            files: found.files,
+            entries: found.entries,
             ignored_dockerfile: None,
         };
         let hides_dockerfile = ignore.excludes_path(&build.dockerfile_path);
         inner.apply(build, hides_dockerfile)?;
         Ok(Self {
             inner: Arc::new(inner),
+        })
+    }
+
+    /// Lists a folder and applies the `.dockerignore` at its top, for a builder that copies from it
+    /// under a name. There is no Dockerfile in it that would count.
+    pub fn of_folder(root: &Path) -> Result<Self, ContextError> {
+        let ignore = read_ignore(root, ignore::FILE_NAME)?.unwrap_or_default();
+        let found = walk::walk(root, &ignore)?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                root: root.to_owned(),
+                dockerfile_path: String::new(),
+                files: found.files,
+                entries: found.entries,
+                ignored_dockerfile: None,
+            }),
         })
     }
 
@@ -119,12 +136,8 @@ impl Context {
     ///
     /// A file that was put there since the folder was listed is none.
     pub fn sends(&self, file: &std::fs::File) -> bool {
-        file.metadata().is_ok_and(|metadata| {
-            self.inner
-                .found
-                .files
-                .contains(&walk::FileId::from(&metadata))
-        })
+        file.metadata()
+            .is_ok_and(|metadata| self.inner.files.contains(&walk::FileId::from(&metadata)))
     }
 
     /// True if there is a Dockerfile for the builder.
@@ -141,7 +154,6 @@ impl Context {
 impl Inner {
     /// Puts what plugins changed over what the folder has.
     fn apply(&mut self, build: &ImageBuild, hides_dockerfile: bool) -> Result<(), ContextError> {
-        self.entries = self.found.entries.clone();
         for (path, file) in &build.generated {
             let mode = if file.executable { 0o755 } else { 0o644 };
             self.overlay(path, &file.contents, mode)?;
@@ -219,23 +231,25 @@ fn relative(path: &str) -> Option<&str> {
 }
 
 fn load_ignore(root: &Path, dockerfile_path: &str) -> Result<Ignore, ContextError> {
-    for name in [
-        &format!("{dockerfile_path}{}", ignore::FILE_NAME),
-        ignore::FILE_NAME,
-    ] {
-        let path = root.join(name);
-        let text = match std::fs::read(&path) {
-            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound) => continue,
-            Err(source) => return Err(ContextError::Read { path, source }),
-        };
-        return Ignore::parse(&text).map_err(|(line, source)| ContextError::IgnoreFile {
-            path,
-            line,
-            source,
-        });
+    let beside = format!("{dockerfile_path}{}", ignore::FILE_NAME);
+    if let Some(ignore) = read_ignore(root, &beside)? {
+        return Ok(ignore);
     }
-    Ok(Ignore::default())
+    Ok(read_ignore(root, ignore::FILE_NAME)?.unwrap_or_default())
+}
+
+/// `None` where there is no such file.
+fn read_ignore(root: &Path, name: &str) -> Result<Option<Ignore>, ContextError> {
+    let path = root.join(name);
+    let text = match std::fs::read(&path) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound) => return Ok(None),
+        Err(source) => return Err(ContextError::Read { path, source }),
+    };
+    let ignore = Ignore::parse(&text);
+    ignore
+        .map(Some)
+        .map_err(|(line, source)| ContextError::IgnoreFile { path, line, source })
 }
 
 /// Why a build context can't be used.

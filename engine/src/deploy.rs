@@ -4,6 +4,7 @@
 //! manifest to a plan and touches nothing, and of carrying that out under the app's lock.
 
 mod access;
+mod contexts;
 mod edge;
 mod error;
 mod event;
@@ -15,6 +16,7 @@ mod oneoff;
 mod output;
 mod prepare;
 mod push;
+mod reach;
 mod recorder;
 mod redact;
 mod release;
@@ -32,7 +34,7 @@ pub use event::{Event, PluginSummary, Reporter, ServiceSummary};
 pub use execute::lock_holder;
 pub use hooks::{Hooks, Loading, cache_folder};
 pub use oneoff::{OneOff, create_one_off};
-pub use prepare::{Options, Prepared, prepare};
+pub use prepare::{Options, Prepared, effective, prepare};
 pub use push::{Push, push};
 pub use redact::{RedactingReporter, clean_changes, clean_plan};
 pub use release::release_id;

@@ -7,11 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::app::Protocol;
 
+mod contexts;
 mod lines;
 #[cfg(test)]
 mod tests;
 mod vars;
 
+pub use contexts::{Placed, place};
 pub use lines::Directives;
 use lines::Line;
 use vars::Scope;
@@ -389,6 +391,7 @@ fn exposed(word: &str) -> Option<impl Iterator<Item = (u16, Protocol)>> {
         Some((ports, name)) => match name.to_ascii_lowercase().as_str() {
             "tcp" => (ports, Protocol::Tcp),
             "udp" => (ports, Protocol::Udp),
+            "sctp" => (ports, Protocol::Sctp),
             _ => return None,
         },
     };

@@ -15,10 +15,11 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
-use crate::app::{App, ByteSize, Name};
-use crate::compose::Options as ComposeOptions;
+use crate::app::{App, BuildSecret, ByteSize, Name};
+use crate::compose::{Options as ComposeOptions, Project};
 use crate::grants::Grants;
 use crate::plugin::Limits;
+use crate::secrets::{Redactor, Secret};
 
 pub(crate) use convert::Reader;
 pub use error::ManifestError;
@@ -43,6 +44,8 @@ pub struct Manifest {
     pub path: Option<PathBuf>,
     /// The app.
     pub app: App,
+    /// The Compose project that the app was made from; `None` for one of plugins.toml alone.
+    pub project: Option<Project>,
     /// False if ports are to be taken from what the image exposes.
     pub ports_declared: bool,
     /// The plugins, in the order in which they run.
@@ -57,6 +60,23 @@ pub struct Manifest {
     pub secrets: Secrets,
     /// What is odd and no error.
     pub warnings: Vec<String>,
+}
+
+impl Manifest {
+    /// What takes secrets out of all that is told: those of plugins, and those of builds, which a
+    /// step may print.
+    pub fn redactor(&self) -> Redactor {
+        let services = self.app.services.values();
+        let builds = services.filter_map(|service| service.image.build());
+        let built = builds.flat_map(|build| build.run.secrets.values());
+        let built = built.filter_map(|BuildSecret(contents)| {
+            // A file ends with a line's end, which a step may print or not.
+            let text = std::str::from_utf8(contents).ok()?.trim_end();
+            Some(Secret::new(text.to_owned()))
+        });
+        let built: Vec<Secret> = built.collect();
+        Redactor::new(self.secrets.values.values().chain(&built))
+    }
 }
 
 /// `[docker]`.

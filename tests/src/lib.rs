@@ -1,6 +1,8 @@
 //! What end-to-end tests share: a project in a folder of its own, the real `rengine`, and the
 //! real daemon.
 
+pub mod compose;
+pub mod dockerd;
 pub mod load;
 pub mod podman;
 pub mod registry;
@@ -79,9 +81,15 @@ impl Project {
 
     /// Starts `rengine` in the project, and goes on.
     pub fn start(&self, args: &[&str]) -> Running {
+        self.start_with(args, &[])
+    }
+
+    /// The same with other variables.
+    pub fn start_with(&self, args: &[&str], env: &[(&str, &str)]) -> Running {
         let (stdout, stderr) = (scratch(), scratch());
         let child = self
             .command(args)
+            .envs(env.iter().copied())
             .stdin(Stdio::null())
             .stdout(stdout.reopen().expect("a file"))
             .stderr(stderr.reopen().expect("a file"))

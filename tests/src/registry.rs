@@ -11,6 +11,12 @@ pub const USER: &str = "deployer";
 pub const PASSWORD: &str = "open-sesame";
 /// The same as the registry wants it, by bcrypt.
 const HASH: &str = "$2b$05$abcdefghijklmnopqrstuutXu9KzOt.1yBoZUeFWoT/914/JfszCO";
+/// Another who may.
+pub const ODD_USER: &str = "odd";
+/// Its password, wherever it stands in a text has a `+` and a `/` in Base64.
+pub const ODD_PASSWORD: &str = "open?>~sesame?????>>>>>~~~~~";
+/// The same by bcrypt.
+const ODD_HASH: &str = "$2b$05$abcdefghijklmnopqrstuu9XZSUa9xdT3LBAIPiFN0Au4L05Ya1L6";
 
 /// A `docker-registry` of this test alone; it ends when this is dropped.
 pub struct Registry {
@@ -26,7 +32,11 @@ impl Registry {
         let folder = tempfile::tempdir().expect("a folder");
         let at = |name: &str| folder.path().join(name).display().to_string();
         let port = free_port();
-        std::fs::write(at("htpasswd"), format!("{USER}:{HASH}\n")).expect("a file");
+        std::fs::write(
+            at("htpasswd"),
+            format!("{USER}:{HASH}\n{ODD_USER}:{ODD_HASH}\n"),
+        )
+        .expect("a file");
         let config = format!(
             "version: 0.1\nstorage: {{ filesystem: {{ rootdirectory: {} }} }}\n\
              http: {{ addr: '127.0.0.1:{port}' }}\n\

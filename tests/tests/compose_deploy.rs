@@ -1,72 +1,7 @@
 //! Compose apps in real deploys.
 
-use rengine_tests::{Outcome, Project, docker};
-
-/// A folder with a Compose file, which has its own name for the app.
-struct App(Project);
-
-impl App {
-    fn new(name: &str, compose: &str) -> Self {
-        let app = Self(Project::new(name, "hello", ""));
-        std::fs::remove_file(app.0.path().join("plugins.toml")).expect("it was there");
-        app.write(compose);
-        app
-    }
-
-    fn write(&self, compose: &str) {
-        let text = format!("name: {}\n{compose}", self.0.app);
-        self.0.write(
-            "compose.yaml",
-            &text.replace("PORT:", &format!("{}:", self.0.port)),
-        );
-    }
-
-    #[track_caller]
-    fn done(&self, args: &[&str]) -> Outcome {
-        let outcome = self.0.rengine(args);
-        assert_eq!(outcome.code, 0, "{args:?}: {outcome:#?}");
-        outcome
-    }
-
-    /// Deploys with the builder that is not BuildKit.
-    fn deploy_classic(&self) -> Outcome {
-        let mut command = self.0.command(&["deploy"]);
-        let output = command.env("DOCKER_BUILDKIT", "0").output();
-        Outcome::from(output.expect("rengine runs"))
-    }
-
-    #[track_caller]
-    fn deployed(&self) -> Outcome {
-        self.done(&["deploy"])
-    }
-
-    /// The only container of a service, as the daemon knows it.
-    fn inspect(&self, service: &str) -> serde_json::Value {
-        let filters = [
-            format!("label=com.docker.compose.project={}", self.0.app),
-            format!("label=com.docker.compose.service={service}"),
-        ];
-        let ids = docker(&[
-            "ps",
-            "-aq",
-            "--filter",
-            &filters[0],
-            "--filter",
-            &filters[1],
-        ]);
-        let ids: Vec<_> = ids.lines().collect();
-        assert_eq!(ids.len(), 1, "{service}: {ids:?}");
-        let text = docker(&["inspect", ids[0]]);
-        let mut list: Vec<serde_json::Value> = serde_json::from_str(&text).expect("JSON");
-        list.remove(0)
-    }
-}
-
-impl Drop for App {
-    fn drop(&mut self) {
-        self.0.rengine(&["down"]);
-    }
-}
+use rengine_tests::compose::App;
+use rengine_tests::docker;
 
 const TEN: &str = r#"
 x-worker: &worker
@@ -388,6 +323,62 @@ fn plugins_work_on_compose_apps() {
 }
 
 #[test]
+fn an_app_as_plugins_leave_it_is_a_compose_file_that_deploys_to_the_same() {
+    let app = App::new(
+        "written",
+        r#"
+services:
+  web:
+    build: .
+    command: ["sh", "-c", "echo $$HOME; sleep 100000 & wait"]
+    stop_grace_period: 0s
+    secrets: [token]
+    volumes: ["data:/data", "/tmp"]
+    depends_on: [other]
+  other: { image: "rengine/busybox:local", command: sleep 100000, stop_grace_period: 0s, network_mode: none }
+volumes: { data: {} }
+secrets: { token: { file: ./token } }
+"#,
+    );
+    app.0.write("token", "not-to-be-told");
+    // The file that is written is no part of what it describes.
+    app.0.write(".dockerignore", "*.yaml\n*.toml\n");
+    let harden = rengine_tests::plugin("harden.wasm");
+    let harden = harden.display();
+    app.0.write(
+        "plugins.toml",
+        &format!("[plugins.harden]\npath = \"{harden}\"\nservices = [\"web\"]\n"),
+    );
+    let before = app.done(&["config"]).stdout;
+    assert!(!before.contains("read_only: true"), "{before}");
+    let written = app.done(&["config", "--with-plugins"]).stdout;
+    assert!(written.contains("read_only: true"), "{written}");
+    assert!(!written.contains("not-to-be-told"), "{written}");
+    app.deployed();
+    // Without the plugin: it says already what the plugin would do.
+    std::fs::remove_file(app.0.path().join("plugins.toml")).expect("it was there");
+    app.0.write("compose.yaml", &written);
+    let again = app.deployed();
+    assert!(again.stderr.contains("nothing to do"), "{again:#?}");
+    assert_eq!(app.done(&["config", "--with-plugins"]).stdout, written);
+
+    // An app of plugins.toml is one, too, but for what only rengine knows.
+    std::fs::remove_file(app.0.path().join("compose.yaml")).expect("it was there");
+    app.0.configure("health = { http = \"/\" }");
+    let single = app.done(&["config", "--with-plugins"]);
+    assert!(
+        single.stdout.contains("network_mode: bridge"),
+        "{single:#?}"
+    );
+    assert!(
+        single
+            .stderr
+            .contains("can't have the health check of `web`"),
+        "{single:#?}"
+    );
+}
+
+#[test]
 fn a_build_is_given_what_its_commands_need_and_the_image_its_names() {
     let app = App::new(
         "givenbuild",
@@ -400,6 +391,7 @@ services:
       dockerfile_inline: |
         FROM rengine/busybox:local
         RUN --mount=type=secret,id=token --mount=type=secret,id=word cat /run/secrets/token /run/secrets/word | sha256sum > /sum
+        RUN --mount=type=secret,id=token echo "for APP/ it is $$(cat /run/secrets/token)"
         RUN --mount=type=ssh test -S "$$SSH_AUTH_SOCK"
         RUN grep -E '^10\.1\.2\.[34]' /etc/hosts > /hosts && ls /sys/class/net > /nets
         CMD ["sleep", "1000"]
@@ -459,7 +451,8 @@ secrets:
         ]);
         assert_eq!(tagged.trim(), container["Image"].as_str().expect("an id"));
     }
-    // Nothing of the secrets is in the image, nor in what was said.
+    // Nothing of the secrets is in the image, nor in what was said; even where a step says it.
+    assert!(outcome.stderr.contains("it is ***"), "{outcome:#?}");
     let image = docker(&["inspect", &format!("{name}/web:v1")]);
     let history = docker(&["history", "--no-trunc", &format!("{name}/web:v1")]);
     for told in [&image, &history, &outcome.stdout, &outcome.stderr] {

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use rengine_tests::registry::{PASSWORD, Registry, USER};
+use rengine_tests::registry::{ODD_PASSWORD, ODD_USER, PASSWORD, Registry, USER};
 use rengine_tests::ssh::script;
 use rengine_tests::{Outcome, Project, docker};
 
@@ -173,5 +173,68 @@ fn programs_that_keep_credentials_are_asked() {
         r#"{{"credsStore": "test", "auths": {{"http://HOST/v1/": {{"auth": "{AUTH}"}}}}}}"#
     ));
     lab.done(&["push"]);
+    lab.done(&["down"]);
+}
+
+#[test]
+fn an_image_is_fetched_again_when_it_is_old() {
+    let lab = Lab::new("old");
+    let reference = lab.reference();
+    lab.stored(&format!(r#"{{"auths": {{"HOST": {{"auth": "{AUTH}"}}}}}}"#));
+    // Two images under one name, of which the registry has the second.
+    lab.compose(&format!("build: .\n    image: {reference}"));
+    lab.done(&["deploy"]);
+    lab.done(&["push"]);
+    docker(&["tag", &reference, &format!("{reference}-first")]);
+    lab.project.write("index.html", "a second page");
+    lab.done(&["deploy"]);
+    lab.done(&["push"]);
+    lab.done(&["down"]);
+    docker(&["tag", &format!("{reference}-first"), &reference]);
+    let id = |name: &str| docker(&["inspect", "--format", "{{.Id}}", name]);
+    let first = id(&reference);
+
+    // It got its name a moment ago.
+    lab.compose(&format!("image: {reference}\n    pull_policy: daily"));
+    lab.done(&["deploy"]);
+    assert_eq!(id(&reference), first);
+    lab.compose(&format!("image: {reference}\n    pull_policy: every_0s"));
+    lab.done(&["deploy"]);
+    assert_ne!(id(&reference), first);
+    // What is pulled for the first time is new from then on, too.
+    lab.done(&["down"]);
+    docker(&["rmi", "-f", &reference]);
+    lab.compose(&format!("image: {reference}\n    pull_policy: weekly"));
+    lab.done(&["deploy"]);
+    let second = id(&reference);
+    let again = lab.done(&["deploy"]);
+    assert!(again.stderr.contains("nothing to do"), "{again:#?}");
+    assert_eq!(id(&reference), second);
+    let time = docker(&[
+        "inspect",
+        "--format",
+        "{{.Metadata.LastTagTime}}",
+        &reference,
+    ]);
+    assert!(!time.starts_with("0001"), "{time}");
+    lab.done(&["down"]);
+    docker(&["rmi", "-f", &format!("{reference}-first")]);
+}
+
+#[test]
+fn a_password_may_have_any_characters() {
+    let lab = Lab::new("odd");
+    let reference = lab.reference();
+    lab.stored(&format!(
+        r#"{{"auths": {{"HOST": {{"username": "{ODD_USER}", "password": "{ODD_PASSWORD}"}}}}}}"#
+    ));
+    lab.compose(&format!("build: .\n    image: {reference}"));
+    lab.done(&["deploy"]);
+    lab.done(&["push"]);
+    lab.done(&["down"]);
+    docker(&["rmi", "-f", &reference]);
+    lab.compose(&format!("image: {reference}"));
+    let pulled = lab.done(&["deploy"]);
+    assert!(pulled.stderr.contains("✔ pull web"), "{pulled:#?}");
     lab.done(&["down"]);
 }

@@ -1,9 +1,10 @@
 //! A daemon behind TLS: a real dockerd that wants to see a client's certificate.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
-use rengine_tests::{Outcome, Project, free_port, until};
+use rengine_tests::dockerd::Dockerd;
+use rengine_tests::{Outcome, Project, free_port};
 
 /// Certificates, made with `openssl` into a folder each: `ca.pem`, `cert.pem`, `key.pem`.
 struct Authority {
@@ -93,95 +94,18 @@ impl Authority {
 }
 
 /// A dockerd of this test alone, which listens with TLS.
-struct Daemon {
-    child: Child,
-    folder: tempfile::TempDir,
-    port: u16,
-    _bridge: Bridge,
-}
-
-/// A bridge for a daemon that needs none: with `--bridge=none` dockerd removes `docker0`, which is
-/// another daemon's.
-struct Bridge(String);
-
-impl Bridge {
-    fn new(port: u16) -> Self {
-        let bridge = Self(format!("tls{port}"));
-        // Of the network that is reserved for measurements between networks.
-        let address = format!("198.18.{}.{}/28", port / 16 % 256, port % 16 * 16 + 1);
-        ip(&["link", "add", &bridge.0, "type", "bridge"]);
-        ip(&["address", "add", &address, "dev", &bridge.0]);
-        bridge
-    }
-}
-
-impl Drop for Bridge {
-    fn drop(&mut self) {
-        let _ = Command::new("ip").args(["link", "del", &self.0]).status();
-    }
-}
-
-fn ip(args: &[&str]) {
-    let status = Command::new("ip").args(args).status();
-    let status = status.expect("ip runs, as root: run ./dev test, or install iproute2");
-    assert!(status.success(), "ip {args:?}");
-}
-
-impl Daemon {
-    fn start(authority: &Authority, certificate: &Path) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let port = free_port();
-        let path = |name: &str| folder.path().join(name);
-        let log = std::fs::File::create(path("log")).expect("a file");
-        let bridge = Bridge::new(port);
-        let flag = |name: &str, path: PathBuf| format!("--{name}={}", path.display());
-        let child = Command::new("dockerd")
-            .args([
-                "--iptables=false",
-                "--ip6tables=false",
-                "--ip-forward=false",
-            ])
-            .arg(format!("--bridge={}", bridge.0))
-            .args(["--storage-driver=vfs", "--log-level=warn", "--tlsverify"])
-            .arg(format!("--host=tcp://127.0.0.1:{port}"))
-            .arg(flag("data-root", path("data")))
-            .arg(flag("exec-root", path("exec")))
-            .arg(flag("pidfile", path("pid")))
-            .arg(flag("tlscacert", authority.file("ca.pem")))
-            .arg(flag("tlscert", certificate.join("cert.pem")))
-            .arg(flag("tlskey", certificate.join("key.pem")))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .expect("dockerd runs, as root: run ./dev setup");
-        let mut daemon = Self {
-            child,
-            folder,
-            port,
-            _bridge: bridge,
-        };
-        until("dockerd listens", || {
-            let ended = daemon.child.try_wait().expect("its state");
-            let log = std::fs::read_to_string(daemon.folder.path().join("log"));
-            assert!(
-                ended.is_none(),
-                "dockerd ended: {}",
-                log.unwrap_or_default()
-            );
-            std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
-        });
-        daemon
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        // It has a containerd to end, and mounts to undo.
-        let pid = self.child.id().to_string();
-        let _ = Command::new("kill").args(["-s", "TERM", &pid]).status();
-        let _ = self.child.wait();
-    }
+fn start(authority: &Authority, certificate: &Path) -> (Dockerd, u16) {
+    let port = free_port();
+    let flag = |name: &str, path: PathBuf| format!("--{name}={}", path.display());
+    let args = vec![
+        "--tlsverify".to_owned(),
+        flag("tlscacert", authority.file("ca.pem")),
+        flag("tlscert", certificate.join("cert.pem")),
+        flag("tlskey", certificate.join("key.pem")),
+    ];
+    let listens = move || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok();
+    let host = format!("tcp://127.0.0.1:{port}");
+    (Dockerd::start(host, args, None, listens), port)
 }
 
 fn doctor(project: &Project, host: &str, certificates: Option<&Path>) -> Outcome {
@@ -202,9 +126,9 @@ fn both_sides_show_who_they_are() {
     let authority = Authority::new();
     let server = authority.sign("server", "IP:127.0.0.1", "2");
     let client = authority.sign("client", "DNS:client", "2");
-    let daemon = Daemon::start(&authority, &server);
+    let (_daemon, port) = start(&authority, &server);
     let project = Project::new("tls", "hello", "");
-    let host = format!("tcp://127.0.0.1:{}", daemon.port);
+    let host = format!("tcp://127.0.0.1:{}", port);
     let fine = doctor(&project, &host, Some(&client));
     assert!(fine.stdout.contains("✔ daemon"), "{fine:?}");
 
@@ -267,7 +191,7 @@ fn both_sides_show_who_they_are() {
         Some(&bare),
         &["wants a client certificate", "cert.pem"],
     );
-    let by_name = format!("tcp://localhost:{}", daemon.port);
+    let by_name = format!("tcp://localhost:{}", port);
     refused(&by_name, Some(&client), &["not for the name localhost"]);
     refused(
         &host,
@@ -284,9 +208,9 @@ fn a_daemon_whose_certificate_has_expired() {
     let authority = Authority::new();
     let server = authority.sign("server", "IP:127.0.0.1", "0");
     let client = authority.sign("client", "DNS:client", "2");
-    let daemon = Daemon::start(&authority, &server);
+    let (_daemon, port) = start(&authority, &server);
     let project = Project::new("tlsold", "hello", "");
-    let host = format!("tcp://127.0.0.1:{}", daemon.port);
+    let host = format!("tcp://127.0.0.1:{}", port);
     let outcome = doctor(&project, &host, Some(&client));
     assert_eq!(outcome.code, 4, "{outcome:?}");
     assert!(outcome.stdout.contains("has expired"), "{outcome:?}");

@@ -74,6 +74,7 @@ fn build(path: &str, generated: bool) -> ImageBuild {
         inline_cache: false,
         run: rengine::app::BuildRun::default(),
         tags: Vec::new(),
+        contexts: BTreeMap::new(),
         generated: generated
             .then(|| (path.to_owned(), file))
             .into_iter()

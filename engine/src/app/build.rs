@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde::{Serialize, Serializer};
 
-use super::{ByteSize, Ulimit};
+use super::{ByteSize, Name, Ulimit};
 
 /// What `RUN` steps of a build are given beyond the context. Nothing of it is kept in the image.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -53,4 +53,26 @@ pub enum SshSource {
     Agent(PathBuf),
     /// This private key alone.
     Key(PathBuf),
+}
+
+/// Files that a Dockerfile names beside those of its context, with `FROM` or `--from`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NamedContext {
+    /// Those of an image that is there, or is fetched.
+    Image(String),
+    /// Those of the image that is built for another service.
+    Service(Name),
+    /// Those of a folder of this machine; an absolute path.
+    Folder(PathBuf),
+}
+
+impl fmt::Display for NamedContext {
+    /// As Compose writes it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Image(reference) => write!(f, "docker-image://{reference}"),
+            Self::Service(service) => write!(f, "service:{service}"),
+            Self::Folder(path) => write!(f, "{}", path.display()),
+        }
+    }
 }

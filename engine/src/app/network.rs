@@ -65,6 +65,9 @@ pub struct Attachment {
     pub link_local: Vec<String>,
     /// The hardware address.
     pub mac: Option<String>,
+    /// Containers that are not the app's, and the names by which this one knows them:
+    /// `container:name`.
+    pub links: Vec<String>,
     /// The driver's options for this container.
     pub options: BTreeMap<String, String>,
     /// Of several networks, the one with the highest priority is joined first. Always written, so

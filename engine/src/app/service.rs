@@ -1,9 +1,11 @@
 //! A service: where its image comes from, how many containers it has, and what it waits for.
 
+use std::time::Duration;
+
 use indexmap::IndexMap;
 use serde::Serialize;
 
-use super::{ContainerSpec, ImageSource, Name};
+use super::{ContainerSpec, ImageSource, Name, VolumesOwner, text};
 
 /// One image and the containers that run it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -48,13 +50,17 @@ impl Service {
         }
     }
 
-    /// The services whose containers it shares a namespace with.
+    /// The services whose containers it shares a namespace or volumes with.
     pub fn shares_with(&self) -> impl Iterator<Item = &str> {
         let spec = &self.container;
         let modes = [&spec.network_mode, &spec.pid_mode, &spec.ipc_mode];
-        modes
-            .into_iter()
-            .filter_map(|mode| mode.as_deref()?.strip_prefix(SERVICE_MODE))
+        let modes = modes.into_iter();
+        let modes = modes.filter_map(|mode| mode.as_deref()?.strip_prefix(SERVICE_MODE));
+        let owners = spec.volumes_from.iter().map(|volumes| &volumes.owner);
+        modes.chain(owners.filter_map(|owner| match owner {
+            VolumesOwner::Service(name) => Some(name.as_str()),
+            VolumesOwner::Container(_) => None,
+        }))
     }
 }
 
@@ -82,6 +88,8 @@ pub enum PullPolicy {
     Always,
     /// Never: it has to be there.
     Never,
+    /// If the daemon does not have it, or got it longer ago than this.
+    Every(#[serde(serialize_with = "text::duration")] Duration),
 }
 
 /// What a service waits for.

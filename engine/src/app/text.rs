@@ -7,8 +7,8 @@ use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
 use super::{
-    ByteSize, ContainerFile, Cpus, Device, GeneratedFile, Mount, PortMapping, Probe, RestartPolicy,
-    Swap, Ulimit,
+    ByteSize, ContainerFile, Cpus, Device, GeneratedFile, Mount, NamedContext, PortMapping, Probe,
+    RestartPolicy, Swap, Ulimit, VolumesFrom,
 };
 
 /// How much of a secret's digest is told, in hexadecimal digits.
@@ -28,11 +28,13 @@ serialize_as_text!(
     Cpus,
     Device,
     Mount,
+    NamedContext,
     PortMapping,
     Probe,
     RestartPolicy,
     Swap,
-    Ulimit
+    Ulimit,
+    VolumesFrom
 );
 
 impl Serialize for ByteSize {
@@ -98,6 +100,19 @@ pub(super) fn optional_words<S: Serializer>(
     match value {
         Some(words) => to.collect_str(&serde_json::json!(words)),
         None => to.serialize_none(),
+    }
+}
+
+/// An image's name as people write it, always with a tag: daemons put the registry that is taken
+/// where none is said before it, or leave it out.
+pub(crate) fn familiar(name: &str) -> String {
+    let prefixes = ["docker.io/library/", "docker.io/", "localhost/"];
+    let short = prefixes.iter().find_map(|prefix| name.strip_prefix(prefix));
+    let short = short.unwrap_or(name);
+    let last = short.rsplit('/').next().unwrap_or(short);
+    match last.contains([':', '@']) {
+        true => short.to_owned(),
+        false => format!("{short}:latest"),
     }
 }
 

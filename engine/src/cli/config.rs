@@ -1,10 +1,14 @@
 //! `rengine config`.
 
-use clap::{Args, ValueEnum};
+use std::time::SystemTime;
 
-use super::GlobalArgs;
+use clap::{Args, ValueEnum};
+use serde_json::Value;
+
 use super::error::CliError;
+use super::{GlobalArgs, session};
 use crate::compose::{self, Problem, Project};
+use crate::deploy::{self, Hooks, release_id};
 use crate::ui::Ui;
 
 /// What can be asked of a Compose project.
@@ -13,6 +17,9 @@ pub struct ConfigArgs {
     /// How it is written; JSON is one document, not one event a line
     #[arg(long, value_enum, default_value_t = Format::Yaml, value_name = "FORMAT")]
     format: Format,
+    /// Show the app as its plugins leave it, which is what a deploy deploys
+    #[arg(long, conflicts_with = "part")]
+    with_plugins: bool,
     /// Print only the names of the services
     #[arg(long, group = "part")]
     services: bool,
@@ -37,7 +44,10 @@ enum Format {
     Json,
 }
 
-pub fn run(global: &GlobalArgs, args: ConfigArgs, ui: Ui) -> Result<(), CliError> {
+pub async fn run(global: &GlobalArgs, args: ConfigArgs, ui: Ui) -> Result<(), CliError> {
+    if args.with_plugins {
+        return with_plugins(global, args.format, ui).await;
+    }
     let project = load(global)?;
     for problem in project.warnings.iter().chain(&project.refused) {
         ui.note(&told(problem));
@@ -56,10 +66,37 @@ pub fn run(global: &GlobalArgs, args: ConfigArgs, ui: Ui) -> Result<(), CliError
         }
         return Ok(());
     }
-    match args.format {
-        _ if ui.is_json() => ui.json(&project.to_json()),
-        Format::Yaml => ui.result(&project.to_yaml()),
-        Format::Json => ui.result(&format!("{:#}\n", project.to_json())),
+    let (json, yaml) = (|| project.to_json(), || project.to_yaml());
+    show(args.format, ui, json, yaml);
+    Ok(())
+}
+
+fn show(format: Format, ui: Ui, json: impl Fn() -> Value, yaml: impl Fn() -> String) {
+    match format {
+        _ if ui.is_json() => ui.json(&json()),
+        Format::Yaml => ui.result(&yaml()),
+        Format::Json => ui.result(&format!("{:#}\n", json())),
+    }
+}
+
+/// The app as a deploy would have it. What plugins may ask of a daemon, they ask here, too.
+async fn with_plugins(global: &GlobalArgs, format: Format, ui: Ui) -> Result<(), CliError> {
+    let manifest = session::load_manifest(global, ui)?;
+    let reporter = ui.reporter();
+    let plugins = Hooks::begin(&manifest);
+    let docker = session::connect(global, &manifest, ui).await?;
+    let hooks = plugins.finish(&docker, &*reporter).await?;
+    for warning in &manifest.warnings {
+        ui.note(&format!("warning: {warning}"));
+    }
+    let release = release_id(SystemTime::now());
+    let (app, _) = deploy::effective(&manifest, &docker, &hooks, &release, &reporter).await?;
+    let written = compose::write(&app, manifest.project.as_ref());
+    for lost in &written.lost {
+        ui.note(&format!("warning: a Compose file can't have {lost}"));
+    }
+    if !global.quiet {
+        show(format, ui, || written.to_json(), || written.to_yaml());
     }
     Ok(())
 }

@@ -40,7 +40,7 @@ pub async fn run(global: &GlobalArgs, args: PlanArgs, ui: Ui) -> Result<(), CliE
         reporter.report(Event::Planned { plan, changes });
         return Ok(());
     }
-    let redactor = manifest.secrets.redactor();
+    let redactor = manifest.redactor();
     deploy::clean_plan(&mut plan, &redactor);
     deploy::clean_changes(&mut changes, &redactor);
     let text = render_plan(&plan, &changes, ui.styles(), ui.verbosity());

@@ -3,8 +3,8 @@
 use clap::Args;
 
 use super::error::CliError;
-use super::{GlobalArgs, config, interrupt, services, session};
-use crate::compose::Project;
+use super::{GlobalArgs, interrupt, services, session};
+use crate::app::{App, Name};
 use crate::deploy::{self, Push};
 use crate::ui::Ui;
 
@@ -29,39 +29,32 @@ pub async fn run(global: &GlobalArgs, args: PushArgs, ui: Ui) -> Result<(), CliE
     if let Some(unknown) = args.services.iter().find(known) {
         return Err(services::no_service(&manifest, unknown));
     }
-    // Where an app goes to stands in its Compose file: one of plugins.toml has no `image` beside
-    // its `build`.
-    let nothing = || CliError::NothingToPush {
-        app: app.name.to_string(),
-    };
-    // The app could be loaded, so where there is no project, it is none of Compose.
-    let Ok(project) = config::load(global) else {
-        return Err(nothing());
-    };
-    let wanted = wanted(&project, &args);
-    let named: Vec<(&String, &String)> = project
+    let wanted = wanted(app, &args);
+    let named: Vec<(&Name, &String)> = app
         .services
-        .iter()
-        .filter(|(name, service)| wanted.contains(name) && service.build.is_some())
-        .filter_map(|(name, service)| Some((name, service.container.image.as_ref()?)))
+        .values()
+        .filter(|service| wanted.contains(&&service.name))
+        .filter_map(|service| Some((&service.name, service.image.build()?)))
+        .flat_map(|(name, build)| build.tags.iter().map(move |tag| (name, tag)))
         .collect();
     if named.is_empty() {
-        return Err(nothing());
+        return Err(CliError::NothingToPush {
+            app: app.name.to_string(),
+        });
     }
     let docker = session::connect(global, &manifest, ui).await?;
-    let names: Vec<String> = named.iter().map(|(name, _)| (*name).clone()).collect();
+    let names: Vec<String> = named.iter().map(|(name, _)| name.to_string()).collect();
     let running = services::containers(&manifest, &docker, &names).await?;
     let mut pushes = Vec::new();
     for (service, reference) in named {
         let container = running.iter().find(|container| {
-            let name = container.service.as_ref();
-            name.is_some_and(|name| name.as_str() == service) && !container.is_candidate()
+            container.service.as_ref() == Some(service) && !container.is_candidate()
         });
         let container = container.ok_or_else(|| CliError::NotDeployed {
-            service: service.clone(),
+            service: service.to_string(),
         })?;
         pushes.push(Push {
-            service: service.clone(),
+            service: service.to_string(),
             image: container.image_id.clone(),
             reference: reference.clone(),
         });
@@ -73,14 +66,15 @@ pub async fn run(global: &GlobalArgs, args: PushArgs, ui: Ui) -> Result<(), CliE
 }
 
 /// The services that are meant.
-fn wanted<'a>(project: &'a Project, args: &'a PushArgs) -> Vec<&'a String> {
-    let mut wanted: Vec<&String> = match args.services.is_empty() {
-        true => project.services.keys().collect(),
-        false => args.services.iter().collect(),
+fn wanted<'a>(app: &'a App, args: &PushArgs) -> Vec<&'a Name> {
+    let asked = |name: &&Name| args.services.iter().any(|asked| asked == name.as_str());
+    let mut wanted: Vec<&Name> = match args.services.is_empty() {
+        true => app.services.keys().collect(),
+        false => app.services.keys().filter(asked).collect(),
     };
     let mut next = 0;
     while args.include_deps && next < wanted.len() {
-        let service = project.services.get(wanted[next]);
+        let service = app.services.get(wanted[next]);
         for name in service.iter().flat_map(|service| service.depends_on.keys()) {
             if !wanted.contains(&name) {
                 wanted.push(name);

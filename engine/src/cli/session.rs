@@ -14,7 +14,7 @@ fn env(name: &str) -> Option<String> {
 pub fn load_manifest(global: &GlobalArgs, ui: Ui) -> Result<Manifest, CliError> {
     let compose = global.project.options(global.directory.clone());
     let manifest = manifest::load(&global.directory, global.file.as_deref(), compose, &env)?;
-    ui.hide(manifest.secrets.redactor());
+    ui.hide(manifest.redactor());
     Ok(manifest)
 }
 

@@ -22,6 +22,7 @@ use super::node::{Entry, Node, Value};
 use super::required;
 use super::shape::{Kind, PROJECT};
 use super::support;
+use super::syntax::volumes_owner;
 
 type Result<T> = std::result::Result<T, ComposeError>;
 
@@ -260,10 +261,9 @@ fn complete(service: &mut Service, inactive: &BTreeSet<String>) {
             _ => None,
         });
     let link = |text: &String| (text.split(':').next().unwrap_or(text).to_owned(), true);
-    let volumes = |text: &String| match text.split_once(':') {
-        Some(("container", _)) => None,
-        Some((name, _)) => Some((name.to_owned(), false)),
-        None => Some((text.clone(), false)),
+    let volumes = |text: &String| match volumes_owner(text) {
+        (true, ..) => None,
+        (false, name, _) => Some((name.to_owned(), false)),
     };
     let needed: Vec<(String, bool)> = shared
         .chain(service.links.iter().map(link))

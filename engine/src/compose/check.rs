@@ -30,7 +30,7 @@ pub fn check(project: &Project) -> Result {
         checker.limits()?;
     }
     resources(project)?;
-    circles(project)
+    super::circles::check(project)
 }
 
 struct Checker<'a> {
@@ -360,35 +360,4 @@ fn one_source(
         _ => format!("the {kind} `{key}` comes from more than one place"),
     };
     Err(ComposeError::at(span, message).help(format!("it has one of {ways}")))
-}
-
-/// Services that need each other would never start.
-fn circles(project: &Project) -> Result {
-    let mut done = std::collections::BTreeSet::new();
-    for name in project.services.keys() {
-        // A stack of its own: a chain may be as long as the project has services.
-        let mut path: Vec<(&str, usize)> = vec![(name, 0)];
-        while let Some((current, next)) = path.last_mut() {
-            let current: &str = current;
-            let service = project.services.get(current);
-            let dependency = service.and_then(|service| service.depends_on.get_index(*next));
-            *next += 1;
-            let Some((dependency, _)) = dependency.filter(|_| !done.contains(current)) else {
-                done.insert(current);
-                path.pop();
-                continue;
-            };
-            if let Some(start) = path.iter().position(|(name, _)| name == dependency) {
-                let names: Vec<_> = path[start..].iter().map(|(name, _)| *name).collect();
-                let last = names.last().copied().unwrap_or(dependency);
-                let span = project.span(&["services", last, "depends_on", dependency]);
-                return Err(
-                    ComposeError::at(span, "services need each other in a circle")
-                        .help(format!("{} → {dependency}", names.join(" → "))),
-                );
-            }
-            path.push((dependency, 0));
-        }
-    }
-    Ok(())
 }

@@ -144,6 +144,7 @@ impl Converter<'_> {
             pull: match service.container.pull_policy {
                 Some(model::PullPolicy::Always) => PullPolicy::Always,
                 Some(model::PullPolicy::Never) => PullPolicy::Never,
+                Some(model::PullPolicy::Every(time)) => PullPolicy::Every(time),
                 _ => PullPolicy::Missing,
             },
             strategy: self.strategy()?,
@@ -173,7 +174,7 @@ impl Converter<'_> {
 }
 
 /// The extension of a service that is rengine's.
-const OWN: &str = "x-rengine";
+pub(super) const OWN: &str = "x-rengine";
 
 fn needs(dependency: &model::Dependency) -> Dependency {
     Dependency {

@@ -11,49 +11,60 @@ use super::scalar;
 impl Project {
     /// The project as a JSON value, in the shape of a Compose file.
     pub fn to_json(&self) -> Value {
-        let mut file = Map::new();
-        file.insert("name".into(), json!(self.name));
-        let mut section = |name: &str, value: Value| {
-            if value.as_object().is_some_and(|map| !map.is_empty()) || name == "services" {
-                file.insert(name.into(), value);
-            }
-        };
-        section("services", json!(self.services));
-        section("networks", json!(self.networks));
-        section("volumes", json!(self.volumes));
-        section("secrets", json!(self.secrets));
-        section("configs", json!(self.configs));
-        section("models", json!(self.models));
-        for (name, value) in &self.extensions {
-            file.insert(name.clone(), value.clone());
+        let mut file = sections(json!({
+            "name": self.name,
+            "services": self.services,
+            "networks": self.networks,
+            "volumes": self.volumes,
+            "secrets": self.secrets,
+            "configs": self.configs,
+            "models": self.models,
+        }));
+        let extensions = self.extensions.iter();
+        let extensions = extensions.map(|(name, value)| (name.clone(), value.clone()));
+        if let Some(file) = file.as_object_mut() {
+            file.extend(extensions);
         }
-        Value::Object(file)
+        file
     }
 
     /// The project as a Compose file that says the same. It names nothing relative and no
     /// variable, so it is read the same everywhere on this machine.
     pub fn to_yaml(&self) -> String {
-        const ORDER: [&str; 7] = [
-            "name", "services", "networks", "volumes", "secrets", "configs", "models",
-        ];
-        let Value::Object(file) = self.to_json() else {
-            return String::new();
-        };
-        let place = |key: &str| {
-            ORDER
-                .iter()
-                .position(|name| *name == key)
-                .unwrap_or(ORDER.len())
-        };
-        let mut entries: Vec<_> = file.iter().collect();
-        entries.sort_by_key(|(key, _)| place(key));
-        let mut out = String::new();
-        for (key, value) in entries {
-            // A dollar sign is one, and begins no variable.
-            entry(&mut out, key, &escaped(value), 0);
-        }
-        out
+        yaml(&self.to_json())
     }
+}
+
+/// A file without the sections that have nothing in them.
+pub(super) fn sections(file: Value) -> Value {
+    let Value::Object(mut file) = file else {
+        return file;
+    };
+    file.retain(|name, value| {
+        name == "services" || value.as_object().is_none_or(|map| !map.is_empty())
+    });
+    Value::Object(file)
+}
+
+/// The text of a file, its sections in the order in which people write them.
+pub(super) fn yaml(file: &Value) -> String {
+    const ORDER: [&str; 7] = [
+        "name", "services", "networks", "volumes", "secrets", "configs", "models",
+    ];
+    let place = |key: &str| {
+        ORDER
+            .iter()
+            .position(|name| *name == key)
+            .unwrap_or(ORDER.len())
+    };
+    let mut entries: Vec<_> = file.as_object().into_iter().flatten().collect();
+    entries.sort_by_key(|(key, _)| place(key));
+    let mut out = String::new();
+    for (key, value) in entries {
+        // A dollar sign is one, and begins no variable.
+        entry(&mut out, key, &escaped(value), 0);
+    }
+    out
 }
 
 fn escaped(value: &Value) -> Value {

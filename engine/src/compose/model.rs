@@ -25,7 +25,8 @@ pub use deploy::{
 };
 pub use device::{Blkio, BlkioRate, BlkioWeight, Count, Device, DeviceRequest};
 pub use mount::{
-    BindOptions, FileMount, Mode, TmpfsOptions, VolumeMount, VolumeOptions, VolumeType,
+    BindOptions, FileMount, ImageOptions, Mode, TmpfsOptions, VolumeMount, VolumeOptions,
+    VolumeType,
 };
 pub use resource::{Config, Ipam, IpamPool, Model, Network, Secret, Volume};
 pub use service::{

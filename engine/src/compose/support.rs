@@ -63,7 +63,6 @@ const VALUES: &[(&str, &str, &str)] = &[
         "hyperv",
         "containers of Windows are not deployed",
     ),
-    ("ports.protocol", "sctp", "ports are TCP or UDP"),
     (
         "bind.recursive",
         "writable",
@@ -73,21 +72,6 @@ const VALUES: &[(&str, &str, &str)] = &[
         "bind.recursive",
         "readonly",
         "a bind mount has all mounts below it, or none",
-    ),
-    (
-        "pull_policy",
-        "daily",
-        "an image's age is not looked at: write `always` or `missing`",
-    ),
-    (
-        "pull_policy",
-        "weekly",
-        "an image's age is not looked at: write `always` or `missing`",
-    ),
-    (
-        "pull_policy",
-        "every_*",
-        "an image's age is not looked at: write `always` or `missing`",
     ),
 ];
 
@@ -146,7 +130,7 @@ impl Found {
         let text = node.scalar().unwrap_or_default();
         let told = VALUES
             .iter()
-            .find(|(end, value, _)| path.ends_with(end) && is(text, value));
+            .find(|(end, value, _)| path.ends_with(end) && text == *value);
         if path.ends_with("build.cache_to") && !text.contains("type=inline") {
             let message = format!("`{text}` has no effect");
             let why =
@@ -159,14 +143,6 @@ impl Found {
             let problem = Problem::new(&node.span, message, Some((*why).into()));
             self.refused.push(problem);
         }
-    }
-}
-
-/// True if a text is the value, or begins with what the value has before a `*`.
-fn is(text: &str, value: &str) -> bool {
-    match value.strip_suffix('*') {
-        Some(start) => text.starts_with(start),
-        None => text == value,
     }
 }
 

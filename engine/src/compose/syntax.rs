@@ -140,6 +140,44 @@ pub fn long_duration(text: &str) -> Option<Duration> {
     }
 }
 
+/// `SERVICE`, or `container:NAME`, with `:ro` or `:rw` or without.
+pub fn volumes_from(text: &str) -> Check {
+    let (_, owner, _) = volumes_owner(text);
+    check(
+        is_resource_name(owner) && parts_of_volumes(text),
+        "write a service, `service:ro`, or `container:NAME:ro`",
+    )
+}
+
+fn parts_of_volumes(text: &str) -> bool {
+    let owner = text.strip_prefix(CONTAINER).unwrap_or(text);
+    match owner.split_once(':') {
+        Some((_, mode)) => matches!(mode, "ro" | "rw"),
+        None => true,
+    }
+}
+
+/// What the volumes of a container that is not the app's are written with.
+const CONTAINER: &str = "container:";
+
+/// Takes `volumes_from` apart: whether it is a container and not a service, its name, and
+/// whether the volumes can only be read.
+pub fn volumes_owner(text: &str) -> (bool, &str, bool) {
+    let container = text.strip_prefix(CONTAINER);
+    let rest = container.unwrap_or(text);
+    let (owner, mode) = rest.split_once(':').unwrap_or((rest, "rw"));
+    (container.is_some(), owner, mode == "ro")
+}
+
+/// `CONTAINER`, or `CONTAINER:NAME`.
+pub fn external_link(text: &str) -> Check {
+    let (container, name) = text.split_once(':').unwrap_or((text, text));
+    check(
+        is_resource_name(container) && is_resource_name(name),
+        "write a container, or a container and a name for it, such as `other_db_1:db`",
+    )
+}
+
 pub fn restart(text: &str) -> Check {
     let times = text.strip_prefix("on-failure:").map(str::parse::<u32>);
     let fits = matches!(text, "no" | "always" | "unless-stopped" | "on-failure");
@@ -210,6 +248,16 @@ mod tests {
                 &["sometimes", "every_"],
             ),
             (restart, &["no", "on-failure:3"], &["false", "on-failure:x"]),
+            (
+                volumes_from,
+                &["db", "db:ro", "container:x", "container:x:rw"],
+                &["", "db:", "db:z", "container:", "container:x:y", "a b"],
+            ),
+            (
+                external_link,
+                &["db", "other_db_1:db"],
+                &["", "db:", "a:b:c", "a/b"],
+            ),
             (
                 expose,
                 &["80", "80-81/udp"],

@@ -1,5 +1,6 @@
 //! What the rooms do together.
 
+mod beyond;
 mod converting;
 mod errors;
 mod hostile;
@@ -7,6 +8,7 @@ mod loading;
 mod merging;
 mod sample;
 mod support;
+mod writing;
 
 use std::collections::BTreeMap;
 

@@ -1,8 +1,7 @@
 //! Digests of files that did not change since they were last read.
 
-use std::collections::HashMap;
-use std::fs::{self, DirBuilder, Metadata};
-use std::io::{self, Write};
+use std::fs::{self, DirBuilder, File, Metadata};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -12,11 +11,13 @@ use sha2::{Digest, Sha256};
 use crate::app::hex;
 
 /// What the file begins with; another form has another number.
-const MAGIC: &[u8; 8] = b"rengctx1";
+const MAGIC: &[u8; 8] = b"rengctx2";
 /// Numbers of a stamp.
 const STAMP: usize = 7;
 /// Bytes of a stamp with its digest.
 const RECORD: usize = STAMP * 8 + 32;
+/// A stamp and its digest.
+type Record = [u8; RECORD];
 /// Bytes of the digest at the end.
 const SUM: usize = 32;
 /// How old a file's last change must be: one in the same tick of the file system's clock could
@@ -43,6 +44,15 @@ impl Stamp {
         ])
     }
 
+    /// As a record has it.
+    fn bytes(&self) -> [u8; STAMP * 8] {
+        let mut bytes = [0; STAMP * 8];
+        for (bytes, number) in bytes.as_chunks_mut::<8>().0.iter_mut().zip(self.0) {
+            *bytes = number.to_le_bytes();
+        }
+        bytes
+    }
+
     /// True if a change from `now` on will show.
     fn is_settled(&self, now: SystemTime) -> bool {
         let [.., modified, _, changed, _] = self.0;
@@ -59,7 +69,8 @@ impl Stamp {
 #[derive(Debug, Default)]
 pub struct Memory {
     path: Option<PathBuf>,
-    known: HashMap<Stamp, [u8; 32]>,
+    /// As they are in the file, sorted: a map of a hundred thousand would take half as much again.
+    known: Vec<Record>,
 }
 
 impl Memory {
@@ -80,61 +91,74 @@ impl Memory {
 
     /// The digest of a file that is as it was.
     pub fn get(&self, stamp: &Stamp) -> Option<[u8; 32]> {
-        self.known.get(stamp).copied()
+        let stamp = stamp.bytes();
+        let place = self
+            .known
+            .binary_search_by(|record| record[..STAMP * 8].cmp(&stamp));
+        let record = self.known.get(place.ok()?)?;
+        record[STAMP * 8..].try_into().ok()
     }
 
     /// Keeps the digests of a context's files, and forgets all others.
     pub fn keep(&self, files: impl Iterator<Item = (Stamp, [u8; 32])>, now: SystemTime) {
         let Some(path) = &self.path else { return };
-        let mut new = 0;
-        let mut bytes = MAGIC.to_vec();
+        let mut new = false;
+        let mut records: Vec<Record> = Vec::new();
         for (stamp, digest) in files.filter(|(stamp, _)| stamp.is_settled(now)) {
-            new += usize::from(!self.known.contains_key(&stamp));
-            for number in stamp.0 {
-                bytes.extend_from_slice(&number.to_le_bytes());
-            }
-            bytes.extend_from_slice(&digest);
+            new |= self.get(&stamp).is_none();
+            let mut record = [0; RECORD];
+            record[..STAMP * 8].copy_from_slice(&stamp.bytes());
+            record[STAMP * 8..].copy_from_slice(&digest);
+            records.push(record);
         }
-        if new == 0 {
+        if !new {
             return;
         }
-        let sum = Sha256::digest(&bytes);
-        bytes.extend_from_slice(&sum);
+        records.sort_unstable();
         // What can't be kept is read again.
-        let _ = write(path, &bytes);
+        let _ = write(path, &records);
     }
 }
 
 /// Nothing for a file that is not whole, or that somebody else could have written.
-fn read(path: &Path) -> Option<HashMap<Stamp, [u8; 32]>> {
-    let facts = fs::symlink_metadata(path).ok()?;
-    if !facts.is_file() || !is_own(&facts) || facts.len() > MAX_BYTES {
+fn read(path: &Path) -> Option<Vec<Record>> {
+    let mut file = File::open(path).ok()?;
+    let facts = file.metadata().ok()?;
+    if fs::symlink_metadata(path).ok()?.ino() != facts.ino()
+        || !facts.is_file()
+        || !is_own(&facts)
+        || facts.len() > MAX_BYTES
+    {
         return None;
     }
-    let bytes = fs::read(path).ok()?;
-    let (body, sum) = bytes.split_at_checked(bytes.len().checked_sub(SUM)?)?;
-    if Sha256::digest(body)[..] != *sum {
+    let mut magic = [0; MAGIC.len()];
+    file.read_exact(&mut magic).ok()?;
+    let length = facts.len().checked_sub((MAGIC.len() + SUM) as u64)?;
+    let length = usize::try_from(length).ok()?;
+    if magic != *MAGIC || length % RECORD != 0 {
         return None;
     }
-    let records = body.strip_prefix(MAGIC)?.as_chunks::<RECORD>().0;
-    let record = |record: &[u8; RECORD]| {
-        let (stamp, digest) = record.split_at(STAMP * 8);
-        let mut numbers = [0; STAMP];
-        for (number, bytes) in numbers.iter_mut().zip(stamp.as_chunks::<8>().0) {
-            *number = i64::from_le_bytes(*bytes);
-        }
-        Some((Stamp(numbers), digest.try_into().ok()?))
-    };
-    records.iter().map(record).collect()
+    let mut records = vec![[0; RECORD]; length / RECORD];
+    file.read_exact(records.as_flattened_mut()).ok()?;
+    let mut sum = [0; SUM];
+    file.read_exact(&mut sum).ok()?;
+    (sum_of(&records) == sum).then_some(records)
 }
 
 /// Writes a file beside and renames it: a reader finds all of it, or what was there before.
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+fn write(path: &Path, records: &[Record]) -> io::Result<()> {
     let folder = path.parent().unwrap_or(path);
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(bytes)?;
+    file.write_all(MAGIC)?;
+    file.write_all(records.as_flattened())?;
+    file.write_all(&sum_of(records))?;
     file.persist(path)?;
     Ok(())
+}
+
+fn sum_of(records: &[Record]) -> [u8; SUM] {
+    let sum = Sha256::new().chain_update(MAGIC);
+    sum.chain_update(records.as_flattened()).finalize().into()
 }
 
 /// Makes the folder; true if it is the user's alone.
@@ -150,7 +174,7 @@ fn is_own(facts: &Metadata) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::fs::{File, FileTimes};
+    use std::fs::FileTimes;
 
     use super::*;
 

@@ -22,6 +22,7 @@ fn build(root: &Path) -> ImageBuild {
         inline_cache: false,
         run: crate::app::BuildRun::default(),
         tags: Vec::new(),
+        contexts: BTreeMap::new(),
         generated: BTreeMap::new(),
     }
 }

@@ -1,8 +1,9 @@
 //! What hooks reach through: a build context, and a running container.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -11,9 +12,9 @@ use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, TryStreamExt};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::reach::plain;
 use crate::app::{ImageBuild, Protocol};
 use crate::context::Context;
 use crate::docker::{ContainerDetail, Docker, HealthStatus, LogOptions};
@@ -73,50 +74,19 @@ impl ContextAccess for LazyContext {
 
 /// A started container, as hooks and health checks reach it.
 pub struct RunningContainer {
-    docker: Docker,
-    detail: ContainerDetail,
+    pub(super) docker: Docker,
+    pub(super) detail: ContainerDetail,
+    /// True once it has taken a connection itself, without a proxy in between.
+    pub(super) answered: AtomicBool,
 }
 
 impl RunningContainer {
     pub fn new(docker: Docker, detail: ContainerDetail) -> Arc<Self> {
-        Arc::new(Self { docker, detail })
-    }
-
-    /// Where a port of the container may answer, the most direct way first. A proxy of the
-    /// daemon in between takes connections even where nobody listens behind it.
-    fn routes(&self, port: u16) -> Vec<(String, u16)> {
-        let endpoint = self.docker.endpoint();
-        let mut routes = Vec::new();
-        // Elsewhere than on Linux, containers run in a machine of their own.
-        if endpoint.socket_path().is_some() && cfg!(target_os = "linux") {
-            let address = self.detail.address.unwrap_or(Ipv4Addr::LOCALHOST.into());
-            routes.push((address.to_string(), port));
-        }
-        let published = self.detail.ports.iter().filter(|published| {
-            published.container_port == port && published.protocol == Protocol::Tcp
-        });
-        routes.extend(published.filter_map(|published| {
-            let address: IpAddr = published.host_address.parse().ok()?;
-            let address = match endpoint.socket_path() {
-                _ if address.is_unspecified() => endpoint.host_address().to_owned(),
-                // Another machine's own address is none of this one.
-                None if address.is_loopback() => return None,
-                _ => address.to_string(),
-            };
-            Some((address, published.host_port))
-        }));
-        routes
-    }
-
-    async fn connect(&self, port: u16) -> Result<TcpStream, String> {
-        let mut last = format!("port {port} is neither published nor on a network reached here");
-        for (host, port) in self.routes(port) {
-            match TcpStream::connect((host.as_str(), port)).await {
-                Ok(stream) => return Ok(stream),
-                Err(error) => last = format!("no connection to port {port}: {}", plain(&error)),
-            }
-        }
-        Err(last)
+        Arc::new(Self {
+            docker,
+            detail,
+            answered: AtomicBool::new(false),
+        })
     }
 
     /// The port that is meant where none is named.
@@ -194,17 +164,6 @@ impl RunningContainer {
             }
         }
     }
-}
-
-/// An error of the network without its wrappings: `connection refused`.
-fn plain(error: impl std::error::Error) -> String {
-    let mut innermost: &dyn std::error::Error = &error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    let text = innermost.to_string();
-    let text = text.split(" (os error").next().unwrap_or(&text);
-    text.to_lowercase()
 }
 
 impl ContainerAccess for RunningContainer {

@@ -77,6 +77,18 @@ pub enum DeployError {
         /// The port.
         port: u16,
     },
+    /// A Dockerfile names the image of a service that has none of its own.
+    #[error("{service} is built from the image of {other}, which is not built")]
+    #[diagnostic(
+        code(rengine::deploy::no_context_image),
+        help("a plugin has removed it, or given it an image that is there: see `rengine plan`")
+    )]
+    NoContextImage {
+        /// The service.
+        service: String,
+        /// The other one.
+        other: String,
+    },
     /// The edge did not do what it was asked.
     #[error("the edge {container} did not do what it was told: {reason}")]
     #[diagnostic(help(
@@ -202,6 +214,7 @@ impl DeployError {
             | Self::Load(_)
             | Self::NoHost { .. }
             | Self::NoEdgePort { .. }
+            | Self::NoContextImage { .. }
             | Self::NoDockerfile { .. } => ExitCode::BadInput,
             Self::Plugin(_) => ExitCode::Refused,
             Self::Docker(error) => docker_exit_code(error),

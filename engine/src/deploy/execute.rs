@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::run::Done;
 use super::steps::Execution;
-use super::summary::services;
+use super::summary::{seen, services};
 use super::{DeployError, Event, Outcome, Prepared, Reporter};
 use crate::docker::{Docker, LockHolder};
 
@@ -24,17 +24,17 @@ pub async fn execute(
     reporter: &Arc<dyn Reporter>,
     cancel: &CancellationToken,
 ) -> Result<Done, DeployError> {
-    if prepared.plan.is_empty() && !prepared.pulls_always() {
+    if prepared.plan.is_empty() && !prepared.pulls_again() {
         report_plan(&prepared, reporter);
         return Ok(Done {
             outcome: Outcome::NothingToDo,
-            services: services(&prepared, docker).await?,
+            services: seen(&prepared, docker),
         });
     }
     let holder = lock_holder("rengine deploy");
     let lock = docker.lock(&prepared.app.name, &holder).await?;
     let run = async {
-        prepared.pull_always(docker, reporter, cancel).await?;
+        prepared.pull_again(docker, reporter, cancel).await?;
         prepared.refresh(docker).await?;
         report_plan(&prepared, reporter);
         if let Some(conflict) = prepared.plan.conflicts.first() {

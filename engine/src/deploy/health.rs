@@ -9,12 +9,12 @@ use futures_util::future::try_join_all;
 use super::access::RunningContainer;
 use super::hooks::{Hooks, log_sink, or_warn};
 use super::{DeployError, Reporter};
-use crate::app::{HealthCheck, Name, Probe, Protocol};
+use crate::app::{HealthCheck, Name, Probe};
 use crate::docker::{ContainerDetail, DaemonHealth, Docker, HealthStatus as DaemonStatus};
 use crate::plugin::{CallContext, ContainerAccess, HealthStatus, Hook, HttpRequest, HttpResponse};
 
-/// How long a container without any check has to run before it counts as healthy: what is
-/// misconfigured usually ends at once.
+/// How long a container without any check, which has not answered itself either, has to run before
+/// it counts as healthy: what is misconfigured usually ends at once.
 const MIN_UPTIME: Duration = Duration::from_secs(1);
 /// Time between the first two probes of a new container; it doubles up to the check's interval.
 const FIRST_INTERVAL: Duration = Duration::from_millis(50);
@@ -71,7 +71,7 @@ impl HealthGate<'_> {
                 return Err(self.unhealthy(&detail.name, why));
             }
         }
-        if self.check.is_none() && !self.has_own_check(&detail) {
+        if self.check.is_none() && !self.has_own_check(&detail) && !container.answered() {
             tokio::time::sleep(MIN_UPTIME.saturating_sub(started.elapsed())).await;
         }
         // Healthy and then gone within a moment is not healthy.
@@ -104,13 +104,11 @@ impl HealthGate<'_> {
             _ if self.has_own_check(detail) => {}
             _ => {
                 // Nothing was said about health: at least the port that people will use answers.
-                let tcp =
-                    |port: &&crate::plan::observed::PublishedPort| port.protocol == Protocol::Tcp;
-                if let Some(port) = detail.ports.iter().find(tcp) {
+                if let Ok(port) = container.default_port() {
                     let check = HealthCheck {
                         interval: DAEMON_INTERVAL,
                         start_period: self.deadline,
-                        ..HealthCheck::new(Probe::Tcp(port.container_port))
+                        ..HealthCheck::new(Probe::Tcp(port))
                     };
                     self.own_probe(&check, detail, container, last).await?;
                 }

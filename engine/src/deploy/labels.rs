@@ -51,6 +51,11 @@ impl Labels<'_> {
         ])
     }
 
+    /// Of an image that is a folder: it goes with those that are built.
+    pub fn context(&self) -> Map {
+        map([(label::APP, self.app())])
+    }
+
     pub fn container(&self, service: &Service, replica: u32, inputs: &Fields, image: &str) -> Map {
         let dependencies = service.depends_on.iter().map(|(name, dependency)| {
             let condition = match dependency.condition {

@@ -111,7 +111,14 @@ fn is_needed(operation: &Operation, service: &Service, prepared: &Prepared) -> b
     match &operation.kind {
         OperationKind::Pull { .. }
         | OperationKind::Build { .. }
-        | OperationKind::PostBuild { .. } => operation.service.as_ref() == Some(&service.name),
+        | OperationKind::PostBuild { .. } => {
+            let wanted = &prepared.wanted;
+            let image = wanted.image_owners(&service.name);
+            operation
+                .service
+                .as_ref()
+                .is_some_and(|name| image.contains(&name))
+        }
         OperationKind::CreateNetwork { key, .. } => {
             let there = |name: &String| {
                 let mut networks = prepared.observed.networks.iter();
@@ -134,15 +141,13 @@ fn is_needed(operation: &Operation, service: &Service, prepared: &Prepared) -> b
 
 /// The image that was built for the service from the same.
 fn there(prepared: &Prepared, service: &Service) -> Option<String> {
-    let wanted = prepared
-        .wanted
-        .services
-        .iter()
-        .find(|one| one.name == service.name)?;
+    let mut all = prepared.wanted.services.iter();
+    let own = all.clone().find(|one| one.name == service.name)?;
+    let builder = prepared.wanted.builder_of(own).unwrap_or(&service.name);
+    let wanted = all.find(|one| one.name == *builder)?;
     let fingerprint = wanted.build_inputs.fingerprint();
     let mut images = prepared.observed.images.iter();
-    let image = images.find(|image| {
-        image.service.as_ref() == Some(&service.name) && image.fingerprint == fingerprint
-    });
+    let image = images
+        .find(|image| image.service.as_ref() == Some(builder) && image.fingerprint == fingerprint);
     image.map(|image| image.id.clone())
 }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use miette::Diagnostic;
 use tokio_util::sync::CancellationToken;
 
+use super::contexts::{Contexts, NamedFolder};
 use super::edge::certify;
 use super::hooks::Hooks;
 use super::output::{channel, transfer, with_output};
@@ -43,6 +44,7 @@ pub struct Prepared {
     pub plan: Plan,
     pub(super) wanted: Wanted,
     pub(super) contexts: BTreeMap<Name, Arc<Context>>,
+    pub(super) folders: BTreeMap<Name, Vec<NamedFolder>>,
     pub(super) hooks: Hooks,
     pub(super) references: Vec<String>,
     pub(super) observed: Observed,
@@ -50,6 +52,30 @@ pub struct Prepared {
     pub(super) edge_files: BTreeMap<String, ContainerFile>,
     /// Time for old containers to end what they do.
     pub(super) drain: Duration,
+}
+
+/// Runs the hooks that change the app, and gives it as they leave it, with what they changed.
+///
+/// # Errors
+///
+/// If a plugin refuses or fails, or there is no Dockerfile.
+pub async fn effective(
+    manifest: &Manifest,
+    docker: &Docker,
+    hooks: &Hooks,
+    release: &str,
+    reporter: &Arc<dyn Reporter>,
+) -> Result<(App, Vec<Change>), DeployError> {
+    let transform = Transform {
+        hooks,
+        docker,
+        reporter,
+        release,
+        ports_declared: manifest.ports_declared,
+    };
+    let Transformed { mut app, changes } = transform.run(manifest.app.clone()).await?;
+    name_volumes(&mut app);
+    Ok((app, changes))
 }
 
 /// Runs the hooks that change the app, looks at the daemon, and plans what makes `release`.
@@ -72,22 +98,16 @@ pub async fn prepare(
             help: None,
         });
     }
-    let transform = Transform {
-        hooks: &hooks,
-        docker,
-        reporter,
-        release,
-        ports_declared: manifest.ports_declared,
-    };
-    let Transformed { mut app, changes } = transform.run(manifest.app.clone()).await?;
-    name_volumes(&mut app);
+    let (mut app, changes) = effective(manifest, docker, &hooks, release, reporter).await?;
+    let redactor = manifest.secrets.redactor();
+    let contexts = Contexts::place(&mut app, &redactor).await?;
     let mut edges = take_ports(&mut app, docker, reporter);
     let edge_files = certify(&mut edges, &manifest.edge)?;
     let references = references(&app);
-    let (contexts, observed) = tokio::join!(contexts(&app), docker.observe_app(&app, &references));
+    let load = contexts.load(&app);
+    let (contexts, observed) = tokio::join!(load, docker.observe_app(&app, &references));
     let contexts = contexts?;
     let mut observed = observed?;
-    let redactor = manifest.secrets.redactor();
     let wanted = Wanted {
         app: app.name.clone(),
         redactor: redactor.clone(),
@@ -115,9 +135,11 @@ pub async fn prepare(
         plan,
         wanted,
         contexts: contexts
+            .own
             .into_iter()
             .map(|(name, (context, _))| (name, context))
             .collect(),
+        folders: contexts.folders,
         hooks,
         references,
         observed,
@@ -134,29 +156,45 @@ impl Prepared {
         service.edge.as_ref()
     }
 
-    /// True if there are images to be fetched whatever the daemon has.
-    pub(super) fn pulls_always(&self) -> bool {
-        self.always().next().is_some()
+    /// True if there are images to be fetched again, whatever the daemon has.
+    pub(super) fn pulls_again(&self) -> bool {
+        self.due().next().is_some()
     }
 
-    fn always(&self) -> impl Iterator<Item = &str> {
+    /// The images to be fetched again. What the daemon does not have is in the plan.
+    fn due(&self) -> impl Iterator<Item = &str> {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let now = now.map_or(0, |now| i64::try_from(now.as_secs()).unwrap_or(i64::MAX));
         let services = self.app.services.values();
-        let always = services.filter(|service| service.pull == PullPolicy::Always);
-        always.filter_map(|service| service.image.reference())
+        services.filter_map(move |service| {
+            let reference = service.image.reference()?;
+            if self.app.builder_of(reference).is_some() {
+                return None;
+            }
+            let facts = self.observed.references.get(reference);
+            let due = match service.pull {
+                PullPolicy::Always => true,
+                // By its digest it is the same for ever.
+                PullPolicy::Every(_) if reference.contains('@') => false,
+                PullPolicy::Every(time) => facts.is_some_and(|facts| facts.is_older(time, now)),
+                PullPolicy::Missing | PullPolicy::Never => false,
+            };
+            due.then_some(reference)
+        })
     }
 
     /// Fetches them: only then is it known what has to be done.
-    pub(super) async fn pull_always(
+    pub(super) async fn pull_again(
         &self,
         docker: &Docker,
         reporter: &Arc<dyn Reporter>,
         cancel: &CancellationToken,
     ) -> Result<(), DeployError> {
-        for reference in self.always() {
+        for reference in self.due() {
             let (events, output) = channel(reporter, 0, transfer());
             let pull = with_output(docker.pull(reference, events), output);
             tokio::select! {
-                pulled = pull => drop(pulled?),
+                pulled = pull => note_pull(docker, reference, &pulled?.id).await?,
                 () = cancel.cancelled() => return Err(DeployError::Interrupted),
             }
         }
@@ -168,6 +206,19 @@ impl Prepared {
         self.observed = docker.observe_app(&self.app, &self.references).await?;
         self.plan = plan(&self.wanted, &self.observed);
         Ok(())
+    }
+}
+
+/// Has the daemon take note of the time at which an image was fetched, as it does when an image
+/// gets a name: one that it had already would count as old for ever.
+pub(super) async fn note_pull(
+    docker: &Docker,
+    reference: &str,
+    id: &str,
+) -> Result<(), DeployError> {
+    match reference.contains('@') {
+        true => Ok(()),
+        false => Ok(docker.tag(id, reference).await?),
     }
 }
 
@@ -238,6 +289,8 @@ fn references(app: &App) -> Vec<String> {
         .services
         .values()
         .flat_map(|service| match &service.image {
+            // One that the app builds need not be there yet, nor anywhere else.
+            ImageSource::Image(reference) if app.builder_of(reference).is_some() => Vec::new(),
             ImageSource::Image(reference) => vec![reference.clone()],
             image @ ImageSource::Build(_) => bases(image),
         })
@@ -252,35 +305,6 @@ fn bases(image: &ImageSource) -> Vec<String> {
         let text = build.dockerfile.as_deref().unwrap_or_default();
         Dockerfile::parse(text).external_bases(build.target.as_deref(), &build.args)
     })
-}
-
-type Contexts = BTreeMap<Name, (Arc<Context>, String)>;
-
-/// Walks and digests the contexts of all services that build.
-async fn contexts(app: &App) -> Result<Contexts, DeployError> {
-    let mut contexts = BTreeMap::new();
-    for service in app.services.values() {
-        let Some(build) = service.image.build() else {
-            continue;
-        };
-        let build = build.clone();
-        // Files are read: not a task for the threads that everything else runs on.
-        let work = tokio::task::spawn_blocking(move || {
-            let context = Context::load(&build)?;
-            let digest = match super::hooks::cache_folder() {
-                Some(cache) => context.digest_remembered(&cache),
-                None => context.digest(),
-            };
-            let digest = digest?.to_string();
-            Ok::<_, crate::context::ContextError>((Arc::new(context), digest))
-        });
-        let loaded = match work.await {
-            Ok(loaded) => loaded?,
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
-        };
-        contexts.insert(service.name.clone(), loaded);
-    }
-    Ok(contexts)
 }
 
 fn wanted_service(
@@ -307,7 +331,7 @@ fn wanted_service(
         name: service.name.clone(),
         edge: None,
         strategy: service.strategy,
-        build_inputs: match (service.image.build(), contexts.get(&service.name)) {
+        build_inputs: match (service.image.build(), contexts.own.get(&service.name)) {
             (Some(build), Some((_, digest))) => build_inputs(build, digest, redactor),
             _ => Fields::default(),
         },
@@ -322,6 +346,11 @@ fn wanted_service(
             .shares_with()
             .filter_map(|name| Name::parse(name).ok())
             .collect(),
+        builds_on: contexts
+            .builds_on
+            .get(&service.name)
+            .cloned()
+            .unwrap_or_default(),
         build_plugins: changed_by(&[Hook::Configure, Hook::PreBuild], true),
         run_plugins: changed_by(&[Hook::Configure, Hook::PreRun], false),
         post_build_plugins: hooks.names(Hook::PostBuild, &service.name),

@@ -59,7 +59,7 @@ pub async fn run(
     let result = attempt.await;
     let mut record = recorder.record();
     // A plugin is told what others changed, and not the secrets that those may read.
-    let redactor = manifest.secrets.redactor();
+    let redactor = manifest.redactor();
     clean_changes(&mut record.changes, &redactor);
     let outcome = match &result {
         Ok(done) => done.outcome,

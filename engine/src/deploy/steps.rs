@@ -9,13 +9,18 @@ use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 
 use super::access::{BuiltImage, RunningContainer};
+use super::contexts::built_tag;
 use super::health::{HealthGate, last_output};
 use super::hooks::{log_sink, or_warn};
 use super::labels::Labels;
 use super::output::{channel, transfer, with_output};
+use super::prepare::note_pull;
 use super::walk::walk;
 use super::{DeployError, Event, Prepared, Reporter};
-use crate::app::{ContainerSpec, Fields, ImageSource, Name, Probe, SERVICE_MODE, Service};
+use crate::app::{
+    ContainerSpec, Fields, ImageSource, Name, Probe, PullPolicy, SERVICE_MODE, Service,
+    VolumesOwner,
+};
 use crate::docker::{Docker, Joined, NewContainer};
 use crate::plan::edge::target_name;
 use crate::plan::observed::ObservedContainer;
@@ -151,6 +156,9 @@ impl<'a> Execution<'a> {
                 let (events, output) = channel(self.reporter, step, transfer());
                 let pull = self.docker.pull(reference, events);
                 let facts = self.interruptible(with_output(pull, output)).await??;
+                if matches!(service.pull, PullPolicy::Every(_)) {
+                    note_pull(self.docker, reference, &facts.id).await?;
+                }
                 self.lock_images().insert(name.clone(), facts.id);
                 Ok(None)
             }
@@ -311,11 +319,18 @@ impl<'a> Execution<'a> {
         };
         let fingerprint = inputs.fingerprint();
         // `latest` is given to what has proven healthy, see `tag_latest`.
-        let tags = [format!(
-            "{}:{}",
-            self.repository(&service.name),
-            &fingerprint[..12]
-        )];
+        let tags = [built_tag(&self.prepared.app, &service.name, &fingerprint)];
+        let folders = self.prepared.folders.get(&service.name);
+        for folder in folders.into_iter().flatten() {
+            if self.docker.image(&folder.reference).await?.is_some() {
+                continue;
+            }
+            let (reference, context) = (&folder.reference, &folder.context);
+            let labels = self.labels.context();
+            let platform = build.platform.as_deref();
+            let import = self.docker.import(reference, context, platform, &labels);
+            self.interruptible(import).await??;
+        }
         let labels = self.labels.image(&service.name, inputs, bases);
         let (events, output) = channel(self.reporter, step, super::output::build);
         let build = self.docker.build(build, context, &tags, &labels, events);
@@ -331,7 +346,7 @@ impl<'a> Execution<'a> {
         inputs: &Fields,
     ) -> Result<(), DeployError> {
         let (name, replica) = place;
-        let made = self.lock_images().get(name).cloned();
+        let made = self.image(name);
         let image = match (image.map(str::to_owned).or(made), &service.image) {
             (Some(id), _) => id,
             // Pulled by a step before; its name serves as well.
@@ -372,6 +387,16 @@ impl<'a> Execution<'a> {
                     other: other.to_owned(),
                 })?;
                 *mode = format!("container:{id}");
+            }
+        }
+        for volumes in &mut spec.volumes_from {
+            if let VolumesOwner::Service(other) = &volumes.owner {
+                let id = self.container_of(other);
+                let id = id.ok_or_else(|| DeployError::NoSharedContainer {
+                    service: service.name.to_string(),
+                    other: other.clone(),
+                })?;
+                volumes.owner = VolumesOwner::Container(id);
             }
         }
         Ok(spec)
@@ -622,9 +647,12 @@ impl<'a> Execution<'a> {
         format!("{}:latest", self.repository(service))
     }
 
-    /// The image that was made for a service in this run.
+    /// The image that was made for a service in this run, which another may have built.
     pub(super) fn image(&self, service: &Name) -> Option<String> {
-        self.lock_images().get(service).cloned()
+        let app = &self.prepared.app;
+        let reference = app.services.get(service)?.image.reference();
+        let builder = reference.and_then(|reference| app.builder_of(reference));
+        self.lock_images().get(builder.unwrap_or(service)).cloned()
     }
 
     pub(super) fn labels(&self) -> &Labels<'a> {

@@ -3,7 +3,7 @@
 use super::{DeployError, Prepared, ServiceSummary};
 use crate::app::{Name, Protocol};
 use crate::docker::Docker;
-use crate::plan::observed::PublishedPort;
+use crate::plan::observed::{Observed, PublishedPort};
 
 /// The services of a deploy that run now.
 pub async fn services(
@@ -14,6 +14,12 @@ pub async fn services(
     summaries(&prepared.app.name, &names, docker).await
 }
 
+/// The same where nothing was to be done: they run as they were seen for the plan.
+pub fn seen(prepared: &Prepared, docker: &Docker) -> Vec<ServiceSummary> {
+    let names: Vec<Name> = prepared.app.services.keys().cloned().collect();
+    running(&prepared.observed, &names, docker)
+}
+
 /// Where these services of an app answer now; those that do not run are left out.
 pub async fn summaries(
     app: &Name,
@@ -21,6 +27,10 @@ pub async fn summaries(
     docker: &Docker,
 ) -> Result<Vec<ServiceSummary>, DeployError> {
     let observed = docker.observe(app, &[]).await?;
+    Ok(running(&observed, services, docker))
+}
+
+fn running(observed: &Observed, services: &[Name], docker: &Docker) -> Vec<ServiceSummary> {
     let host = docker.endpoint().host_address();
     let mut running = Vec::new();
     for name in services {
@@ -39,7 +49,7 @@ pub async fn summaries(
             addresses: addresses(&container.ports, host),
         }));
     }
-    Ok(running)
+    running
 }
 
 /// Published ports as addresses that a person can open.
@@ -61,6 +71,7 @@ pub fn addresses(ports: &[PublishedPort], host: &str) -> Vec<String> {
             let scheme = match port.protocol {
                 Protocol::Tcp => "http",
                 Protocol::Udp => "udp",
+                Protocol::Sctp => "sctp",
             };
             format!("{scheme}://{host}:{}", port.host_port)
         })

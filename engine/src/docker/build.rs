@@ -21,6 +21,7 @@ use crate::context::{Context, IgnoredDockerfile};
 mod agent;
 mod classic;
 mod failure;
+mod import;
 mod request;
 mod session;
 mod trace;
@@ -149,7 +150,7 @@ impl Docker {
         };
         let id = session.as_ref().map(|(_, id)| id.as_str());
         let tar = StreamBody::new(tar.map_ok(Frame::data)).boxed_unsync();
-        let request = wire::post(&query.path(id))
+        let request = wire::post(&query.path("/build", id))
             .header(header::CONTENT_TYPE, "application/x-tar")
             .header("X-Registry-Config", header_of(&credentials))
             .body(tar);
@@ -210,7 +211,9 @@ impl Docker {
             (Ok(()), result) => result.err().map(|error| self.error(ACTION, error)),
         };
         let message = match &failure {
-            Some(DockerError::Daemon { message, .. }) => Some(message.as_str()),
+            Some(DockerError::Daemon { message, .. } | DockerError::DiskFull { message, .. }) => {
+                Some(message.as_str())
+            }
             Some(_) => Some("the connection broke off"),
             None => None,
         };
@@ -218,7 +221,7 @@ impl Docker {
             send(event).await;
         }
         match failure {
-            Some(DockerError::Daemon { message, .. }) => {
+            Some(DockerError::Daemon { message, .. } | DockerError::DiskFull { message, .. }) => {
                 Err(failure::explain(build, message, progress.failed_step()))
             }
             Some(error) => Err(error),

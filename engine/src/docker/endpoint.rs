@@ -286,6 +286,21 @@ impl Endpoint {
             }
             Address::Ssh(ssh) => transport::client(transport::Ssh::new(ssh.clone()), timeout),
         };
-        client.map_err(|error| from_client(self, "set up the connection".to_owned(), error))
+        let client =
+            client.map_err(|error| from_client(self, "set up the connection".to_owned(), error))?;
+        Ok(client.with_request_modifier(url_safe_credentials))
     }
+}
+
+/// Daemons read credentials in the Base64 of URLs (Docker Engine API, `X-Registry-Auth`), and take
+/// others for none, or refuse them. The client writes the other one: it differs in two characters.
+fn url_safe_credentials(mut request: bollard::BollardRequest) -> bollard::BollardRequest {
+    let headers = request.headers_mut();
+    if let Some(value) = headers.get_mut("x-registry-auth")
+        && let Ok(text) = value.to_str()
+        && let Ok(safe) = text.replace('+', "-").replace('/', "_").parse()
+    {
+        *value = safe;
+    }
+    request
 }

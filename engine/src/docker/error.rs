@@ -31,6 +31,15 @@ pub enum DockerError {
         /// The daemon's words.
         message: String,
     },
+    /// The daemon has no room left for what it was asked to do.
+    #[error("the daemon's disk is full: it could not {action}: {message}")]
+    #[diagnostic(code(rengine::docker::disk_full), help("{ROOM}"))]
+    DiskFull {
+        /// What it was asked to do.
+        action: String,
+        /// The daemon's words.
+        message: String,
+    },
     /// There is no such image, neither on the daemon nor in its registry.
     #[error("there is no image `{reference}`: {message}")]
     #[diagnostic(
@@ -264,6 +273,17 @@ pub struct BuildFailure {
     pub log: Vec<String>,
 }
 
+/// What makes room.
+const ROOM: &str = "`docker system df` shows what takes the room, and `docker system prune` removes what nothing \
+                    uses; what ran before runs on";
+
+/// True for the kernel's words for a disk without room, which all daemons pass on.
+fn is_full(message: &str) -> bool {
+    message
+        .to_ascii_lowercase()
+        .contains("no space left on device")
+}
+
 impl BuildFailure {
     fn headline(&self) -> String {
         let place = match self.line {
@@ -284,13 +304,16 @@ impl miette::Diagnostic for BuildFailure {
     }
 
     fn help<'a>(&'a self) -> Option<Box<dyn std::fmt::Display + 'a>> {
-        match self.log.is_empty() {
-            true => None,
-            false => Some(Box::new(format!(
-                "the last lines that it printed:\n{}",
-                self.log.join("\n")
-            ))),
-        }
+        let full = self
+            .log
+            .iter()
+            .chain([&self.message])
+            .any(|text| is_full(text));
+        let room = full.then(|| format!("the daemon's disk is full: {ROOM}"));
+        let log = (!self.log.is_empty())
+            .then(|| format!("the last lines that it printed:\n{}", self.log.join("\n")));
+        let help: Vec<_> = room.into_iter().chain(log).collect();
+        (!help.is_empty()).then(|| Box::new(help.join("\n")) as Box<dyn std::fmt::Display>)
     }
 }
 
@@ -320,6 +343,15 @@ pub(super) fn from_client(endpoint: &Endpoint, action: String, error: ClientErro
         {
             let words = message.trim().to_owned();
             DockerError::unreachable(endpoint, Unreachable::Tls(TlsFailure::OnlyTls(words)))
+        }
+        ClientError::DockerResponseServerError { message, .. }
+        | ClientError::DockerStreamError { error: message }
+            if is_full(&message) =>
+        {
+            DockerError::DiskFull {
+                action,
+                message: message.trim().to_owned(),
+            }
         }
         ClientError::DockerResponseServerError {
             status_code,

@@ -262,6 +262,12 @@ fn image_facts(image: ImageInspect) -> ImageFacts {
             .unwrap_or(0),
         labels: config.labels.unwrap_or_default().into_iter().collect(),
         tags: image.repo_tags.unwrap_or_default(),
+        tagged: image
+            .metadata
+            .and_then(|metadata| metadata.last_tag_time)
+            .map(|time| time.unix_timestamp())
+            // The daemon's word for never is the year 1.
+            .filter(|&time| time > 0),
         digest: image.repo_digests.and_then(|mut digests| digests.pop()),
         layers: image
             .root_fs

@@ -185,12 +185,13 @@ fn ports(ports: HashMap<String, Option<Vec<PortBinding>>>) -> Vec<PublishedPort>
     published
 }
 
-/// Reads `80/tcp`. SCTP and what else there may be is nothing that rengine publishes.
+/// Reads `80/tcp`.
 pub(super) fn port_key(key: &str) -> Option<(u16, Protocol)> {
     let (port, protocol) = key.split_once('/').unwrap_or((key, "tcp"));
     let protocol = match protocol {
         "tcp" => Protocol::Tcp,
         "udp" => Protocol::Udp,
+        "sctp" => Protocol::Sctp,
         _ => return None,
     };
     Some((port.parse().ok()?, protocol))

@@ -305,6 +305,7 @@ fn ports(ports: Option<Vec<PortSummary>>) -> Vec<PublishedPort> {
         let protocol = match port.typ {
             Some(PortSummaryTypeEnum::TCP) => Protocol::Tcp,
             Some(PortSummaryTypeEnum::UDP) => Protocol::Udp,
+            Some(PortSummaryTypeEnum::SCTP) => Protocol::Sctp,
             _ => return None,
         };
         Some(PublishedPort {

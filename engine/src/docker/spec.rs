@@ -13,7 +13,7 @@ use bollard::models::{
 
 use crate::app::{
     Attachment, ByteSize, ContainerSpec, HealthCheck, Logging, Mount, MountSource, Probe,
-    RestartPolicy, Swap,
+    RestartPolicy, Swap, VolumesFrom, VolumesOwner,
 };
 
 /// A network that a container joins.
@@ -90,6 +90,7 @@ pub(super) fn endpoint(network: &Joined) -> EndpointSettings {
     EndpointSettings {
         aliases: non_empty(network.aliases.clone()),
         ipam_config: (ipam != EndpointIpamConfig::default()).then_some(ipam),
+        links: non_empty(attachment.links.clone()),
         mac_address: attachment.mac.clone(),
         driver_opts: non_empty_map(&attachment.options),
         gw_priority: attachment.gateway_priority,
@@ -140,6 +141,7 @@ fn host_config(spec: &ContainerSpec, network: Option<&Joined>) -> HostConfig {
                 .chain(super::files::mounts(spec))
                 .collect(),
         ),
+        volumes_from: non_empty(spec.volumes_from.iter().map(volumes_from).collect()),
         binds: non_empty(spec.mounts.iter().filter_map(bind).collect()),
         network_mode: spec
             .network_mode
@@ -257,6 +259,13 @@ fn bind(mount: &Mount) -> Option<String> {
     let mut options = vec![if mount.read_only { "ro" } else { "rw" }];
     options.extend(mount.options.propagation.as_deref());
     Some(format!("{path}:{}:{}", mount.target, options.join(",")))
+}
+
+/// A container by its name or id: the executor has put it into the place of a service.
+fn volumes_from(volumes: &VolumesFrom) -> String {
+    let (VolumesOwner::Service(owner) | VolumesOwner::Container(owner)) = &volumes.owner;
+    let mode = if volumes.read_only { "ro" } else { "rw" };
+    format!("{owner}:{mode}")
 }
 
 fn port_bindings(spec: &ContainerSpec) -> HashMap<String, Option<Vec<PortBinding>>> {

@@ -158,3 +158,45 @@ fn the_daemon_probes_with_commands_only() {
     );
     assert_eq!(test(Probe::Tcp(80)), Some(words(&["NONE"])));
 }
+
+#[test]
+fn volumes_of_others_links_and_sctp() {
+    let spec = ContainerSpec {
+        volumes_from: vec![
+            VolumesFrom {
+                owner: VolumesOwner::Container("0a1b".into()),
+                read_only: true,
+            },
+            VolumesFrom {
+                owner: VolumesOwner::Container("other".into()),
+                read_only: false,
+            },
+        ],
+        ports: vec![PortMapping {
+            container_port: 90,
+            protocol: Protocol::Sctp,
+            host_port: Some(9000),
+            ..PortMapping::default()
+        }],
+        ..ContainerSpec::default()
+    };
+    let network = Joined {
+        name: "shop".into(),
+        attachment: Attachment {
+            links: vec!["other:friend".into()],
+            ..Attachment::default()
+        },
+        ..Joined::default()
+    };
+    let body = create_body("i", &spec, &BTreeMap::new(), Some(&network));
+    let host = body.host_config.expect("a host config");
+    assert_eq!(
+        host.volumes_from.as_deref(),
+        Some(&["0a1b:ro".to_owned(), "other:rw".to_owned()][..])
+    );
+    let ports = host.port_bindings.expect("ports");
+    assert_eq!(ports.keys().collect::<Vec<_>>(), ["90/sctp"]);
+    let networks = body.networking_config.and_then(|one| one.endpoints_config);
+    let links = networks.expect("networks")["shop"].links.clone();
+    assert_eq!(links.as_deref(), Some(&["other:friend".to_owned()][..]));
+}

@@ -8,6 +8,8 @@ use std::str::Lines;
 pub(super) struct Line {
     /// The line on which it starts, counted from 1.
     pub number: usize,
+    /// The line on which it ends, without the bodies of heredocs.
+    pub end: usize,
     /// The instruction's word in upper case, such as `FROM`.
     pub keyword: String,
     /// What follows it, continuation lines joined, without the bodies of heredocs.
@@ -36,6 +38,7 @@ impl Default for Directives {
 pub(super) fn split(text: &str) -> (Directives, Vec<Line>) {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let directives = directives(text);
+    let count = text.lines().count();
     let mut lines = text.lines().enumerate_from_one();
     let mut found = Vec::new();
     while let Some((number, line)) = lines.next() {
@@ -43,6 +46,7 @@ pub(super) fn split(text: &str) -> (Directives, Vec<Line>) {
             continue;
         }
         let joined = join(line.trim_start(), directives.escape, &mut lines);
+        let end = lines.peek().map_or(count, |(next, _)| next - 1);
         let (keyword, rest) = match joined.split_once(char::is_whitespace) {
             Some((keyword, rest)) => (keyword, rest.trim()),
             None => (joined.as_str(), ""),
@@ -55,6 +59,7 @@ pub(super) fn split(text: &str) -> (Directives, Vec<Line>) {
         }
         found.push(Line {
             number,
+            end,
             keyword,
             rest: rest.to_owned(),
         });

@@ -64,7 +64,7 @@ fn ports_are_read_in_order_and_once() {
 
 #[test]
 fn ports_that_are_none_are_skipped() {
-    assert!(ports("FROM a\nEXPOSE 0 70000 x 9-8 80/sctp 1-2-3 ${P#x} $NONE /tcp").is_empty());
+    assert!(ports("FROM a\nEXPOSE 0 70000 x 9-8 80/icmp 1-2-3 ${P#x} $NONE /tcp").is_empty());
     assert!(ports("EXPOSE 80").is_empty());
 }
 

@@ -10,7 +10,7 @@ use super::ManifestError;
 use super::convert::Reader;
 use super::raw::AppTable;
 use crate::app::App;
-use crate::compose::{self, FILE_NAMES, Options, Problem};
+use crate::compose::{self, FILE_NAMES, Options, Problem, Project};
 
 /// The keys of `[app]` that go with a Compose file: the others say what one service is.
 const KEYS: [&str; 2] = ["name", "compose"];
@@ -28,7 +28,7 @@ pub fn app(
     text: &str,
     table: &AppTable,
     options: Options,
-) -> Result<Option<(App, Vec<String>)>, ManifestError> {
+) -> Result<Option<(App, Project)>, ManifestError> {
     let mut options = Options {
         dir: reader.dir.clone(),
         ..options
@@ -54,10 +54,9 @@ pub fn app(
     }
     let read = || -> Result<_, compose::ComposeError> {
         let project = compose::load(&options)?;
-        Ok((project.to_app()?, project.warnings))
+        Ok((project.to_app()?, project))
     };
-    let (app, warnings) = read().map_err(Box::new)?;
-    Ok(Some((app, warnings.iter().map(told).collect())))
+    Ok(Some(read().map_err(Box::new)?))
 }
 
 /// What a service of one's own would be like is said in the Compose file.
@@ -78,7 +77,8 @@ fn other_keys(reader: &Reader<'_>, text: &str) -> Result<(), ManifestError> {
     }
 }
 
-fn told(problem: &Problem) -> String {
+/// A warning of the files.
+pub fn told(problem: &Problem) -> String {
     match &problem.help {
         Some(help) => format!("{}: {}: {help}", problem.place, problem.message),
         None => format!("{}: {}", problem.place, problem.message),

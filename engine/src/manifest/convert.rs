@@ -47,15 +47,15 @@ pub fn manifest(
         None => None,
     };
     let mut warnings = Vec::new();
-    let (app, ports_declared) = match composed {
-        Some((app, odd)) => {
-            warnings.extend(odd);
+    let (app, project, ports_declared) = match composed {
+        Some((app, project)) => {
+            warnings.extend(project.warnings.iter().map(super::compose::told));
             // What is not published there is not to be.
-            (app, true)
+            (app, Some(project), true)
         }
         None => {
             let ports_declared = file.app.ports.is_some();
-            (reader.app(file.app)?, ports_declared)
+            (reader.app(file.app)?, None, ports_declared)
         }
     };
     let places: Vec<_> = file.plugins.keys().map(Spanned::span).collect();
@@ -70,6 +70,7 @@ pub fn manifest(
     Ok(Manifest {
         path,
         app,
+        project,
         ports_declared,
         plugins,
         docker: DockerSection {
@@ -275,6 +276,7 @@ impl Reader<'_> {
             inline_cache: false,
             run: crate::app::BuildRun::default(),
             tags: Vec::new(),
+            contexts: BTreeMap::new(),
             generated: BTreeMap::new(),
         })))
     }
@@ -391,6 +393,7 @@ impl Reader<'_> {
         let (rest, protocol) = match text.split_once('/') {
             None | Some((_, "tcp")) => (text.trim_end_matches("/tcp"), Protocol::Tcp),
             Some((rest, "udp")) => (rest, Protocol::Udp),
+            Some((rest, "sctp")) => (rest, Protocol::Sctp),
             Some(_) => return Err(bad()),
         };
         let (rest, container) = rest.rsplit_once(':').unwrap_or(("", rest));

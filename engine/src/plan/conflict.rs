@@ -158,6 +158,9 @@ pub(super) fn edge_ports(service: &WantedService, observed: &Observed) -> Vec<Co
 pub(super) fn images(wanted: &Wanted, observed: &Observed) -> Vec<Conflict> {
     let missing = wanted.services.iter().filter_map(|service| {
         let reference = service.image.reference()?;
+        if wanted.builder_of(service).is_some() {
+            return None;
+        }
         let never = service.pull == crate::app::PullPolicy::Never;
         (never && !observed.references.contains_key(reference)).then(|| Conflict::NoImage {
             service: service.name.clone(),

@@ -263,6 +263,8 @@ pub struct ImageFacts {
     pub labels: BTreeMap<String, String>,
     /// Its names.
     pub tags: Vec<String>,
+    /// When it last got a name, as it does when it is fetched, in seconds since 1970.
+    pub tagged: Option<i64>,
     /// Its digest in a registry, `name@sha256:…`.
     pub digest: Option<String>,
     /// The digests of its layers' contents, the lowest first.
@@ -279,6 +281,16 @@ pub struct ImageFacts {
     pub working_dir: Option<String>,
     /// Its environment.
     pub env: Vec<(String, String)>,
+}
+
+impl ImageFacts {
+    /// True if it got its name longer ago than `age`, or nobody knows when; `now` is in seconds
+    /// since 1970.
+    pub fn is_older(&self, age: std::time::Duration, now: i64) -> bool {
+        let age = i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
+        self.tagged
+            .is_none_or(|tagged| now.saturating_sub(tagged) >= age)
+    }
 }
 
 /// One step of how an image came to be.

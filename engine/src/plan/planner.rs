@@ -24,8 +24,13 @@ pub fn plan(wanted: &Wanted, observed: &Observed) -> Plan {
         .into_iter()
         .map(|service| ServicePlan::new(wanted, observed, service))
         .collect();
-    for service in &mut services {
-        service.get_image(&mut builder);
+    let mut images = BTreeMap::new();
+    for name in wanted.in_image_order() {
+        let mut all = services.iter_mut();
+        if let Some(service) = all.find(|service| service.name() == name) {
+            let image = service.get_image(&images, &mut builder);
+            images.insert(name, image);
+        }
     }
     let edges = Edges::new(wanted, observed, &mut builder);
     let mut replaced = BTreeSet::new();

@@ -8,12 +8,15 @@ use super::edge::{Routed, target_name};
 use super::observed::{ContainerState, Observed, ObservedContainer};
 use super::planner::{Gate, Gates, is_new, remove};
 use super::resources::Resources;
-use super::wanted::{Wanted, WantedService, container_inputs, familiar};
+use super::wanted::{Wanted, WantedService, container_inputs};
 use super::{Cause, OperationKind, Start};
-use crate::app::{Condition, Fields, ImageSource, MountSource, Name, PullPolicy, Strategy};
+use crate::app::{
+    Condition, Fields, ImageSource, MountSource, Name, PullPolicy, SERVICE_MODE, Strategy, familiar,
+};
 
 /// The image that the containers are to have.
-enum Image {
+#[derive(Clone)]
+pub enum Image {
     /// The daemon has it.
     There(String),
     /// It is pulled or built first.
@@ -122,9 +125,19 @@ impl<'a> ServicePlan<'a> {
         builder.push(owner, kind, cause, after)
     }
 
-    /// Finds the image, or plans to get it.
-    pub fn get_image(&mut self, builder: &mut Builder) {
-        let image = match &self.service.image {
+    /// Finds the image, or plans to get it. `images` has those of the services before it.
+    pub fn get_image(&mut self, images: &BTreeMap<&Name, Image>, builder: &mut Builder) -> Image {
+        let built = self.wanted.builder_of(self.service);
+        let image = match built.and_then(|other| images.get(other)) {
+            Some(image) => image.clone(),
+            None => self.own_image(images, builder),
+        };
+        self.image = Some(image.clone());
+        image
+    }
+
+    fn own_image(&self, images: &BTreeMap<&Name, Image>, builder: &mut Builder) -> Image {
+        match &self.service.image {
             ImageSource::Image(reference) => match self.observed.references.get(reference) {
                 Some(facts) => Image::There(facts.id.clone()),
                 None if self.service.pull == PullPolicy::Never => {
@@ -138,18 +151,25 @@ impl<'a> ServicePlan<'a> {
                     Image::Coming(self.push(builder, 0, kind, Cause::NoImage, []))
                 }
             },
-            ImageSource::Build(_) => match self.why_build() {
-                Ok(id) => Image::There(id),
-                Err(cause) => {
-                    let kind = OperationKind::Build {
-                        inputs: self.service.build_inputs.clone(),
-                        bases: self.bases(),
-                    };
-                    Image::Coming(self.push(builder, 0, kind, cause, []))
-                }
-            },
-        };
-        self.image = Some(image);
+            ImageSource::Build(_) => {
+                let on = self.service.builds_on.iter();
+                let mut coming = on.filter_map(|other| Some((other, images.get(other)?.step()?)));
+                let steps: Vec<Step> = coming.clone().map(|(_, step)| step).collect();
+                let cause = match (self.why_build(), coming.next()) {
+                    (Ok(id), None) => return Image::There(id),
+                    // What it is built on may be another image under the same name.
+                    (Ok(_), Some((other, _))) => Cause::BaseChanged {
+                        reference: format!("{SERVICE_MODE}{other}"),
+                    },
+                    (Err(cause), _) => cause,
+                };
+                let kind = OperationKind::Build {
+                    inputs: self.service.build_inputs.clone(),
+                    bases: self.bases(),
+                };
+                Image::Coming(self.push(builder, 0, kind, cause, steps))
+            }
+        }
     }
 
     /// The base images that the daemon has.
@@ -712,7 +732,8 @@ impl<'a> ServicePlan<'a> {
         let shares_data = spec
             .mounts
             .iter()
-            .any(|mount| !mount.read_only && !matches!(mount.source, MountSource::Anonymous));
+            .any(|mount| !mount.read_only && !matches!(mount.source, MountSource::Anonymous))
+            || spec.volumes_from.iter().any(|volumes| !volumes.read_only);
         match self.service.strategy {
             Some(Strategy::Recreate) => return false,
             // It was said that it can.

@@ -1,5 +1,7 @@
 //! The planner, by what its plans print.
 
+mod images;
+
 use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
@@ -38,6 +40,7 @@ fn web() -> WantedService {
         inline_cache: false,
         run: crate::app::BuildRun::default(),
         tags: Vec::new(),
+        contexts: BTreeMap::new(),
         generated: BTreeMap::new(),
     };
     WantedService {
@@ -60,6 +63,7 @@ fn web() -> WantedService {
         strategy: None,
         depends_on: IndexMap::new(),
         shares_with: Vec::new(),
+        builds_on: Vec::new(),
         build_plugins: Vec::new(),
         run_plugins: Vec::new(),
         post_build_plugins: Vec::new(),

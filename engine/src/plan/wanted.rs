@@ -58,8 +58,10 @@ pub struct WantedService {
     pub strategy: Option<Strategy>,
     /// What has to be there before its containers start.
     pub depends_on: IndexMap<Name, Dependency>,
-    /// The services whose containers it shares a namespace with.
+    /// The services whose containers it shares a namespace or volumes with.
     pub shares_with: Vec<Name>,
+    /// The services whose images its own is built from.
+    pub builds_on: Vec<Name>,
     /// The plugins that changed the build.
     pub build_plugins: Vec<String>,
     /// The plugins that changed the container's specification.
@@ -87,11 +89,41 @@ impl Wanted {
     /// it does not go from one to the other with each deploy.
     pub(super) fn tagged(&self, tag: &str) -> Option<&Name> {
         let mut services = self.services.iter();
-        let asks = |service: &&WantedService| {
-            let tags = service.image.build().map(|build| &build.tags);
-            tags.is_some_and(|tags| tags.iter().any(|own| familiar(own) == familiar(tag)))
-        };
+        let asks = |service: &&WantedService| service.image.gives(tag);
         services.find(asks).map(|service| &service.name)
+    }
+
+    /// The service that builds what this one runs, where it is another.
+    pub fn builder_of(&self, service: &WantedService) -> Option<&Name> {
+        self.tagged(service.image.reference()?)
+    }
+
+    /// The services whose images have to be there for that of a service, and itself.
+    pub fn image_owners(&self, service: &Name) -> Vec<&Name> {
+        let mut ordered = Vec::new();
+        let mut seen = std::collections::BTreeSet::new();
+        if let Some(service) = self.services.iter().find(|one| one.name == *service) {
+            let needs = |service| self.image_needs(service);
+            self.visit(service, &needs, &mut seen, &mut ordered);
+        }
+        ordered.into_iter().map(|service| &service.name).collect()
+    }
+
+    /// What has to be built before a service's image.
+    fn image_needs<'a>(&'a self, service: &'a WantedService) -> impl Iterator<Item = &'a Name> {
+        service.builds_on.iter().chain(self.builder_of(service))
+    }
+
+    /// The services in an order in which their images can be made: as in [`Self::in_order`] where
+    /// none is made from another's.
+    pub(super) fn in_image_order(&self) -> Vec<&Name> {
+        let mut ordered = Vec::with_capacity(self.services.len());
+        let mut seen = std::collections::BTreeSet::new();
+        for service in self.in_order() {
+            let needs = |service| self.image_needs(service);
+            self.visit(service, &needs, &mut seen, &mut ordered);
+        }
+        ordered.into_iter().map(|service| &service.name).collect()
     }
 
     /// The services, each after those that it depends on. A circle is broken somewhere: who reads
@@ -100,40 +132,34 @@ impl Wanted {
         let mut ordered = Vec::with_capacity(self.services.len());
         let mut seen = std::collections::BTreeSet::new();
         for service in &self.services {
-            self.visit(service, &mut seen, &mut ordered);
+            let needs = started_before;
+            self.visit(service, &needs, &mut seen, &mut ordered);
         }
         ordered
     }
 
-    fn visit<'a>(
+    fn visit<'a, I: Iterator<Item = &'a Name>>(
         &'a self,
         service: &'a WantedService,
+        needs: &impl Fn(&'a WantedService) -> I,
         seen: &mut std::collections::BTreeSet<&'a Name>,
         ordered: &mut Vec<&'a WantedService>,
     ) {
         if !seen.insert(&service.name) {
             return;
         }
-        for name in service.depends_on.keys().chain(&service.shares_with) {
+        for name in needs(service) {
             if let Some(other) = self.services.iter().find(|other| other.name == *name) {
-                self.visit(other, seen, ordered);
+                self.visit(other, needs, seen, ordered);
             }
         }
         ordered.push(service);
     }
 }
 
-/// An image's name as people write it, always with a tag: daemons put the registry that is taken
-/// where none is said before it, or leave it out.
-pub(super) fn familiar(name: &str) -> String {
-    let prefixes = ["docker.io/library/", "docker.io/", "localhost/"];
-    let short = prefixes.iter().find_map(|prefix| name.strip_prefix(prefix));
-    let short = short.unwrap_or(name);
-    let last = short.rsplit('/').next().unwrap_or(short);
-    match last.contains([':', '@']) {
-        true => short.to_owned(),
-        false => format!("{short}:latest"),
-    }
+/// What has to be there before a service's containers.
+fn started_before(service: &WantedService) -> impl Iterator<Item = &Name> {
+    service.depends_on.keys().chain(&service.shares_with)
 }
 
 /// What stands for the daemon's own choice.

@@ -11,16 +11,15 @@ pub mod build;
 pub mod container;
 mod context;
 mod convert;
+pub mod declared;
 pub mod deployment;
 pub mod exec;
 pub mod http;
 pub mod image;
 pub mod log;
-pub mod network;
 pub mod running;
 pub mod secrets;
 pub mod state;
-pub mod volume;
 
 use wasmtime::component::Linker;
 

@@ -110,6 +110,7 @@ pub fn image_build(folder: &Path, dockerfile: &str) -> ImageBuild {
         inline_cache: false,
         run: rengine::app::BuildRun::default(),
         tags: Vec::new(),
+        contexts: BTreeMap::new(),
         generated: BTreeMap::new(),
     }
 }

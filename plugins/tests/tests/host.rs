@@ -119,6 +119,7 @@ fn build(dockerfile: Option<&str>) -> ImageBuild {
         inline_cache: false,
         run: rengine::app::BuildRun::default(),
         tags: Vec::new(),
+        contexts: BTreeMap::new(),
         generated: BTreeMap::new(),
     }
 }

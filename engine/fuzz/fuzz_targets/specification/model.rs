@@ -30,6 +30,7 @@ pub fn build(script: String) -> ImageBuild {
         inline_cache: false,
         run: rengine::app::BuildRun::default(),
         tags: Vec::new(),
+        contexts: BTreeMap::new(),
         generated: BTreeMap::new(),
     }
 }

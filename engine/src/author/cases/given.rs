@@ -108,6 +108,7 @@ impl RawBuild {
             inline_cache: false,
             run: crate::app::BuildRun::default(),
             tags: Vec::new(),
+            contexts: BTreeMap::new(),
             generated: BTreeMap::new(),
         }
     }

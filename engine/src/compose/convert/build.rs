@@ -9,7 +9,7 @@ use super::super::model;
 use super::super::syntax;
 use super::container::{hosts, ulimit};
 use super::{Converter, Result};
-use crate::app::{BuildRun, BuildSecret, ImageBuild, SshSource};
+use crate::app::{BuildRun, BuildSecret, ImageBuild, NamedContext, SshSource};
 
 /// The Dockerfile where nothing else is said.
 const DOCKERFILE: &str = "Dockerfile";
@@ -44,8 +44,37 @@ impl Converter<'_> {
             inline_cache: build.cache_to.iter().any(|to| cache_type(to) == "inline"),
             run: self.run(build)?,
             tags: self.tags(build),
+            contexts: self.contexts(build)?,
             generated: BTreeMap::new(),
         })
+    }
+
+    /// What the Dockerfile may name beside the context.
+    fn contexts(&self, build: &model::Build) -> Result<BTreeMap<String, NamedContext>> {
+        let mut contexts = BTreeMap::new();
+        for (name, text) in &build.additional_contexts {
+            let path = ["build", "additional_contexts", name];
+            let context = if let Some(reference) = text.strip_prefix("docker-image://") {
+                NamedContext::Image(reference.to_owned())
+            } else if let Some(other) = text.strip_prefix("service:") {
+                NamedContext::Service(self.project.name(other, self.span(&path))?)
+            } else if syntax::is_remote_context(text) {
+                let error = self.error(&path, "names files that are fetched from elsewhere");
+                return Err(error.help(
+                    "a context is a folder, `docker-image://NAME` or `service:NAME`: fetch the \
+                     files into a folder, and name that",
+                ));
+            } else {
+                NamedContext::Folder(PathBuf::from(text))
+            };
+            if build.pull && !matches!(context, NamedContext::Image(_)) {
+                let what = "fetches each image that it builds on, and one of them is made here";
+                let error = self.error(&["build", "pull"], what);
+                return Err(error.help(format!("take `pull` away, or the context `{name}`")));
+            }
+            contexts.insert(name.clone(), context);
+        }
+        Ok(contexts)
     }
 
     /// The platform to build for; of several, the one that the service runs on.

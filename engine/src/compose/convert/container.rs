@@ -8,12 +8,12 @@ use indexmap::IndexMap;
 use super::super::model::{
     self, Blkio, BlkioRate, Count, Namespace, NetworkUse, RestartCondition, Transport, VolumeType,
 };
-use super::super::syntax::port_range;
+use super::super::syntax::{port_range, volumes_owner};
 use super::{Converter, Result};
 use crate::app::{
     AppProtocol, Attachment, BlockIo, ByteSize, ContainerSpec, Cpus, Device, DeviceRequest,
     HealthCheck, Logging, Mount, MountOptions, MountSource, PortMapping, Probe, Protocol,
-    RestartPolicy, Swap, Ulimit,
+    RestartPolicy, Swap, Ulimit, VolumesFrom, VolumesOwner,
 };
 
 /// Docker's own timing of a health check, which holds where a Compose file says nothing: whoever
@@ -60,6 +60,7 @@ impl Converter<'_> {
             privileged: from.privileged,
             devices: from.devices.iter().map(device).collect(),
             mounts,
+            volumes_from: from.volumes_from.iter().map(|text| volumes(text)).collect(),
             network_mode: mode(&from.network_mode),
             pid_mode: mode(&from.pid),
             ipc_mode: mode(&from.ipc),
@@ -71,7 +72,7 @@ impl Converter<'_> {
             init: from.init.unwrap_or_default(),
             hostname: from.hostname.clone(),
             domainname: from.domainname.clone(),
-            networks: self.networks(),
+            networks: self.networks()?,
             expose: self
                 .service
                 .expose
@@ -171,7 +172,7 @@ impl Converter<'_> {
         }))
     }
 
-    fn networks(&self) -> BTreeMap<String, Attachment> {
+    fn networks(&self) -> Result<BTreeMap<String, Attachment>> {
         let container = &self.service.container;
         let attached = |(key, usage): (&String, &Option<NetworkUse>)| {
             (key.clone(), attachment(usage.as_ref()))
@@ -184,7 +185,22 @@ impl Converter<'_> {
         {
             attachment.mac.get_or_insert_with(|| mac.clone());
         }
-        networks
+        let links = &self.service.external_links;
+        if networks.is_empty() && !links.is_empty() {
+            let error = self.error(
+                &["external_links"],
+                "is in no network that could have links",
+            );
+            return Err(error.help("take its `network_mode` away, and put both into one network"));
+        }
+        let link = |text: &String| match text.contains(':') {
+            true => text.clone(),
+            false => format!("{text}:{text}"),
+        };
+        for attachment in networks.values_mut() {
+            attachment.links = links.iter().map(link).collect();
+        }
+        Ok(networks)
     }
 
     /// Mounts, and memory-backed ones with their options.
@@ -243,6 +259,7 @@ fn attachment(usage: Option<&NetworkUse>) -> Attachment {
         ipv6: usage.ipv6_address,
         link_local: usage.link_local_ips.clone(),
         mac: usage.mac_address.clone(),
+        links: Vec::new(),
         options: usage.driver_opts.clone(),
         priority: usage.priority.unwrap_or_default() as i64,
         gateway_priority: usage.gw_priority.map(|priority| priority as i64),
@@ -270,6 +287,15 @@ fn capability(name: &str) -> String {
     upper.strip_prefix("CAP_").unwrap_or(&upper).to_owned()
 }
 
+fn volumes(text: &str) -> VolumesFrom {
+    let (is_container, owner, read_only) = volumes_owner(text);
+    let owner = match is_container {
+        true => VolumesOwner::Container(owner.to_owned()),
+        false => VolumesOwner::Service(owner.to_owned()),
+    };
+    VolumesFrom { owner, read_only }
+}
+
 fn device(device: &model::Device) -> Device {
     Device {
         host_path: device.source.clone(),
@@ -283,9 +309,9 @@ fn port(port: &model::Port) -> PortMapping {
     PortMapping {
         container_port: port.target,
         protocol: match port.protocol {
+            Transport::Tcp => Protocol::Tcp,
             Transport::Udp => Protocol::Udp,
-            // SCTP is refused before.
-            Transport::Tcp | Transport::Sctp => Protocol::Tcp,
+            Transport::Sctp => Protocol::Sctp,
         },
         host_port: range.map(|(first, _)| first),
         host_port_last: range.and_then(|(first, last)| (first < last).then_some(last)),
@@ -302,6 +328,7 @@ fn exposed(text: &str) -> Vec<(u16, Protocol)> {
     let (ports, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
     let protocol = match protocol {
         "udp" => Protocol::Udp,
+        "sctp" => Protocol::Sctp,
         _ => Protocol::Tcp,
     };
     let range = port_range(ports).into_iter();

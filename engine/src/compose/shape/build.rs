@@ -5,9 +5,6 @@ use super::super::syntax;
 use super::container::{HOSTS, LABELS, ONE_OR_MORE, PAIRS, ULIMITS};
 use super::{BOOL, BYTES, Form, Kind, Merge, Object, PATH, TEXT, TEXTS, key};
 
-/// What a build of rengine has no setting for so far.
-const YET: &str = "builds of rengine have no such setting yet";
-
 /// Why who may read a secret is not said here.
 const OF_THE_STEP: &str = "`RUN --mount=type=secret` says it, in the Dockerfile";
 
@@ -55,8 +52,7 @@ pub(super) const BUILD: Kind = Kind::Form(&Form {
                     expand: forms::text::labels,
                     long: Kind::Map(&Kind::Context),
                 }),
-            )
-            .refused(YET),
+            ),
             key("network", TEXT),
             key("provenance", TEXT).ignored("the daemon's own builder makes no attestations"),
             key("sbom", TEXT).ignored("the daemon's own builder makes no attestations"),

@@ -321,8 +321,10 @@ pub(super) const CONTAINER: &[Key] = &[
     key("userns_mode", TEXT),
     key("uts", Kind::Word(&["host"])),
     key("volumes", VOLUMES).merged(BY_TARGET),
-    key("volumes_from", TEXTS)
-        .merged(UNIQUE)
-        .refused("declare a volume, and mount it in both"),
+    key(
+        "volumes_from",
+        Kind::List(&Kind::Syntax(syntax::volumes_from)),
+    )
+    .merged(UNIQUE),
     key("working_dir", TEXT),
 ];

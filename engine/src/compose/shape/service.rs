@@ -83,9 +83,11 @@ const WORKLOAD: &[Key] = &[
         }),
     )
     .replaced(),
-    key("external_links", TEXTS)
-        .merged(UNIQUE)
-        .refused("declare a network that both are on as `external`, and join it"),
+    key(
+        "external_links",
+        Kind::List(&Kind::Syntax(syntax::external_link)),
+    )
+    .merged(UNIQUE),
     key("healthcheck", HEALTHCHECK),
     key("links", TEXTS).merged(UNIQUE),
     key("ports", PORTS).merged(Merge::Unique(forms::port::identity)),

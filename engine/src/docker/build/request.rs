@@ -13,7 +13,7 @@ const BUILDKIT_LIMITS_API: (u32, u32) = (1, 42);
 /// The build argument that has BuildKit keep in the image what a cache needs to know.
 const INLINE_CACHE: &str = "BUILDKIT_INLINE_CACHE";
 
-/// A query of the daemon's `/build`.
+/// The query of a request for an image.
 #[derive(Debug, Default)]
 pub struct Query(Vec<(&'static str, String)>);
 
@@ -28,11 +28,30 @@ impl Query {
         }
     }
 
+    /// For an image that is made of a tar archive, the request's body.
+    pub fn of_import(
+        repository: &str,
+        tag: &str,
+        platform: Option<&str>,
+        labels: &BTreeMap<String, String>,
+    ) -> Self {
+        let mut query = Self::default();
+        query.set("fromSrc", "-");
+        query.set("repo", repository);
+        query.set("tag", tag);
+        query.set_some("platform", platform);
+        for (name, value) in labels {
+            // As a Dockerfile has it, where JSON's quotes are good for every value.
+            query.set("changes", format!("LABEL {name}={}", json!(value)));
+        }
+        query
+    }
+
     /// The path and query of the request.
-    pub fn path(&self, session: Option<&str>) -> String {
+    pub fn path(&self, endpoint: &str, session: Option<&str>) -> String {
         let session = session.map(|id| ("session", id));
         let own = self.0.iter().map(|(name, value)| (*name, value.as_str()));
-        let mut path = "/build".to_owned();
+        let mut path = endpoint.to_owned();
         for (index, (name, value)) in own.chain(session).enumerate() {
             path.push(if index == 0 { '?' } else { '&' });
             path.push_str(name);
@@ -151,7 +170,7 @@ mod tests {
         query.set("dockerfile", "a b&c=d/é");
         query.set_some("target", None::<String>);
         let path = "/build?dockerfile=a%20b%26c%3Dd%2F%C3%A9&session=s-1";
-        assert_eq!(query.path(Some("s-1")), path);
-        assert_eq!(Query::default().path(None), "/build");
+        assert_eq!(query.path("/build", Some("s-1")), path);
+        assert_eq!(Query::default().path("/build", None), "/build");
     }
 }

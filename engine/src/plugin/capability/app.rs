@@ -8,8 +8,7 @@ use wasmtime::component::Resource;
 
 use super::build::BuildResource;
 use super::container::SpecResource;
-use super::network::{NetworkResource, Networks};
-use super::volume::{VolumeResource, Volumes};
+use super::declared::{NetworkResource, Networks, VolumeResource, Volumes};
 use super::{Changed, Shared, elements, invalid, key, line};
 use crate::app::{
     App, Attachment, ContainerSpec, ImageBuild, ImageSource, MountSource, Name, Network,

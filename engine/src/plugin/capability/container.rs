@@ -484,7 +484,8 @@ impl HostContainerSpec for State {
     }
 
     fn ports(&mut self, this: Handle) -> wasmtime::Result<Vec<PortMapping>> {
-        Ok(self.spec(&this)?.ports.iter().map(to_wit::port).collect())
+        let spec = self.spec(&this)?;
+        Ok(spec.ports.iter().filter_map(to_wit::port).collect())
     }
 
     fn publish_port(&mut self, this: Handle, port: PortMapping) -> Changed {

@@ -37,15 +37,22 @@ pub mod to_wit {
         }
     }
 
-    pub fn port(port: &app::PortMapping) -> PortMapping {
-        PortMapping {
+    /// `None` for a port that plugins do not know of.
+    pub fn port(port: &app::PortMapping) -> Option<PortMapping> {
+        Some(PortMapping {
             container_port: port.container_port,
-            protocol: match port.protocol {
-                app::Protocol::Tcp => Protocol::Tcp,
-                app::Protocol::Udp => Protocol::Udp,
-            },
+            protocol: protocol(port.protocol)?,
             host_port: port.host_port,
             host_address: port.host_address.map(|address| address.to_string()),
+        })
+    }
+
+    /// `None` for SCTP: an enumeration of the interface can't grow, so plugins do not see its ports.
+    pub fn protocol(protocol: app::Protocol) -> Option<Protocol> {
+        match protocol {
+            app::Protocol::Tcp => Some(Protocol::Tcp),
+            app::Protocol::Udp => Some(Protocol::Udp),
+            app::Protocol::Sctp => None,
         }
     }
 

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use wasmtime::component::Resource;
 
 use super::app::reference;
+use super::convert::to_wit;
 use super::{Changed, elements, invalid};
 use crate::plugin::ImageAccess;
 use crate::plugin::bindings::rengine::plugin::image::{
     ExposedPort, HistoryEntry, Host, HostBuiltImage,
 };
-use crate::plugin::bindings::rengine::plugin::types::Protocol;
 use crate::plugin::call::State;
 use crate::plugin::limits::MAX_TAGS;
 
@@ -104,14 +104,11 @@ impl HostBuiltImage for State {
 
     fn exposed_ports(&mut self, this: Handle) -> wasmtime::Result<Vec<ExposedPort>> {
         let ports = self.image(&this)?.facts().exposed.iter();
-        let port = |&(port, protocol): &(u16, crate::app::Protocol)| ExposedPort {
-            port,
-            protocol: match protocol {
-                crate::app::Protocol::Tcp => Protocol::Tcp,
-                crate::app::Protocol::Udp => Protocol::Udp,
-            },
+        let port = |&(port, protocol): &(u16, crate::app::Protocol)| {
+            let protocol = to_wit::protocol(protocol)?;
+            Some(ExposedPort { port, protocol })
         };
-        Ok(ports.map(port).collect())
+        Ok(ports.filter_map(port).collect())
     }
 
     fn has_health_check(&mut self, this: Handle) -> wasmtime::Result<bool> {

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use wasmtime::component::Resource;
 
+use super::convert::to_wit;
 use crate::plugin::bindings::rengine::plugin::running::{
-    ContainerState, Host, HostRunningContainer, HttpRequest, HttpResponse, Protocol, PublishedPort,
-    Stats,
+    ContainerState, Host, HostRunningContainer, HttpRequest, HttpResponse, PublishedPort, Stats,
 };
 use crate::plugin::call::State;
 use crate::plugin::limits::MAX_HTTP_HEAD_BYTES;
@@ -59,14 +59,13 @@ impl HostRunningContainer for State {
 
     fn ports(&mut self, this: Handle) -> wasmtime::Result<Vec<PublishedPort>> {
         let container = self.container(&this)?;
-        let ports = container.ports().iter().map(|port| PublishedPort {
-            container_port: port.container_port,
-            protocol: match port.protocol {
-                crate::app::Protocol::Tcp => Protocol::Tcp,
-                crate::app::Protocol::Udp => Protocol::Udp,
-            },
-            host_address: port.host_address.clone(),
-            host_port: port.host_port,
+        let ports = container.ports().iter().filter_map(|port| {
+            Some(PublishedPort {
+                container_port: port.container_port,
+                protocol: to_wit::protocol(port.protocol)?,
+                host_address: port.host_address.clone(),
+                host_port: port.host_port,
+            })
         });
         Ok(ports.collect())
     }

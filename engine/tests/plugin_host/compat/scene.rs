@@ -42,6 +42,7 @@ pub fn build(folder: &Path) -> ImageBuild {
         inline_cache: false,
         run: rengine::app::BuildRun::default(),
         tags: Vec::new(),
+        contexts: BTreeMap::new(),
         generated: BTreeMap::new(),
     }
 }
@@ -122,6 +123,7 @@ impl Image {
             size: 5_000_000_000,
             labels: texts([("com.example.team", "checkout")]),
             tags: vec!["shop-web:latest".to_owned()],
+            tagged: None,
             digest: Some("shop-web@sha256:5678".to_owned()),
             layers: vec!["sha256:9abc".to_owned()],
             os: "linux".to_owned(),

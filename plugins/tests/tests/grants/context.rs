@@ -48,6 +48,7 @@ async fn pre_build(folder: &Path, settings: Settings) -> Vec<String> {
         inline_cache: false,
         run: rengine::app::BuildRun::default(),
         tags: Vec::new(),
+        contexts: BTreeMap::new(),
         generated: BTreeMap::new(),
     };
     let (plugin, log) = (load(&host(), settings).await, Log::default());

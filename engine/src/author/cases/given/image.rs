@@ -80,6 +80,7 @@ pub fn convert(reader: &Reader<'_>, raw: &RawImage) -> Result<Arc<dyn ImageAcces
             size: size(raw.size.as_ref())?,
             labels: raw.labels.clone(),
             tags: raw.tags.clone(),
+            tagged: None,
             digest: raw.digest.clone(),
             layers: raw.layers.clone(),
             os: or(&raw.os, "linux"),
