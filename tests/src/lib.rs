@@ -1,6 +1,7 @@
 //! What end-to-end tests share: a project in a folder of its own, the real `rengine`, and the
 //! real daemon.
 
+pub mod machine;
 pub mod podman;
 pub mod registry;
 pub mod ssh;
@@ -25,10 +26,10 @@ pub struct Project {
 impl Project {
     /// A web app that serves `page`; `extra` goes to the end of plugins.toml's `[app]`.
     pub fn new(name: &str, page: &str, extra: &str) -> Self {
-        let docker = Command::new("docker").arg("version").output();
+        let docker = docker_command(&["version"]).output();
         assert!(
             docker.is_ok_and(|output| output.status.success()),
-            "no Docker daemon answers: run ./dev setup"
+            "no daemon answers: run ./dev setup"
         );
         let project = Self {
             folder: tempfile::tempdir().expect("a folder"),
@@ -259,12 +260,23 @@ fn host() -> Option<String> {
 
 /// Runs `docker` and returns what it prints.
 pub fn docker(args: &[&str]) -> String {
+    let output = docker_command(args).output().expect("docker runs");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// `docker` with the daemon that is tested.
+pub fn docker_command(args: &[&str]) -> Command {
     let mut command = Command::new("docker");
     if let Some(host) = host() {
         command.env("DOCKER_HOST", host);
     }
-    let output = command.args(args).output().expect("docker runs");
-    String::from_utf8_lossy(&output.stdout).into_owned()
+    command.args(args);
+    command
+}
+
+/// True where that is Podman, which can't do all that Docker does: engine/PODMAN.md.
+pub fn on_podman() -> bool {
+    host().is_some()
 }
 
 /// A plugin of this repository, built by `./dev test`.

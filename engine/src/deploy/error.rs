@@ -89,6 +89,17 @@ pub enum DeployError {
         /// What would help in this folder.
         help: String,
     },
+    /// The daemon can't do what the app can't do without.
+    #[error("{daemon} can't do what is asked for: {what}")]
+    #[diagnostic(help("nothing was touched; {help}"))]
+    DaemonCanNot {
+        /// Its name and version.
+        daemon: String,
+        /// What, and where.
+        what: String,
+        /// What can be done about it.
+        help: String,
+    },
     /// Something stands in the way that was seen before anything was touched.
     #[error("{what}")]
     #[diagnostic(help("nothing was touched; {help}"))]
@@ -180,6 +191,7 @@ impl DeployError {
             | Self::Context(_)
             | Self::Load(_)
             | Self::NoHost { .. }
+            | Self::DaemonCanNot { .. }
             | Self::NoDockerfile { .. } => ExitCode::BadInput,
             Self::Plugin(_) => ExitCode::Refused,
             Self::Docker(error) => docker_exit_code(error),

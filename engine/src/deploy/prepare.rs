@@ -71,6 +71,7 @@ pub async fn prepare(
         ports_declared: manifest.ports_declared,
     };
     let Transformed { mut app, changes } = transform.run(manifest.app.clone()).await?;
+    super::limits::check(&app, docker.facts(), &**reporter)?;
     name_volumes(&mut app);
     let references = references(&app);
     let (contexts, observed) = tokio::join!(contexts(&app), docker.observe_app(&app, &references));

@@ -13,7 +13,7 @@ use regex::Regex;
 
 use super::error::status;
 use super::spec::{Joined, create_body};
-use super::{Docker, DockerError};
+use super::{Docker, DockerError, podman};
 use crate::app::ContainerSpec;
 
 /// A container that is to be made.
@@ -52,10 +52,7 @@ impl Docker {
         };
         let mut body = create_body(image, spec, labels, first);
         if self.facts().is_podman() {
-            // It would take the value from the environment of its service instead.
-            body.env
-                .get_or_insert_default()
-                .retain(|variable| variable.contains('='));
+            podman::leave_out(&mut body, spec);
         }
         body.stdin_once = (stdin_once && spec.stdin_open).then_some(true);
         let id = self
@@ -115,6 +112,13 @@ impl Docker {
                         DockerError::NoSuchImage {
                             reference: image,
                             message,
+                        }
+                    }
+                    (_, DockerError::Daemon { message, .. })
+                        if message.contains("container-init binary not found") =>
+                    {
+                        DockerError::NoInit {
+                            container: name.to_owned(),
                         }
                     }
                     // Podman's status for a name in use.

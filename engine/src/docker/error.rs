@@ -122,6 +122,16 @@ pub enum DockerError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     BuildFailed(Box<BuildFailure>),
+    /// Podman has no init process to give to a container.
+    #[error("`{container}` can't have an init process: Podman finds none on its host")]
+    #[diagnostic(
+        code(rengine::docker::no_init),
+        help("install it there (`sudo apt-get install catatonit`), or leave `init` out")
+    )]
+    NoInit {
+        /// The container.
+        container: String,
+    },
     /// A name that a new container should have is in use.
     #[error("the name `{name}` is in use by another container")]
     #[diagnostic(
@@ -213,6 +223,9 @@ pub enum Unreachable {
         /// What is wrong.
         failure: SshFailure,
     },
+    /// A Podman of our own was asked for, and there is none.
+    #[error("Podman is not installed")]
+    NoPodman,
     /// A Podman of our own could not be started.
     #[error("`podman system service` did not start: {0}")]
     OwnPodman(String),
@@ -238,6 +251,9 @@ impl Unreachable {
             }
             Self::BrokeOff(_) => {
                 "see with `rengine doctor` whether the daemon runs, and deploy again: what is done already is kept"
+            }
+            Self::NoPodman => {
+                "install it (`sudo apt-get install podman`), or leave `podman://` out to use a daemon"
             }
             Self::OwnPodman(_) => "see what `podman info` says; or name a daemon with `--host`",
             Self::Other(_) => "check the address, and that the daemon listens there",

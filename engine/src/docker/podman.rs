@@ -1,11 +1,13 @@
 //! What is Podman's alone: a service for this process, where there is no daemon; and health checks
 //! that have to be asked for.
 
+use std::ffi::OsStr;
 use std::io;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
+use bollard::models::ContainerCreateBody;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::TokioIo;
@@ -15,6 +17,7 @@ use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{Docker, DockerError, REQUEST_TIMEOUT, Unreachable};
+use crate::app::ContainerSpec;
 
 /// How long the service stays without a connection: it ends by itself if rengine is killed.
 const IDLE_SECONDS: &str = "--time=5";
@@ -41,13 +44,16 @@ pub(super) struct Service {
 impl Service {
     pub async fn start() -> Result<Self, Unreachable> {
         let failed = |error: io::Error| Unreachable::OwnPodman(error.to_string());
+        if !is_installed(std::env::var_os("PATH").as_deref()) {
+            return Err(Unreachable::NoPodman);
+        }
         let folder = tempfile::Builder::new()
             .prefix("rengine-")
             .tempdir()
             .map_err(failed)?;
         let socket = folder.path().join(SOCKET);
         let log = folder.path().join("log");
-        let mut child = Command::new("sh")
+        let mut child = Command::new("/bin/sh")
             // The shell removes the folder, however it ends and whoever is left by then.
             .args(["-c", r#"podman "$@"; rm -rf "$0""#])
             .arg(folder.path())
@@ -92,6 +98,27 @@ impl Service {
 }
 
 const SOCKET: &str = "podman.sock";
+
+/// True if there is a `podman` in the folders of a PATH.
+pub(super) fn is_installed(path: Option<&OsStr>) -> bool {
+    path.is_some_and(|path| {
+        std::env::split_paths(path).any(|folder| folder.join("podman").is_file())
+    })
+}
+
+/// Takes out of a request what Podman would not leave out by itself.
+pub(super) fn leave_out(body: &mut ContainerCreateBody, spec: &ContainerSpec) {
+    // The value of a variable without one would come from the environment of its service.
+    if let Some(env) = &mut body.env {
+        env.retain(|variable| variable.contains('='));
+    }
+    let log = body.host_config.as_mut();
+    let log = log.and_then(|host| host.log_config.as_mut());
+    // With options of other drivers than its own, containers don't start.
+    if let Some(options) = log.and_then(|log| log.config.as_mut()) {
+        options.retain(|option, _| spec.logging.podman_knows(option));
+    }
+}
 
 impl Docker {
     /// Has Podman run the health check of a container once; what came of it is what the container
