@@ -79,7 +79,10 @@ impl Dockerfile {
             directives,
             ..Self::default()
         };
-        file.first_heredoc = lines.iter().find(|line| line.heredoc).map(|line| line.number);
+        file.first_heredoc = lines
+            .iter()
+            .find(|line| line.heredoc)
+            .map(|line| line.number);
         for line in &lines {
             if line.keyword == "FROM" {
                 file.stages.extend(Stage::open(line, escape));

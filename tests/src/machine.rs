@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
-use crate::{docker_command, rengine, until};
+use crate::{docker_command, podman, rengine, until};
 
 /// One that runs; it ends, with all that runs on it, when this is dropped.
 pub struct Machine {
@@ -79,12 +79,11 @@ impl Machine {
             .arg(format!("--pid=/proc/{pid}/ns/pid_for_children"))
             .args(["--", "/usr/bin/env", "-i"])
             .arg(format!("PATH={path}"))
-            .arg(format!("HOME={}", self.path().display()))
-            .arg(format!(
-                "CONTAINERS_CONF={}",
-                configuration("containers.conf").display()
-            ))
-            .arg(program);
+            .arg(format!("HOME={}", self.path().display()));
+        for (name, value) in podman::environment() {
+            command.arg(format!("{name}={}", value.display()));
+        }
+        command.arg(program);
         command
     }
 

@@ -8,9 +8,15 @@ use std::sync::OnceLock;
 use crate::machine::configuration;
 use crate::until;
 
-/// The configuration of Podman that tests use, to be set as CONTAINERS_CONF.
-pub fn config() -> PathBuf {
-    configuration("containers.conf")
+/// The variables that name the configuration of Podman that tests use.
+pub fn environment() -> [(&'static str, PathBuf); 2] {
+    [
+        ("CONTAINERS_CONF", configuration("containers.conf")),
+        (
+            "CONTAINERS_REGISTRIES_CONF",
+            configuration("registries.conf"),
+        ),
+    ]
 }
 
 /// The URL of a service that all tests of this process share; it ends by itself after them.
@@ -27,7 +33,7 @@ fn socket(folder: &Path) -> PathBuf {
 fn start() -> PathBuf {
     let image = Command::new("podman")
         .args(["image", "exists", "rengine/busybox:local"])
-        .env("CONTAINERS_CONF", config())
+        .envs(environment())
         .status();
     assert!(
         image.is_ok_and(|status| status.success()),
@@ -43,7 +49,7 @@ fn start() -> PathBuf {
             r#"{ podman system service --time=60 "unix://$0/podman.sock"; rm -rf "$0"; } &"#,
         ])
         .arg(&folder)
-        .env("CONTAINERS_CONF", config())
+        .envs(environment())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log)

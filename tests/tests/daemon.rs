@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use rengine_tests::{Outcome, Project, docker, until};
+use rengine_tests::{Outcome, Project, docker, on_podman, podman, until};
 
 /// Deploys the page `the old one`, which a test then tries to replace.
 fn deployed(name: &str) -> Project {
@@ -272,6 +272,18 @@ impl Daemon {
         let folder = tempfile::tempdir().expect("a folder");
         let at = |name: &str| folder.path().join(name).display().to_string();
         let log = std::fs::File::create(at("log")).expect("a file");
+        if on_podman() {
+            let child = Command::new("podman")
+                .args(["system", "service", "--time=0"])
+                .arg(format!("unix://{}", at("sock")))
+                .envs(podman::environment())
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(log)
+                .spawn()
+                .expect("podman runs: run ./dev podman");
+            return Self { folder, child }.answers();
+        }
         // With a network of its own, since two daemons would quarrel over one bridge; and with
         // processes and mounts of its own, so that nothing of it is left when it is killed.
         let child = Command::new("unshare")
@@ -290,12 +302,15 @@ impl Daemon {
             .stderr(log)
             .spawn()
             .expect("dockerd runs, as root: run ./dev setup");
-        let daemon = Self { folder, child };
+        Self { folder, child }.answers()
+    }
+
+    fn answers(self) -> Self {
         until("the second daemon answers", || {
-            let version = daemon.docker(&["version"]).output();
+            let version = self.docker(&["version"]).output();
             version.is_ok_and(|output| output.status.success())
         });
-        daemon
+        self
     }
 
     fn url(&self) -> String {

@@ -19,7 +19,12 @@ fn done(command: &mut Command) -> Outcome {
 
 /// The services of Podman that run there.
 fn services(machine: &Machine) -> String {
-    ended(machine.command("pgrep").args(["-f", "podman.*system service"])).stdout
+    ended(
+        machine
+            .command("pgrep")
+            .args(["-f", "podman.*system service"]),
+    )
+    .stdout
 }
 
 /// Makes a socket that outlives who listened at it.
@@ -135,7 +140,8 @@ fn where_nothing_is_installed_it_is_said_what_to_install() {
     let empty = machine.path().join("empty");
     std::fs::create_dir(&empty).expect("a folder");
     let rengine = |args: &[&str]| {
-        let mut command = machine.command_with(&empty.display().to_string(), rengine_tests::rengine());
+        let mut command =
+            machine.command_with(&empty.display().to_string(), rengine_tests::rengine());
         command.arg("-C").arg(project.path()).args(args);
         ended(&mut command)
     };
@@ -153,8 +159,14 @@ fn where_nothing_is_installed_it_is_said_what_to_install() {
     }
     let asked = rengine(&["--host", "podman://", "status"]);
     assert_eq!(asked.code, 4, "{asked:#?}");
-    assert!(asked.stderr.contains("Podman is not installed"), "{asked:#?}");
-    assert!(asked.stderr.contains("apt-get install podman"), "{asked:#?}");
+    assert!(
+        asked.stderr.contains("Podman is not installed"),
+        "{asked:#?}"
+    );
+    assert!(
+        asked.stderr.contains("apt-get install podman"),
+        "{asked:#?}"
+    );
 
     // A daemon that has gone is another matter.
     done(machine.command("sh").args(["-c", DEAD, "/run/docker.sock"]));

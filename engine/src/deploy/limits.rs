@@ -348,11 +348,10 @@ fn heredocs(app: &App) -> impl Iterator<Item = (String, String)> {
         let file = Dockerfile::parse(build.dockerfile.as_deref()?);
         let what = format!(
             "the heredoc in {}, line {}, of service `{}`",
-            build.dockerfile_path,
-            file.first_heredoc?,
-            service.name
+            build.dockerfile_path, file.first_heredoc?, service.name
         );
-        let help = "its builder is not BuildKit: write the lines into a file, or join them with `&& \\`";
+        let help =
+            "its builder is not BuildKit: write the lines into a file, or join them with `&& \\`";
         Some((what, help.to_owned()))
     })
 }

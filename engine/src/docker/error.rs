@@ -132,6 +132,18 @@ pub enum DockerError {
         /// The container.
         container: String,
     },
+    /// Others share the namespaces of a container that is to be removed.
+    #[error("`{container}` can't be removed before those that share its namespaces: {message}")]
+    #[diagnostic(
+        code(rengine::docker::shared),
+        help("remove those first: `docker rm -f ID`")
+    )]
+    Shared {
+        /// The container.
+        container: String,
+        /// The daemon's words, with the ids of the others.
+        message: String,
+    },
     /// A name that a new container should have is in use.
     #[error("the name `{name}` is in use by another container")]
     #[diagnostic(

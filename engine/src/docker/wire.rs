@@ -68,7 +68,12 @@ impl Docker {
             false => {
                 let error = ClientError::DockerResponseServerError {
                     status_code: status.as_u16(),
-                    message: answer.message().await,
+                    message: match answer.message().await {
+                        message if message.trim().is_empty() => {
+                            format!("it answers {status} and does not say why")
+                        }
+                        message => message,
+                    },
                 };
                 Err(self.error(action, error))
             }

@@ -49,10 +49,7 @@ pub fn plan(wanted: &Wanted, observed: &Observed) -> Plan {
         gates.services.insert(service.name().clone(), gate);
     }
     let proven: Vec<Step> = gates.services.values().flat_map(Gate::proofs).collect();
-    for service in &mut services {
-        service.take_over(&proven, &mut builder);
-        service.tag(&mut builder);
-    }
+    take_over(&mut services, &proven, &mut builder);
     let committed = builder_end(&services);
     for service in &services {
         service.restart(&replaced, &committed, &mut builder);
@@ -66,6 +63,29 @@ pub fn plan(wanted: &Wanted, observed: &Observed) -> Plan {
         orphans,
         warnings: resources.warnings,
         conflicts,
+    }
+}
+
+/// Gives the new containers their places. Old ones that share namespaces go before those that they
+/// share them with: Podman wants it so.
+fn take_over(services: &mut [ServicePlan<'_>], proven: &[Step], builder: &mut Builder) {
+    let shares = |service: &ServicePlan<'_>| !service.service().shares_with.is_empty();
+    let mut order: Vec<usize> = (0..services.len()).collect();
+    // Services come after what they share with, so the last goes first.
+    order.sort_by_key(|&at| match shares(&services[at]) {
+        true => (0, services.len() - at),
+        false => (1, at),
+    });
+    let mut gone: BTreeMap<Name, Vec<Step>> = BTreeMap::new();
+    for at in order {
+        let service = &mut services[at];
+        let sharers = gone.remove(service.name()).unwrap_or_default();
+        let removed = service.take_over(proven, &sharers, builder);
+        for other in &service.service().shares_with {
+            let steps = gone.entry(other.clone()).or_default();
+            steps.extend(removed.iter().copied());
+        }
+        service.tag(builder);
     }
 }
 

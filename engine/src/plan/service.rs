@@ -483,7 +483,15 @@ impl<'a> ServicePlan<'a> {
     }
 
     /// Gives the new containers the places of the old ones, once all of the app's are well.
-    pub fn take_over(&mut self, proven: &[Step], builder: &mut Builder) {
+    ///
+    /// Old ones are removed after `sharers`, too; gives the steps that remove them.
+    pub fn take_over(
+        &mut self,
+        proven: &[Step],
+        sharers: &[Step],
+        builder: &mut Builder,
+    ) -> Vec<Step> {
+        let mut removed = Vec::new();
         let side_by_side = self.can_run_beside();
         let places = std::mem::take(&mut self.places);
         for (replica, fate) in (1..).zip(&places) {
@@ -517,7 +525,8 @@ impl<'a> ServicePlan<'a> {
                     let kind = stop(old);
                     last = self.push(builder, replica, kind, Cause::Replaced, [committed]);
                 }
-                self.push(builder, replica, remove(old), Cause::Replaced, [last]);
+                let after = sharers.iter().copied().chain([last]);
+                removed.push(self.push(builder, replica, remove(old), Cause::Replaced, after));
             }
         }
         self.places = places;
@@ -529,8 +538,10 @@ impl<'a> ServicePlan<'a> {
                 after = vec![self.push(builder, replica, kind, cause.clone(), after)];
             }
             let kind = remove(spare);
-            self.push(builder, spare.replica, kind, cause.clone(), after);
+            after.extend(sharers);
+            removed.push(self.push(builder, spare.replica, kind, cause.clone(), after));
         }
+        removed
     }
 
     /// Gives the image the names that were asked for: to what has proven healthy, as `latest`.

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use serde_json::json;
 
 use super::{Builder, Docker, DockerError};
-use crate::app::ImageBuild;
+use crate::app::{ImageBuild, Ulimit};
 
 /// The first API whose BuildKit sets limits of `RUN` steps; before it they are left out silently.
 const BUILDKIT_LIMITS_API: (u32, u32) = (1, 42);
@@ -132,9 +132,12 @@ impl Docker {
         }
         if !run.ulimits.is_empty() {
             let limits = run.ulimits.iter();
-            let limits: Vec<_> = limits
-                .map(|(name, limit)| json!({"Name": name, "Soft": limit.soft, "Hard": limit.hard}))
-                .collect();
+            let podman = self.facts().is_podman();
+            let limit = |(name, limit): (&String, &Ulimit)| match podman {
+                true => json!(format!("{name}={limit}")),
+                false => json!({"Name": name, "Soft": limit.soft, "Hard": limit.hard}),
+            };
+            let limits: Vec<_> = limits.map(limit).collect();
             query.set("ulimits", json!(limits).to_string());
         }
         query
