@@ -63,11 +63,8 @@ impl Project {
 
     /// `rengine` in the project, for whoever runs it in a way of their own.
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(rengine());
+        let mut command = with_daemon(&rengine().display().to_string());
         command.current_dir(self.path()).args(args);
-        if let Some(host) = host() {
-            command.env("DOCKER_HOST", host);
-        }
         command
     }
 
@@ -266,11 +263,17 @@ pub fn docker(args: &[&str]) -> String {
 
 /// `docker` with the daemon that is tested.
 pub fn docker_command(args: &[&str]) -> Command {
-    let mut command = Command::new("docker");
+    let mut command = with_daemon("docker");
+    command.args(args);
+    command
+}
+
+/// A program that is told by its environment which daemon is tested.
+pub fn with_daemon(program: &str) -> Command {
+    let mut command = Command::new(program);
     if let Some(host) = host() {
         command.env("DOCKER_HOST", host);
     }
-    command.args(args);
     command
 }
 

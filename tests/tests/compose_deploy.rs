@@ -212,7 +212,7 @@ fn ten_services_with_all_that_belongs_to_them() {
     // Version 1 does not know all that stands in this file, so it gets one of its own.
     let old = "version: '3'\nservices: { api: { image: x }, web: { image: x } }\n";
     app.0.write("old.yaml", old);
-    let listed = std::process::Command::new("docker-compose")
+    let listed = rengine_tests::with_daemon("docker-compose")
         .args(["-f", "old.yaml", "ps"])
         .current_dir(app.0.path())
         .env("COMPOSE_PROJECT_NAME", &name)

@@ -1,7 +1,7 @@
 //! Machines on which no daemon runs, or several do: which one is taken, Podman as a daemon for one
 //! command, and what is said where there is nothing.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use rengine_tests::machine::Machine;
 use rengine_tests::{Outcome, Project, until};
@@ -74,7 +74,11 @@ fn podman_serves_for_as_long_as_a_command_takes() {
     let failed = ended(&mut rengine(&["--file", "wrong.toml", "deploy"]));
     assert_eq!(failed.code, 1, "{failed:#?}");
     nothing_is_left();
-    let mut logs = rengine(&["logs", "--follow"]).spawn().expect("it runs");
+    let mut logs = rengine(&["logs", "--follow"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("it runs");
     until("its service runs", || !services(&machine).is_empty());
     let killed = machine
         .command("pkill")

@@ -348,6 +348,15 @@ struct Refused {
 
 const REFUSED: &[Refused] = &[
     Refused {
+        key: "services.*.build.network with a name",
+        yaml: "build: { context: ., network: somewhere }",
+        // Though there is no such network.
+        is_so: |lab| {
+            let folder = lab.project.path().display().to_string();
+            lab.docker(&["build", "--network=somewhere", &folder]).code == 0
+        },
+    },
+    Refused {
         key: "services.*.build.secrets",
         yaml: "build: { context: ., secrets: [word] }",
         is_so: |lab| lab.api("POST", "/v1.41/session", None).0 == 404,
@@ -359,13 +368,16 @@ const REFUSED: &[Refused] = &[
     },
     Refused {
         key: "services.*.device_cgroup_rules",
-        yaml: "device_cgroup_rules: [\"c 1:11 rwm\"]",
+        yaml: "device_cgroup_rules: [\"c 10:229 rwm\"]",
         is_so: |lab| {
-            let rule = "--device-cgroup-rule=c 1:11 rwm";
-            let open = "mknod /kmsg c 1 11 && : </kmsg";
+            let rule = "--device-cgroup-rule=c 10:229 rwm";
             let image = "rengine/busybox:local";
-            let ran = lab.docker(&["run", "--rm", rule, image, "sh", "-c", open]);
-            ran.code != 0 && ran.stderr.contains("not permitted")
+            let id = lab
+                .docker(&["run", "-d", rule, image, "sleep", "1000"])
+                .stdout;
+            let open = "mknod /fuse c 10 229 && true </fuse";
+            let ran = lab.docker(&["exec", id.trim(), "sh", "-c", open]);
+            ran.stderr.contains("not permitted")
         },
     },
     Refused {

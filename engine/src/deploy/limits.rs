@@ -93,6 +93,14 @@ pub const LIMITS: &[Limit] = &[
         Asked::Build(|build| build.inline_cache),
     ),
     refused(
+        "services.*.build.network with a name",
+        "builds have the host's network, one of their own or none: name `host`, `default` or `none`",
+        Asked::Build(|build| {
+            let network = build.run.network.as_deref();
+            network.is_some_and(|network| !["default", "host", "none"].contains(&network))
+        }),
+    ),
+    refused(
         "services.*.build.secrets",
         "builds get none, since its builder is not BuildKit: build on Docker and `rengine push` the image",
         Asked::Build(|build| !build.run.secrets.is_empty()),

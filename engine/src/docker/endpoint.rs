@@ -7,8 +7,8 @@ use std::{fmt, io};
 
 use tokio::net::{TcpStream, UnixStream};
 
-use super::DockerError;
-use super::error::{Unreachable, from_client};
+use super::{DockerError, Unreachable};
+use super::error::from_client;
 use super::transport::{self, Dial};
 
 mod address;

@@ -166,6 +166,9 @@ impl Docker {
         all: bool,
         label: Option<&str>,
     ) -> Result<Vec<ContainerSummary>, DockerError> {
+        if self.facts().is_podman() {
+            return self.podmans_containers(all, label).await;
+        }
         let filters =
             label.map(|label| HashMap::from([("label".to_owned(), vec![label.to_owned()])]));
         let options = ListContainersOptions {
