@@ -442,8 +442,11 @@ secrets:
             let words = ["type=secret", "type=ssh", "secrets: [", "ssh: ["];
             !words.iter().any(|word| line.contains(word))
         });
-        app.0
-            .write("compose.yaml", &others.collect::<Vec<_>>().join("\n"));
+        let others = others.collect::<Vec<_>>().join("\n");
+        // Without a network there are no hosts.
+        let hosts = r"grep -E '^10\.1\.2\.[34]' /etc/hosts > /hosts && ";
+        assert!(others.contains(hosts), "{others}");
+        app.0.write("compose.yaml", &others.replace(hosts, ""));
     }
     let outcome = app.deployed();
     let container = app.inspect("Web.One");
@@ -459,8 +462,8 @@ secrets:
     ]);
     if !on_podman() {
         assert_eq!(inside("/sum"), sum);
+        assert_eq!(inside("/hosts").lines().count(), 2);
     }
-    assert_eq!(inside("/hosts").lines().count(), 2);
     assert_eq!(inside("/nets").trim(), "lo");
     assert_eq!(
         container["Config"]["Healthcheck"]["Test"],

@@ -168,6 +168,12 @@ const LEFT_OUT: &[LeftOut] = &[
         },
     },
     LeftOut {
+        key: "services.*.build.extra_hosts without a network",
+        yaml: "build: { context: ., network: none, extra_hosts: [\"db:10.1.2.3\"], dockerfile_inline: \
+               \"FROM rengine/busybox:local\\nRUN cat /etc/hosts >/hosts; ls /sys/class/net >/nets\" }",
+        goes_without: |lab, name| lab.exec(name, "cat /hosts /nets") == "lo\n",
+    },
+    LeftOut {
         key: "services.*.cgroup",
         // Whatever the one is that is not chosen: both are asked for.
         yaml: "cgroup: private",
@@ -504,6 +510,28 @@ fn builds_are_of_the_time_before_buildkit() {
     let built = lab.rengine(&["deploy"]);
     assert_eq!(built.code, 0, "{built:#?}");
     assert_eq!(lab.exec("web", "cat /page"), "hello");
+
+    // They have a network and limits of their own, if they are asked for.
+    for (network, interfaces) in [("default", "eth0\nlo\n512\n"), ("none", "lo\n512\n")] {
+        let hosts = match network {
+            "none" => "",
+            _ => "extra_hosts: [\"db:10.1.2.3\"], ",
+        };
+        dockerfile(&format!(
+            "RUN {{ ls /sys/class/net; ulimit -n; }} >/given; df -k /dev/shm >/shm\n\
+             RUN cp /etc/hosts /hosts || echo {network} >/hosts"
+        ));
+        lab.compose(&format!(
+            "services: {{ web: {{ command: sleep 1000, stop_grace_period: 0s, build: {{ context: ., \
+             network: {network}, {hosts}ulimits: {{ nofile: 512 }}, shm_size: 32m }} }} }}\n"
+        ));
+        let built = lab.rengine(&["deploy"]);
+        assert_eq!(built.code, 0, "{built:#?}");
+        assert_eq!(lab.exec("web", "cat /given"), interfaces);
+        assert!(lab.exec("web", "cat /shm").contains(" 32768 "));
+        let there = lab.exec("web", "cat /hosts").contains("10.1.2.3");
+        assert_eq!(there, network == "default");
+    }
 }
 
 #[test]

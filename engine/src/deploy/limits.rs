@@ -92,6 +92,14 @@ pub const LIMITS: &[Limit] = &[
         "the image tells no build elsewhere of its layers",
         Asked::Build(|build| build.inline_cache),
     ),
+    warned(
+        "services.*.build.extra_hosts without a network",
+        "builds with `network: none` have no /etc/hosts",
+        Asked::Build(|build| {
+            let run = &build.run;
+            run.network.as_deref() == Some("none") && !run.extra_hosts.is_empty()
+        }),
+    ),
     refused(
         "services.*.build.network with a name",
         "builds have the host's network, one of their own or none: name `host`, `default` or `none`",
