@@ -518,7 +518,7 @@ fn builds_are_of_the_time_before_buildkit() {
             _ => "extra_hosts: [\"db:10.1.2.3\"], ",
         };
         dockerfile(&format!(
-            "RUN {{ ls /sys/class/net; ulimit -n; }} >/given; df -k /dev/shm >/shm\n\
+            "ENV NETWORK={network}\nRUN {{ ls /sys/class/net; ulimit -n; }} >/given; df -k /dev/shm >/shm\n\
              RUN cp /etc/hosts /hosts || echo {network} >/hosts"
         ));
         lab.compose(&format!(
