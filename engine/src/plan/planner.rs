@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::builder::{Builder, Owner, Step};
+use super::edge::{Edges, Routed};
 use super::observed::{Observed, ObservedContainer};
 use super::service::{Fate, ServicePlan};
 use super::wanted::Wanted;
@@ -26,12 +27,14 @@ pub fn plan(wanted: &Wanted, observed: &Observed) -> Plan {
     for service in &mut services {
         service.get_image(&mut builder);
     }
+    let edges = Edges::new(wanted, observed, &mut builder);
     let mut replaced = BTreeSet::new();
     for service in &mut services {
         let again = service.forced(&resources, &replaced);
         if service.decide(again) {
             replaced.insert(service.name().clone());
             conflicts.extend(conflict::ports(service.service(), observed));
+            conflicts.extend(conflict::edge_ports(service.service(), observed));
         }
     }
     // Who is in a network that is made anew has to leave it before.
@@ -41,15 +44,20 @@ pub fn plan(wanted: &Wanted, observed: &Observed) -> Plan {
             stopped.extend(service.stop_all(&mut builder));
         }
     }
+    stopped.extend(edges.leave(&resources, &mut builder));
     resources.replace(&stopped, &mut builder);
     let mut gates = Gates::default();
     for service in &mut services {
-        let wait = gates.before(service);
+        let mut wait = gates.before(service);
+        wait.extend(edges.freed(service.service()));
         let gate = service.bring_up(&wait, &resources, &gates, &replaced, &mut builder);
         gates.services.insert(service.name().clone(), gate);
     }
     let proven: Vec<Step> = gates.services.values().flat_map(Gate::proofs).collect();
-    take_over(&mut services, &proven, &mut builder);
+    let routed = edges.route(&mut services, &resources, &proven, &mut builder);
+    // Until requests have gone to all of the new containers, all of it can be taken back.
+    let proven: Vec<Step> = proven.into_iter().chain(routed.switched).collect();
+    take_over(&mut services, &proven, routed, &mut builder);
     let committed = builder_end(&services);
     for service in &services {
         service.restart(&replaced, &committed, &mut builder);
@@ -68,7 +76,12 @@ pub fn plan(wanted: &Wanted, observed: &Observed) -> Plan {
 
 /// Gives the new containers their places. Old ones that share namespaces go before those that they
 /// share them with: Podman wants it so.
-fn take_over(services: &mut [ServicePlan<'_>], proven: &[Step], builder: &mut Builder) {
+fn take_over(
+    services: &mut [ServicePlan<'_>],
+    proven: &[Step],
+    routed: Routed,
+    builder: &mut Builder,
+) {
     let shares = |service: &ServicePlan<'_>| !service.service().shares_with.is_empty();
     let mut order: Vec<usize> = (0..services.len()).collect();
     // Services come after what they share with, so the last goes first.
@@ -80,7 +93,7 @@ fn take_over(services: &mut [ServicePlan<'_>], proven: &[Step], builder: &mut Bu
     for at in order {
         let service = &mut services[at];
         let sharers = gone.remove(service.name()).unwrap_or_default();
-        let removed = service.take_over(proven, &sharers, builder);
+        let removed = service.take_over(proven, &sharers, routed, builder);
         for other in &service.service().shares_with {
             let steps = gone.entry(other.clone()).or_default();
             steps.extend(removed.iter().copied());

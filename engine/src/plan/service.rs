@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::builder::{Builder, Owner, Step};
 use super::changed::changed;
+use super::edge::{Routed, target_name};
 use super::observed::{ContainerState, Observed, ObservedContainer};
 use super::planner::{Gate, Gates, is_new, remove};
 use super::resources::Resources;
 use super::wanted::{Wanted, WantedService, container_inputs, familiar};
 use super::{Cause, OperationKind, Start};
-use crate::app::{Condition, Fields, ImageSource, MountSource, Name, PullPolicy};
+use crate::app::{Condition, Fields, ImageSource, MountSource, Name, PullPolicy, Strategy};
 
 /// The image that the containers are to have.
 enum Image {
@@ -63,6 +64,8 @@ pub struct ServicePlan<'a> {
     /// Containers that stay beside none: of places that are not wanted, and leftovers.
     spare: Vec<(&'a ObservedContainer, Cause)>,
     committed: Vec<Step>,
+    /// The steps that remove what an unfinished deploy left.
+    cleared: Vec<Step>,
 }
 
 impl<'a> ServicePlan<'a> {
@@ -76,6 +79,7 @@ impl<'a> ServicePlan<'a> {
             places: Vec::new(),
             spare: Vec::new(),
             committed: Vec::new(),
+            cleared: Vec::new(),
         }
     }
 
@@ -235,12 +239,24 @@ impl<'a> ServicePlan<'a> {
                 .into_iter()
                 .partition(|container| container.replica == place);
             containers = rest;
+            // A daemon goes on with stopping a container when the deploy that asked for it is no
+            // more, and does not tell: so one may be as good as stopped if requests go to another
+            // one already, or if an unfinished deploy left one that could not run beside it.
+            let leaving = |container: &ObservedContainer| {
+                let mut others = here.iter();
+                others.any(|other| match other.is_unproven() {
+                    true => other.edge_target.is_none() && container.is_running(),
+                    false => other.routed && !container.routed,
+                })
+            };
             // The one to keep: a running one before one that is not.
             let (running, resting): (Vec<_>, Vec<_>) =
                 here.iter().partition(|container| container.is_running());
             let fits = |container: &&&ObservedContainer| {
-                !container.is_candidate()
+                !container.is_unproven()
+                    && !leaving(container)
                     && forced.is_none()
+                    && container.edge_target.is_some() == self.service.edge.is_some()
                     && container.fingerprint == fingerprint
                     && image.as_ref() == Some(&container.image_id)
             };
@@ -249,7 +265,7 @@ impl<'a> ServicePlan<'a> {
                 Some(current) => {
                     let others = here.iter().filter(|other| other.id != current.id);
                     self.spare.extend(others.map(|other| {
-                        let cause = match other.is_candidate() {
+                        let cause = match other.is_unproven() {
                             true => Cause::Unfinished,
                             false => Cause::Replaced,
                         };
@@ -271,19 +287,25 @@ impl<'a> ServicePlan<'a> {
         self.places.iter().any(is_new)
     }
 
+    fn has_image(&self, container: &ObservedContainer) -> bool {
+        let image = self.image.as_ref().and_then(Image::id);
+        image == Some(container.image_id.as_str())
+    }
+
     fn why_replace(
         &self,
         here: &[&ObservedContainer],
         forced: Option<Cause>,
         fingerprint: &str,
     ) -> Cause {
-        let proven = here.iter().find(|container| !container.is_candidate());
+        let proven = here.iter().find(|container| !container.is_unproven());
         match (proven, forced) {
             (None, _) => Cause::NoContainer,
             (Some(_), Some(cause)) => cause,
             (Some(old), None) if old.fingerprint != fingerprint => {
                 changed(&old.inputs, &self.inputs)
             }
+            (Some(old), None) if self.has_image(old) => Cause::Unfinished,
             (Some(_), None) => Cause::NewImage,
         }
     }
@@ -342,9 +364,11 @@ impl<'a> ServicePlan<'a> {
                     let mut before = cleared.clone();
                     before.push(created);
                     for old in old.iter() {
-                        if old.is_candidate() {
+                        if old.is_unproven() {
                             let kind = remove(old);
-                            before.push(self.push(builder, replica, kind, Cause::Unfinished, []));
+                            let step = self.push(builder, replica, kind, Cause::Unfinished, []);
+                            self.cleared.push(step);
+                            before.push(step);
                         } else if old.is_running() && !side_by_side && stopped.is_empty() {
                             // As late as can be: when all that the new one waits for is there. Of
                             // several containers one after the other, so that the others serve.
@@ -381,12 +405,20 @@ impl<'a> ServicePlan<'a> {
     fn clear(&mut self, builder: &mut Builder) -> Vec<Step> {
         let (left, spare) = std::mem::take(&mut self.spare)
             .into_iter()
-            .partition(|(spare, _)| spare.is_candidate());
+            .partition(|(spare, _)| spare.is_unproven());
         self.spare = spare;
         let left: Vec<(&ObservedContainer, Cause)> = left;
-        left.into_iter()
-            .map(|(left, cause)| self.push(builder, left.replica, remove(left), cause, []))
-            .collect()
+        let steps = left
+            .into_iter()
+            .map(|(left, cause)| self.push(builder, left.replica, remove(left), cause, []));
+        let steps: Vec<Step> = steps.collect();
+        self.cleared.extend(&steps);
+        steps
+    }
+
+    /// The steps that remove what an unfinished deploy left.
+    pub fn cleared(&self) -> Vec<Step> {
+        self.cleared.clone()
     }
 
     /// What has to be there before a container can be made.
@@ -428,7 +460,7 @@ impl<'a> ServicePlan<'a> {
         builder: &mut Builder,
     ) {
         let named = self.service.container_name.as_ref();
-        if let Some(name) = named.filter(|name| **name != current.name) {
+        if let Some(name) = named.filter(|name| **name != current.final_name()) {
             let kind = OperationKind::Rename {
                 id: current.id.clone(),
                 container: current.name.clone(),
@@ -489,25 +521,26 @@ impl<'a> ServicePlan<'a> {
         &mut self,
         proven: &[Step],
         sharers: &[Step],
+        routed: Routed,
         builder: &mut Builder,
     ) -> Vec<Step> {
         let mut removed = Vec::new();
         let side_by_side = self.can_run_beside();
         let places = std::mem::take(&mut self.places);
         for (replica, fate) in (1..).zip(&places) {
-            let Fate::Replace {
-                old,
-                stopped,
-                proven: own,
-                ..
-            } = fate
-            else {
-                continue;
+            let (old, stopped, own) = match fate {
+                Fate::Replace {
+                    old,
+                    stopped,
+                    proven,
+                    ..
+                } => (old, stopped, proven),
+                Fate::Keep(_) => continue,
             };
             let name = self.container_name(replica);
             let mut after: Vec<Step> = proven.iter().copied().chain(*own).collect();
             let holder = old.iter().find(|old| old.name == name);
-            if let Some(old) = holder.filter(|old| !old.is_candidate()) {
+            if let Some(old) = holder.filter(|old| !old.is_unproven()) {
                 let kind = OperationKind::Rename {
                     id: old.id.clone(),
                     container: old.name.clone(),
@@ -519,19 +552,21 @@ impl<'a> ServicePlan<'a> {
             let commit = OperationKind::Commit { container: name };
             let committed = self.push(builder, replica, commit, Cause::Next, after);
             self.committed.push(committed);
-            for old in old.iter().filter(|old| !old.is_candidate()) {
+            for old in old.iter().filter(|old| !old.is_unproven()) {
                 let mut last = committed;
                 if old.is_running() && side_by_side && stopped.is_empty() {
                     let kind = stop(old);
-                    last = self.push(builder, replica, kind, Cause::Replaced, [committed]);
+                    let after = [committed].into_iter().chain(self.drained(routed));
+                    last = self.push(builder, replica, kind, Cause::Replaced, after);
                 }
                 let after = sharers.iter().copied().chain([last]);
                 removed.push(self.push(builder, replica, remove(old), Cause::Replaced, after));
             }
         }
-        self.places = places;
+        let mut gone = Vec::new();
         for (spare, cause) in &self.spare {
-            let mut after = proven.to_vec();
+            let mut after: Vec<Step> = proven.to_vec();
+            after.extend(self.drained(routed));
             if spare.is_running() {
                 let kind = stop(spare);
                 let replica = spare.replica;
@@ -539,9 +574,71 @@ impl<'a> ServicePlan<'a> {
             }
             let kind = remove(spare);
             after.extend(sharers);
-            removed.push(self.push(builder, spare.replica, kind, cause.clone(), after));
+            gone.push(self.push(builder, spare.replica, kind, cause.clone(), after));
         }
+        for (replica, fate) in (1..).zip(&places) {
+            // Requests go to it, and the deploy that saw to that ended before it had its name.
+            if let Fate::Keep(current) = fate
+                && current.is_candidate()
+            {
+                let kind = OperationKind::Rename {
+                    id: current.id.clone(),
+                    container: current.name.clone(),
+                    to: current.final_name().to_owned(),
+                };
+                let after = gone.iter().copied();
+                self.push(builder, replica, kind, Cause::Unfinished, after);
+            }
+        }
+        self.places = places;
+        removed.extend(gone);
         removed
+    }
+
+    /// What the containers wait for that answered before.
+    fn drained(&self, routed: Routed) -> Option<Step> {
+        routed.drained.filter(|_| self.service.edge.is_some())
+    }
+
+    /// The names under which the edge finds its containers.
+    pub fn targets(&self) -> Vec<String> {
+        let each = (1..)
+            .zip(&self.places)
+            .filter_map(|(replica, fate)| match fate {
+                Fate::Keep(current) => current.edge_target.clone(),
+                Fate::Replace { .. } => {
+                    Some(target_name(self.name(), replica, &self.wanted.release))
+                }
+            });
+        each.collect()
+    }
+
+    /// Stops the containers that hold ports which the edge is to have. Once, when the edge comes.
+    pub fn release_ports(
+        &mut self,
+        ports: &BTreeSet<u16>,
+        proven: &[Step],
+        builder: &mut Builder,
+    ) -> Vec<Step> {
+        let mut places = std::mem::take(&mut self.places);
+        let mut all = Vec::new();
+        for (replica, fate) in (1..).zip(&mut places) {
+            let Fate::Replace { old, stopped, .. } = fate else {
+                continue;
+            };
+            for old in old.iter().filter(|old| old.is_running()) {
+                let holds = old.edge_target.is_none()
+                    && old.ports.iter().any(|port| ports.contains(&port.host_port));
+                if holds && !old.is_unproven() && stopped.is_empty() {
+                    let after = proven.iter().copied();
+                    let step = self.push(builder, replica, stop(old), Cause::Replaced, after);
+                    stopped.push(step);
+                    all.push(step);
+                }
+            }
+        }
+        self.places = places;
+        all
     }
 
     /// Gives the image the names that were asked for: to what has proven healthy, as `latest`.
@@ -629,6 +726,13 @@ impl<'a> ServicePlan<'a> {
             .mounts
             .iter()
             .any(|mount| !mount.read_only && !matches!(mount.source, MountSource::Anonymous));
+        match self.service.strategy {
+            Some(Strategy::Recreate) => return false,
+            // It was said that it can.
+            Some(Strategy::Rolling) => {}
+            None if shares_data => return false,
+            None => {}
+        }
         let host_network = spec
             .network_mode
             .as_deref()
@@ -636,7 +740,7 @@ impl<'a> ServicePlan<'a> {
         let fixed_address = spec.networks.values().any(|network| {
             network.ipv4.is_some() || network.ipv6.is_some() || network.mac.is_some()
         });
-        !fixed_port && !shares_data && !host_network && !fixed_address
+        !fixed_port && !host_network && !fixed_address
     }
 }
 

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use indexmap::IndexMap;
 use insta::assert_snapshot;
 
+mod edge;
+
 use super::observed::{
     ContainerState, ImageFacts, Observed, ObservedContainer, ObservedImage, ObservedNetwork,
     ObservedVolume, PublishedPort, TakenPort,
@@ -54,6 +56,8 @@ fn web() -> WantedService {
         replicas: 1,
         container_name: None,
         pull: PullPolicy::default(),
+        edge: None,
+        strategy: None,
         depends_on: IndexMap::new(),
         shares_with: Vec::new(),
         build_plugins: Vec::new(),
@@ -105,6 +109,8 @@ fn container(service: &WantedService) -> ObservedContainer {
         image_id: "sha256:1".into(),
         state: ContainerState::Running,
         ports: Vec::new(),
+        edge_target: None,
+        routed: false,
         created: 1,
         status: "Up".into(),
     }
@@ -262,7 +268,16 @@ fn what_an_unfinished_deploy_left_is_cleared() {
         ..container(&web())
     };
     observed.containers.push(candidate);
-    assert_snapshot!(planned(web(), &observed), @"remove web shop-web-r9.candidate (left by an unfinished deploy)");
+    // The daemon may be stopping the old one still, though it says that it runs.
+    assert_snapshot!(planned(web(), &observed), @r"
+    create web shop-web-r2 (left by an unfinished deploy)
+    remove web shop-web-r9.candidate (left by an unfinished deploy)
+    stop web shop-web-r1 (replaced)
+    start web
+    health web
+    commit web shop-web-r2
+    remove web shop-web-r1 (replaced)
+    ");
     // Killed after the old one was stopped: the candidate goes before the old one starts.
     observed.containers[0].state = ContainerState::Exited;
     assert_snapshot!(planned(web(), &observed), @r"

@@ -21,9 +21,11 @@ pub fn render_plan(plan: &Plan, changes: &[Change], style: Styles, verbosity: Ve
             | OperationKind::Pull { .. }
             | OperationKind::CreateNetwork { .. }
             | OperationKind::CreateVolume { .. }
-            | OperationKind::Create { .. } => style.good("+"),
+            | OperationKind::Create { .. }
+            | OperationKind::CreateEdge { .. } => style.good("+"),
             OperationKind::Remove { .. }
             | OperationKind::RemoveNetwork { .. }
+            | OperationKind::RemoveEdge { .. }
             | OperationKind::Stop { .. } => style.bad("-"),
             _ => style.dim("·"),
         };
