@@ -31,6 +31,7 @@ mod spec;
 mod state;
 mod stats;
 mod transport;
+mod unreachable;
 mod watch;
 mod wire;
 
@@ -38,7 +39,7 @@ pub use build::{BuildEvent, BuiltImage, StepState};
 pub use container::NewContainer;
 pub use credentials::{Credentials, CredentialsError};
 pub use endpoint::{Endpoint, EndpointError, EndpointSource};
-pub use error::{BuildFailure, DockerError, Unreachable};
+pub use error::{BuildFailure, DockerError};
 pub use exec::ExecOutcome;
 pub use facts::{Builder, BuilderChoice, DaemonFacts};
 pub use image::TransferEvent;
@@ -48,6 +49,7 @@ pub use logs::{LogLine, LogOptions, LogStream};
 pub use session::{Session, Wiring};
 pub use spec::Joined;
 pub use transport::{SshFailure, TlsFailure};
+pub use unreachable::Unreachable;
 pub use watch::{DaemonEvent, Processes};
 
 /// Time for the daemon's first answer.

@@ -33,6 +33,8 @@ pub struct Dockerfile {
     pub directives: Directives,
     /// Its stages, in order.
     pub stages: Vec<Stage>,
+    /// The line of the first instruction that opens a heredoc, counted from 1.
+    pub first_heredoc: Option<usize>,
     /// The arguments before the first FROM, with their defaults as written.
     global_args: Vec<(String, Option<String>)>,
 }
@@ -79,6 +81,10 @@ impl Dockerfile {
             directives,
             ..Self::default()
         };
+        file.first_heredoc = lines
+            .iter()
+            .find(|line| line.heredoc)
+            .map(|line| line.number);
         for line in &lines {
             if line.keyword == "FROM" {
                 file.stages.extend(Stage::open(line, escape));

@@ -4,6 +4,7 @@
 pub mod compose;
 pub mod dockerd;
 pub mod load;
+pub mod machine;
 pub mod podman;
 pub mod registry;
 pub mod ssh;
@@ -28,10 +29,10 @@ pub struct Project {
 impl Project {
     /// A web app that serves `page`; `extra` goes to the end of plugins.toml's `[app]`.
     pub fn new(name: &str, page: &str, extra: &str) -> Self {
-        let docker = Command::new("docker").arg("version").output();
+        let docker = docker_command(&["version"]).output();
         assert!(
             docker.is_ok_and(|output| output.status.success()),
-            "no Docker daemon answers: run ./dev setup"
+            "no daemon answers: run ./dev setup"
         );
         let project = Self {
             folder: tempfile::tempdir().expect("a folder"),
@@ -65,11 +66,8 @@ impl Project {
 
     /// `rengine` in the project, for whoever runs it in a way of their own.
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(rengine());
+        let mut command = with_daemon(&rengine().display().to_string());
         command.current_dir(self.path()).args(args);
-        if let Some(host) = host() {
-            command.env("DOCKER_HOST", host);
-        }
         command
     }
 
@@ -283,12 +281,29 @@ fn host() -> Option<String> {
 
 /// Runs `docker` and returns what it prints.
 pub fn docker(args: &[&str]) -> String {
-    let mut command = Command::new("docker");
+    let output = docker_command(args).output().expect("docker runs");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// `docker` with the daemon that is tested.
+pub fn docker_command(args: &[&str]) -> Command {
+    let mut command = with_daemon("docker");
+    command.args(args);
+    command
+}
+
+/// A program that is told by its environment which daemon is tested.
+pub fn with_daemon(program: &str) -> Command {
+    let mut command = Command::new(program);
     if let Some(host) = host() {
         command.env("DOCKER_HOST", host);
     }
-    let output = command.args(args).output().expect("docker runs");
-    String::from_utf8_lossy(&output.stdout).into_owned()
+    command
+}
+
+/// True where that is Podman, which can't do all that Docker does: engine/PODMAN.md.
+pub fn on_podman() -> bool {
+    host().is_some()
 }
 
 /// A plugin of this repository, built by `./dev test`.

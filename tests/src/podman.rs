@@ -1,46 +1,46 @@
-//! Podman, whose service the tests start themselves.
+//! Podman's service, where it is what is tested.
 
-use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
+use crate::machine::configuration;
 use crate::until;
 
-/// Limits that a container may always be given. By default Podman asks for more than a service
-/// without `CAP_SYS_RESOURCE` has, as in a container or a small virtual machine.
-const CONFIG: &str =
-    "[containers]\ndefault_ulimits = [\"nofile=1000:1000\", \"nproc=1000:1000\"]\n";
-
-struct Service {
-    folder: PathBuf,
-}
-
-/// The configuration of Podman that tests use, to be set as CONTAINERS_CONF.
-pub fn config() -> PathBuf {
-    service().folder.join("containers.conf")
+/// The variables that name the configuration of Podman that tests use.
+pub fn environment() -> [(&'static str, PathBuf); 2] {
+    [
+        ("CONTAINERS_CONF", configuration("containers.conf")),
+        (
+            "CONTAINERS_REGISTRIES_CONF",
+            configuration("registries.conf"),
+        ),
+    ]
 }
 
 /// The URL of a service that all tests of this process share; it ends by itself after them.
 pub fn url() -> String {
-    format!("unix://{}", socket(&service().folder).display())
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    let folder = FOLDER.get_or_init(start);
+    format!("unix://{}", socket(folder).display())
 }
 
 fn socket(folder: &Path) -> PathBuf {
     folder.join("podman.sock")
 }
 
-fn service() -> &'static Service {
-    static SERVICE: OnceLock<Service> = OnceLock::new();
-    SERVICE.get_or_init(start)
-}
-
-fn start() -> Service {
+fn start() -> PathBuf {
+    let image = Command::new("podman")
+        .args(["image", "exists", "rengine/busybox:local"])
+        .envs(environment())
+        .status();
+    assert!(
+        image.is_ok_and(|status| status.success()),
+        "Podman is missing, or has no base image: run ./dev podman"
+    );
     let folder = tempfile::Builder::new().prefix("podman-").tempdir();
     let folder = folder.expect("a folder").keep();
-    let config = folder.join("containers.conf");
-    std::fs::write(&config, CONFIG).expect("a file");
     let log = std::fs::File::create(folder.join("log")).expect("a file");
     // A shell in the background takes the folder away when nobody has used the service for a while.
     let started = Command::new("sh")
@@ -49,38 +49,14 @@ fn start() -> Service {
             r#"{ podman system service --time=60 "unix://$0/podman.sock"; rm -rf "$0"; } &"#,
         ])
         .arg(&folder)
-        .env("CONTAINERS_CONF", &config)
+        .envs(environment())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log)
         .status();
     assert!(started.expect("a shell").success());
-    until("Podman's service listens: is podman installed?", || {
+    until("Podman's service listens", || {
         UnixStream::connect(socket(&folder)).is_ok()
     });
-    base_image();
-    Service { folder }
-}
-
-/// Brings the base image over from Docker.
-fn base_image() {
-    const IMAGE: &str = "rengine/busybox:local";
-    let there = Command::new("podman")
-        .args(["image", "exists", IMAGE])
-        .status();
-    if there.expect("podman runs").success() {
-        return;
-    }
-    let saved = Command::new("docker").args(["save", IMAGE]).output();
-    let saved = saved.expect("docker runs").stdout;
-    let mut load = Command::new("podman")
-        .arg("load")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .spawn()
-        .expect("podman runs");
-    let mut input = load.stdin.take().expect("its input");
-    input.write_all(&saved).expect("it reads");
-    drop(input);
-    assert!(load.wait().expect("its state").success(), "podman load");
+    folder
 }

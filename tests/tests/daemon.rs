@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use rengine_tests::{Outcome, Project, docker, until};
+use rengine_tests::{Outcome, Project, docker, on_podman, podman, until};
 
 /// Deploys the page `the old one`, which a test then tries to replace.
 fn deployed(name: &str) -> Project {
@@ -50,7 +50,9 @@ fn a_port_that_another_app_has_is_told_before_the_build() {
     assert!(plan.stdout.contains("can't have port"), "{plan:?}");
     let failed = project.rengine(&["deploy"]);
     assert_eq!(failed.code, 1, "{failed:?}");
-    let holder = format!("the container {}-edge", other.app);
+    // Without an edge it is the service's own: engine/PODMAN.md.
+    let holder = if on_podman() { "web-" } else { "edge" };
+    let holder = format!("the container {}-{holder}", other.app);
     assert!(failed.stderr.contains(&holder), "{failed:?}");
     assert!(!failed.stderr.contains("✔ build"), "{failed:?}");
     assert!(project.containers().is_empty());
@@ -272,6 +274,18 @@ impl Daemon {
         let folder = tempfile::tempdir().expect("a folder");
         let at = |name: &str| folder.path().join(name).display().to_string();
         let log = std::fs::File::create(at("log")).expect("a file");
+        if on_podman() {
+            let child = Command::new("podman")
+                .args(["system", "service", "--time=0"])
+                .arg(format!("unix://{}", at("sock")))
+                .envs(podman::environment())
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(log)
+                .spawn()
+                .expect("podman runs: run ./dev podman");
+            return Self { folder, child }.answers();
+        }
         // With a network of its own, since two daemons would quarrel over one bridge; and with
         // processes and mounts of its own, so that nothing of it is left when it is killed.
         let child = Command::new("unshare")
@@ -290,12 +304,15 @@ impl Daemon {
             .stderr(log)
             .spawn()
             .expect("dockerd runs, as root: run ./dev setup");
-        let daemon = Self { folder, child };
+        Self { folder, child }.answers()
+    }
+
+    fn answers(self) -> Self {
         until("the second daemon answers", || {
-            let version = daemon.docker(&["version"]).output();
+            let version = self.docker(&["version"]).output();
             version.is_ok_and(|output| output.status.success())
         });
-        daemon
+        self
     }
 
     fn url(&self) -> String {

@@ -17,6 +17,18 @@ pub struct Logging {
     pub options: BTreeMap<String, String>,
 }
 
+impl Logging {
+    /// True if Podman knows an option of the driver. With some of the others its containers don't
+    /// start.
+    pub fn podman_knows(&self, option: &str) -> bool {
+        match self.driver.as_deref() {
+            None | Some("json-file" | "k8s-file") => matches!(option, "max-size" | "path"),
+            Some("journald") => option == "tag",
+            Some(_) => false,
+        }
+    }
+}
+
 /// A limit that the kernel sets to a process, see setrlimit(2). `-1` is no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ulimit {

@@ -1,6 +1,6 @@
 //! `rengine down`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Instant;
 
 use clap::Args;
@@ -8,6 +8,7 @@ use clap::Args;
 use super::error::CliError;
 use super::{GlobalArgs, session};
 use crate::deploy::{Event, Hooks, lock_holder};
+use crate::docker::DockerError;
 use crate::plugin::CallContext;
 use crate::ui::{Ui, time};
 
@@ -42,7 +43,10 @@ pub async fn run(global: &GlobalArgs, args: DownArgs, ui: Ui) -> Result<(), CliE
     let work = async {
         let observed = docker.observe(app, &[]).await?;
         let mut removed = 0;
-        for container in &observed.containers {
+        let mut left: VecDeque<_> = observed.containers.iter().collect();
+        // How many could not be removed one after the other, as others share their namespaces.
+        let mut in_vain = 0;
+        while let Some(container) = left.pop_front() {
             let started = Instant::now();
             if let Some(service) = &container.service {
                 let context = CallContext {
@@ -57,7 +61,15 @@ pub async fn run(global: &GlobalArgs, args: DownArgs, ui: Ui) -> Result<(), CliE
                     .await;
             }
             docker.stop(&container.id, None).await?;
-            docker.remove(&container.id, true).await?;
+            match docker.remove_at_once(&container.id, true).await {
+                Err(DockerError::Shared { .. }) if in_vain < left.len() => {
+                    in_vain += 1;
+                    left.push_back(container);
+                    continue;
+                }
+                removed => removed?,
+            }
+            in_vain = 0;
             ui.note(&format!(
                 "  {} removed {} {}",
                 ui.styles().good("✔"),

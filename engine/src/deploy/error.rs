@@ -122,6 +122,17 @@ pub enum DeployError {
         /// What would help in this folder.
         help: String,
     },
+    /// The daemon can't do what the app can't do without.
+    #[error("{daemon} can't do what is asked for: {what}")]
+    #[diagnostic(help("nothing was touched; {help}"))]
+    DaemonCanNot {
+        /// Its name and version.
+        daemon: String,
+        /// What, and where.
+        what: String,
+        /// What can be done about it.
+        help: String,
+    },
     /// Something stands in the way that was seen before anything was touched.
     #[error("{what}")]
     #[diagnostic(help("nothing was touched; {help}"))]
@@ -215,6 +226,7 @@ impl DeployError {
             | Self::NoHost { .. }
             | Self::NoEdgePort { .. }
             | Self::NoContextImage { .. }
+            | Self::DaemonCanNot { .. }
             | Self::NoDockerfile { .. } => ExitCode::BadInput,
             Self::Plugin(_) => ExitCode::Refused,
             Self::Docker(error) => docker_exit_code(error),

@@ -99,6 +99,7 @@ pub async fn prepare(
         });
     }
     let (mut app, changes) = effective(manifest, docker, &hooks, release, reporter).await?;
+    super::limits::check(&app, docker.facts(), &**reporter)?;
     let redactor = manifest.secrets.redactor();
     let contexts = Contexts::place(&mut app, &redactor).await?;
     let mut edges = take_ports(&mut app, docker, reporter);

@@ -673,6 +673,9 @@ impl<'a> Execution<'a> {
                 self.warn(format!("the edge {edge} could not be removed: {error}"));
             }
         }
+        let mut places: Vec<_> = places.into_iter().collect();
+        // Podman wants those that share namespaces to be removed before those they share them with.
+        places.sort_by_key(|((name, _), _)| std::cmp::Reverse(self.sharing_depth(name)));
         for ((name, _), progress) in places {
             self.rename_back(&progress.renamed).await;
             let Some((id, container)) = progress.candidate else {
@@ -710,6 +713,19 @@ impl<'a> Execution<'a> {
         let stopped = self.stopped_edges.lock();
         let stopped = std::mem::take(&mut *stopped.unwrap_or_else(PoisonError::into_inner));
         self.start_again(&stopped).await;
+    }
+
+    /// How many services stand behind the namespaces that a service shares, one behind the other.
+    fn sharing_depth(&self, service: &Name) -> usize {
+        let services = &self.prepared.app.services;
+        let shared = |name: &str| {
+            services
+                .get(name)
+                .and_then(|other| other.shares_with().next())
+        };
+        let chain = std::iter::successors(shared(service.as_str()), |name| shared(name));
+        // It is no circle: that was an error when the file was read.
+        chain.take(services.len()).count()
     }
 
     async fn rename_back(&self, renamed: &[(String, String)]) {

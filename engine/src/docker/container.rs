@@ -10,11 +10,18 @@ use bollard::query_parameters::{
 };
 use futures_util::StreamExt;
 use regex::Regex;
+use tokio::time::{Instant, sleep};
 
 use super::error::status;
 use super::spec::{Joined, create_body};
-use super::{Docker, DockerError};
+use super::{Docker, DockerError, podman};
 use crate::app::ContainerSpec;
+
+/// How long containers that share another's namespaces are waited for, when that is removed: they
+/// are being removed, too.
+const SHARERS_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time between two tries.
+const SHARERS_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A container that is to be made.
 #[derive(Debug, Clone, Copy)]
@@ -52,10 +59,7 @@ impl Docker {
         };
         let mut body = create_body(image, spec, labels, first);
         if self.facts().is_podman() {
-            // It would take the value from the environment of its service instead.
-            body.env
-                .get_or_insert_default()
-                .retain(|variable| variable.contains('='));
+            podman::leave_out(&mut body, spec);
         }
         body.stdin_once = (stdin_once && spec.stdin_open).then_some(true);
         let id = self
@@ -115,6 +119,13 @@ impl Docker {
                         DockerError::NoSuchImage {
                             reference: image,
                             message,
+                        }
+                    }
+                    (_, DockerError::Daemon { message, .. })
+                        if message.contains("container-init binary not found") =>
+                    {
+                        DockerError::NoInit {
+                            container: name.to_owned(),
                         }
                     }
                     // Podman's status for a name in use.
@@ -202,8 +213,22 @@ impl Docker {
     }
 
     /// Removes a container and its anonymous volumes; with `force` a running one too. One that is
-    /// not there, or is being removed, is left alone.
+    /// not there, or is being removed, is left alone. Those that share its namespaces, which Podman
+    /// wants to be removed before it, are waited for.
     pub async fn remove(&self, id: &str, force: bool) -> Result<(), DockerError> {
+        let deadline = Instant::now() + SHARERS_TIMEOUT;
+        loop {
+            match self.remove_at_once(id, force).await {
+                Err(DockerError::Shared { .. }) if Instant::now() < deadline => {
+                    sleep(SHARERS_INTERVAL).await;
+                }
+                removed => return removed,
+            }
+        }
+    }
+
+    /// As [`Self::remove`], and does not wait for those that share its namespaces.
+    pub async fn remove_at_once(&self, id: &str, force: bool) -> Result<(), DockerError> {
         let options = RemoveContainerOptions {
             v: true,
             force,
@@ -214,6 +239,14 @@ impl Docker {
         match removed {
             Err(DockerError::Daemon { message, .. }) if message.contains("already in progress") => {
                 Ok(())
+            }
+            Err(DockerError::Daemon { message, .. })
+                if message.contains("dependent containers") =>
+            {
+                Err(DockerError::Shared {
+                    container: self.name_of(id).await,
+                    message,
+                })
             }
             removed => removed,
         }

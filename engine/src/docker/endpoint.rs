@@ -7,9 +7,9 @@ use std::{fmt, io};
 
 use tokio::net::{TcpStream, UnixStream};
 
-use super::DockerError;
-use super::error::{Unreachable, from_client};
+use super::error::from_client;
 use super::transport::{self, Dial};
+use super::{DockerError, Unreachable};
 
 mod address;
 mod contexts;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bollard::errors::Error as ClientError;
 
-use super::{CredentialsError, Endpoint, LockHolder, SshFailure, TlsFailure};
+use super::{CredentialsError, Endpoint, LockHolder, SshFailure, TlsFailure, Unreachable};
 use crate::context::ContextError;
 
 /// Why something could not be done with the daemon.
@@ -131,6 +131,28 @@ pub enum DockerError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     BuildFailed(Box<BuildFailure>),
+    /// Podman has no init process to give to a container.
+    #[error("`{container}` can't have an init process: Podman finds none on its host")]
+    #[diagnostic(
+        code(rengine::docker::no_init),
+        help("install it there (`sudo apt-get install catatonit`), or leave `init` out")
+    )]
+    NoInit {
+        /// The container.
+        container: String,
+    },
+    /// Others share the namespaces of a container that is to be removed.
+    #[error("`{container}` can't be removed before those that share its namespaces: {message}")]
+    #[diagnostic(
+        code(rengine::docker::shared),
+        help("remove those first: `docker rm -f ID`")
+    )]
+    Shared {
+        /// The container.
+        container: String,
+        /// The daemon's words, with the ids of the others.
+        message: String,
+    },
     /// A name that a new container should have is in use.
     #[error("the name `{name}` is in use by another container")]
     #[diagnostic(
@@ -191,68 +213,6 @@ pub enum DockerError {
         /// Who holds the lock, where that can be read.
         holder: Option<Box<LockHolder>>,
     },
-}
-
-/// Why a daemon does not answer.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Unreachable {
-    /// There is no such socket.
-    #[error("there is no such socket")]
-    NoSocket,
-    /// The socket may not be opened by this user.
-    #[error("permission denied")]
-    Permission,
-    /// Nobody listens.
-    #[error("nobody listens there")]
-    Refused,
-    /// Connected, but without an answer for so long.
-    #[error("no answer within {}", humantime::format_duration(*.0))]
-    Silent(Duration),
-    /// It answered, and then the connection ended in the middle of an answer.
-    #[error("the connection broke off ({0})")]
-    BrokeOff(String),
-    /// TLS with it failed.
-    #[error("{0}")]
-    Tls(TlsFailure),
-    /// There is no way to it over ssh.
-    #[error("{failure}")]
-    Ssh {
-        /// The host, as `ssh` is given it.
-        host: String,
-        /// What is wrong.
-        failure: SshFailure,
-    },
-    /// A Podman of our own could not be started.
-    #[error("`podman system service` did not start: {0}")]
-    OwnPodman(String),
-    /// Something else, in the system's words.
-    #[error("{0}")]
-    Other(String),
-}
-
-impl Unreachable {
-    fn advice(&self) -> String {
-        let advice = match self {
-            Self::Tls(failure) => failure.advice(),
-            Self::Ssh { host, failure } => return failure.advice(host),
-            Self::NoSocket | Self::Refused => {
-                "is the daemon running? `sudo systemctl start docker` starts it"
-            }
-            Self::Permission => {
-                "add yourself to the group that may use it (`sudo usermod -aG docker $USER`, then log in again), or use sudo; \
-                 `--host podman://` takes a Podman of your own instead"
-            }
-            Self::Silent(_) => {
-                "the daemon may be overloaded: `sudo systemctl restart docker` restarts it"
-            }
-            Self::BrokeOff(_) => {
-                "see with `rengine doctor` whether the daemon runs, and deploy again: what is done already is kept"
-            }
-            Self::OwnPodman(_) => "see what `podman info` says; or name a daemon with `--host`",
-            Self::Other(_) => "check the address, and that the daemon listens there",
-        };
-        advice.to_owned()
-    }
 }
 
 /// Where and why a build failed.

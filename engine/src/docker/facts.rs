@@ -48,7 +48,7 @@ impl DaemonFacts {
     }
 
     /// True if the daemon speaks this version of the API.
-    pub(super) fn has_api(&self, version: (u32, u32)) -> bool {
+    pub fn has_api(&self, version: (u32, u32)) -> bool {
         parse_version(&self.api_version) >= Some(version)
     }
 }

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use super::credentials::{CredentialsError, registry};
 use super::error::status;
 use super::inspect::{image_id, port_key};
+use super::observe::{IMAGE_TRIES, is_image_gone};
 use super::{Docker, DockerError, reference};
 use crate::plan::observed::{HistoryEntry, ImageFacts};
 
@@ -31,14 +32,18 @@ pub struct TransferEvent {
 impl Docker {
     /// What an image says of itself, by reference or id; `None` if the daemon does not have it.
     pub async fn image(&self, reference: &str) -> Result<Option<ImageFacts>, DockerError> {
-        match self
-            .client()
-            .inspect_image(reference::check(reference)?)
-            .await
-        {
-            Ok(image) => Ok(Some(image_facts(image))),
-            Err(error) if status(&error) == Some(404) => Ok(None),
-            Err(error) => Err(self.error(format!("inspect the image {reference}"), error)),
+        let reference = reference::check(reference)?;
+        let mut tries = 1;
+        loop {
+            match self.client().inspect_image(reference).await {
+                Ok(image) => return Ok(Some(image_facts(image))),
+                Err(error) if status(&error) == Some(404) => return Ok(None),
+                // Podman looks at all images to find out what this one was made from.
+                Err(error) if tries < IMAGE_TRIES && is_image_gone(&error) => tries += 1,
+                Err(error) => {
+                    return Err(self.error(format!("inspect the image {reference}"), error));
+                }
+            }
         }
     }
 

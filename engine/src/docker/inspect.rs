@@ -74,6 +74,9 @@ pub enum HealthStatus {
 impl Docker {
     /// A container in detail, by id or name; `None` if there is none.
     pub async fn inspect(&self, id: &str) -> Result<Option<ContainerDetail>, DockerError> {
+        if self.facts().is_podman() {
+            return Ok(self.podmans_container(id).await?.map(detail));
+        }
         match self.client().inspect_container(id, None).await {
             Ok(response) => Ok(Some(detail(response))),
             Err(error) if status(&error) == Some(404) => Ok(None),

@@ -1,12 +1,14 @@
 //! The snapshot of what the daemon has for an app.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
 
 use bollard::models::{
     ContainerSummary, ContainerSummaryStateEnum, ImageSummary, PortSummary, PortSummaryTypeEnum,
 };
 use bollard::query_parameters::{ListContainersOptions, ListImagesOptions};
 use futures_util::future::{join_all, try_join_all};
+use tokio::time::{Instant, sleep};
 
 use super::error::status;
 use super::inspect::{host_address, image_id, plain_name};
@@ -18,10 +20,16 @@ use crate::plan::observed::{
     TakenPort, label,
 };
 
-/// How often Podman is asked for the images while others remove some.
-const LIST_TRIES: u32 = 10;
+/// How often Podman is asked for images while others remove some.
+pub(super) const IMAGE_TRIES: u32 = 10;
+/// How long containers are waited for that are being stopped: with Podman a stop goes on after who
+/// asked for it is gone, and what is seen before its end does not last.
+const STOPPING_TIMEOUT: Duration = Duration::from_secs(20);
+/// Time between two looks at them.
+const STOPPING_INTERVAL: Duration = Duration::from_millis(100);
 
-fn is_image_gone(error: &bollard::errors::Error) -> bool {
+/// True if Podman found an image that is not the one that it was asked for removed while it read.
+pub(super) fn is_image_gone(error: &bollard::errors::Error) -> bool {
     status(error) == Some(500) && error.to_string().contains("image not known")
 }
 
@@ -36,7 +44,7 @@ impl Docker {
         let filter = format!("{}={app}", label::APP);
         let references: BTreeSet<&String> = references.iter().collect();
         let (all, running, images, facts) = tokio::try_join!(
-            self.containers(true, Some(&filter)),
+            self.settled(&filter),
             self.containers(false, None),
             self.images(&filter),
             try_join_all(references.iter().map(|reference| self.image(reference))),
@@ -146,6 +154,20 @@ impl Docker {
             .map(|taken| taken.holder)
     }
 
+    /// All containers with a label, as soon as none of them is being stopped.
+    async fn settled(&self, label: &str) -> Result<Vec<ContainerSummary>, DockerError> {
+        let deadline = Instant::now() + STOPPING_TIMEOUT;
+        loop {
+            let all = self.containers(true, Some(label)).await?;
+            let stopping = Some(ContainerSummaryStateEnum::STOPPING);
+            let settled = all.iter().all(|container| container.state != stopping);
+            if settled || Instant::now() > deadline {
+                return Ok(all);
+            }
+            sleep(STOPPING_INTERVAL).await;
+        }
+    }
+
     /// An edge's container, with what it was told last: that is kept in a file there, which is read
     /// much faster than the edge is asked.
     async fn edge(&self, summary: ContainerSummary) -> ObservedEdge {
@@ -171,6 +193,9 @@ impl Docker {
         all: bool,
         label: Option<&str>,
     ) -> Result<Vec<ContainerSummary>, DockerError> {
+        if self.facts().is_podman() {
+            return self.podmans_containers(all, label).await;
+        }
         let filters =
             label.map(|label| HashMap::from([("label".to_owned(), vec![label.to_owned()])]));
         let options = ListContainersOptions {
@@ -197,7 +222,7 @@ impl Docker {
             match list {
                 // Podman reads the images one by one after it has listed them, and fails where
                 // somebody removed one in between, of whatever app.
-                Err(error) if tries < LIST_TRIES && is_image_gone(&error) => tries += 1,
+                Err(error) if tries < IMAGE_TRIES && is_image_gone(&error) => tries += 1,
                 list => return list.map_err(|error| self.error("list the images", error)),
             }
         }

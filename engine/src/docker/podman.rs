@@ -1,99 +1,143 @@
-//! What is Podman's alone: a service for this process, where there is no daemon; and health checks
-//! that have to be asked for.
+//! What is Podman's alone: a service for this process, where there is no daemon; its words for what
+//! Docker says otherwise; and health checks that have to be asked for.
 
-use std::io;
-use std::path::PathBuf;
-use std::process::Stdio;
-use std::time::Duration;
-
+use bollard::models::{ContainerCreateBody, ContainerInspectResponse, ContainerSummary};
 use bytes::Bytes;
+use futures_util::StreamExt;
 use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::TokioIo;
-use tokio::io::AsyncWriteExt;
-use tokio::net::UnixStream;
-use tokio::process::{Child, Command};
-use tokio::time::{Instant, sleep, timeout};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tokio::time::timeout;
 
-use super::{Docker, DockerError, REQUEST_TIMEOUT, Unreachable};
+use super::{Docker, DockerError, REQUEST_TIMEOUT, Unreachable, wire};
+use crate::app::ContainerSpec;
 
-/// How long the service stays without a connection: it ends by itself if rengine is killed.
-const IDLE_SECONDS: &str = "--time=5";
-/// Time for it to listen. The first start of a new user sets up storage.
-const START_TIMEOUT: Duration = Duration::from_secs(30);
-/// Time between two looks whether it listens.
-const LOOK_INTERVAL: Duration = Duration::from_millis(10);
-/// A request that lasts for as long as its connection: events of a container that is not there.
-/// A service counts as idle while no request runs, and a deploy has longer pauses than that.
-const HOLD: &[u8] =
-    b"GET /v1.41/events?filters=%7B%22container%22%3A%5B%22rengine%22%5D%7D HTTP/1.1\r\n\
-      Host: podman\r\n\r\n";
+mod service;
 
-/// A `podman system service` that runs; it is stopped when this is dropped.
-#[derive(Debug)]
-pub(super) struct Service {
-    child: Child,
-    /// Its socket's: open to this user alone.
-    folder: PathBuf,
-    /// Keeps it from being idle.
-    _hold: UnixStream,
+pub(super) use service::{Service, is_installed};
+
+/// Takes out of a request what Podman would not leave out by itself.
+pub(super) fn leave_out(body: &mut ContainerCreateBody, spec: &ContainerSpec) {
+    // The value of a variable without one would come from the environment of its service.
+    if let Some(env) = &mut body.env {
+        env.retain(|variable| variable.contains('='));
+    }
+    let log = body.host_config.as_mut();
+    let log = log.and_then(|host| host.log_config.as_mut());
+    // With options of other drivers than its own, containers don't start.
+    if let Some(options) = log.and_then(|log| log.config.as_mut()) {
+        options.retain(|option, _| spec.logging.podman_knows(option));
+    }
 }
 
-impl Service {
-    pub async fn start() -> Result<Self, Unreachable> {
-        let failed = |error: io::Error| Unreachable::OwnPodman(error.to_string());
-        let folder = tempfile::Builder::new()
-            .prefix("rengine-")
-            .tempdir()
-            .map_err(failed)?;
-        let socket = folder.path().join(SOCKET);
-        let log = folder.path().join("log");
-        let mut child = Command::new("sh")
-            // The shell removes the folder, however it ends and whoever is left by then.
-            .args(["-c", r#"podman "$@"; rm -rf "$0""#])
-            .arg(folder.path())
-            .args(["--log-level=error", "system", "service", IDLE_SECONDS])
-            .arg(format!("unix://{}", socket.display()))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(std::fs::File::create(&log).map_err(failed)?)
-            // Ctrl-C is for rengine, which has something to tell the daemon after it.
-            .process_group(0)
-            .spawn()
-            .map_err(failed)?;
-        let deadline = Instant::now() + START_TIMEOUT;
-        let words = || std::fs::read_to_string(&log).unwrap_or_default();
-        let mut hold = loop {
-            if let Ok(stream) = UnixStream::connect(&socket).await {
-                break stream;
+/// The network of a build in Podman's words. Unless it is told so, builds are in the host's, and of
+/// Docker's word for none it knows only the number that it means.
+pub(super) fn build_network(network: Option<&str>) -> Vec<(&'static str, String)> {
+    match network {
+        Some("none") => vec![("networkmode", "1".to_owned())],
+        Some("host") => vec![("networkmode", "host".to_owned())],
+        _ => {
+            let own = r#"[{"Name":"network","Host":false,"Path":""}]"#;
+            vec![("nsoptions", own.to_owned())]
+        }
+    }
+}
+
+/// States of containers that Docker has a word for.
+const STATES: [&str; 9] = [
+    "created",
+    "dead",
+    "exited",
+    "paused",
+    "removing",
+    "restarting",
+    "running",
+    "stopping",
+    "",
+];
+
+/// Makes a state one that Docker has, as a client would not understand the whole answer.
+fn translate(state: &mut Value, stopped: &str) {
+    match state.as_str() {
+        // Its process has ended, and Podman has not cleared up after it yet.
+        Some("stopped") => *state = stopped.into(),
+        Some(known) if STATES.contains(&known) => {}
+        _ => *state = "".into(),
+    }
+}
+
+impl Docker {
+    /// Podman's containers with a label; `all` of them or those that run.
+    pub(super) async fn podmans_containers(
+        &self,
+        all: bool,
+        label: Option<&str>,
+    ) -> Result<Vec<ContainerSummary>, DockerError> {
+        let mut path = format!("/containers/json?all={all}");
+        if let Some(label) = label {
+            path.push_str("&filters=");
+            wire::encode(&json!({ "label": [label] }).to_string(), &mut path);
+        }
+        let mut list = self.get("list the containers", &path).await?;
+        for container in list.as_array_mut().into_iter().flatten() {
+            translate(&mut container["State"], "stopping");
+        }
+        self.understand("list the containers", list)
+    }
+
+    /// A container of Podman in detail; `None` if there is none.
+    pub(super) async fn podmans_container(
+        &self,
+        id: &str,
+    ) -> Result<Option<ContainerInspectResponse>, DockerError> {
+        let action = format!("inspect the container {id}");
+        match self.get(&action, &format!("/containers/{id}/json")).await {
+            Ok(mut container) => {
+                translate(&mut container["State"]["Status"], "exited");
+                self.understand(&action, container).map(Some)
             }
-            let said = words();
-            if child.try_wait().map_err(failed)?.is_some() {
-                let last = said.lines().rev().find(|line| !line.trim().is_empty());
-                let last = last.unwrap_or("it ended without a word");
-                return Err(Unreachable::OwnPodman(last.to_owned()));
-            }
-            if Instant::now() > deadline {
-                return Err(Unreachable::Silent(START_TIMEOUT));
-            }
-            sleep(LOOK_INTERVAL).await;
+            Err(DockerError::Daemon {
+                status: Some(404), ..
+            }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn get(&self, action: &str, path: &str) -> Result<Value, DockerError> {
+        let request = wire::get(path).body(wire::nothing());
+        let request = request.map_err(|error| DockerError::Daemon {
+            action: action.to_owned(),
+            status: None,
+            message: error.to_string(),
+        })?;
+        let answer = async {
+            let mut lines = self.request(action, request).await?.lines::<Value>();
+            let line = lines.next().await.transpose();
+            let line = line.map_err(|error| self.error(action, error))?;
+            Ok(line.unwrap_or_default())
         };
-        hold.write_all(HOLD).await.map_err(failed)?;
-        Ok(Self {
-            child,
-            folder: folder.keep(),
-            _hold: hold,
+        match timeout(REQUEST_TIMEOUT, answer).await {
+            Ok(answer) => answer,
+            Err(_) => Err(DockerError::unreachable(
+                self.endpoint(),
+                Unreachable::Silent(REQUEST_TIMEOUT),
+            )),
+        }
+    }
+
+    fn understand<T: DeserializeOwned>(
+        &self,
+        action: &str,
+        value: Value,
+    ) -> Result<T, DockerError> {
+        serde_json::from_value(value).map_err(|error| DockerError::Daemon {
+            action: action.to_owned(),
+            status: None,
+            message: format!("its answer is not understood: {error}"),
         })
     }
 
-    /// Where it listens.
-    pub fn socket(&self) -> PathBuf {
-        self.folder.join(SOCKET)
-    }
-}
-
-const SOCKET: &str = "podman.sock";
-
-impl Docker {
     /// Has Podman run the health check of a container once; what came of it is what the container
     /// says of its health from then on. Docker's API has no call for it, so this is Podman's own.
     pub async fn run_health_check(&self, id: &str) -> Result<(), DockerError> {
@@ -130,16 +174,5 @@ impl Docker {
             Ok(done) => done.map_err(failed),
             Err(_) => Err(failed("it took too long".to_owned())),
         }
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        let group = self.child.id().and_then(|id| i32::try_from(id).ok());
-        if let Some(group) = group.and_then(rustix::process::Pid::from_raw) {
-            // The group: the shell and the service. If it is gone already, all the better.
-            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::TERM);
-        }
-        let _ = std::fs::remove_dir_all(&self.folder);
     }
 }

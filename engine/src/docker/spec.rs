@@ -136,7 +136,7 @@ fn host_config(spec: &ContainerSpec, network: Option<&Joined>) -> HostConfig {
         mounts: non_empty(
             spec.mounts
                 .iter()
-                .filter(|mount| !mount.options.create_host_path)
+                .filter(|mount| bind(mount).is_none())
                 .map(mount)
                 .chain(super::files::mounts(spec))
                 .collect(),
@@ -248,17 +248,19 @@ fn bytes(size: ByteSize) -> i64 {
     i64::try_from(size.0).unwrap_or(i64::MAX)
 }
 
-/// Mounts whose folder is made where it is missing, which the API does for this form alone.
+/// Mounts in the API's older form: folders that are made where they are missing, which it does for
+/// this form alone; and volumes that don't get what the image has there, which Podman does so.
 fn bind(mount: &Mount) -> Option<String> {
-    let MountSource::Bind(path) = &mount.source else {
-        return None;
+    let options = &mount.options;
+    let source = match &mount.source {
+        MountSource::Bind(path) if options.create_host_path => path,
+        MountSource::Volume(name) if options.no_copy && options.subpath.is_none() => name,
+        _ => return None,
     };
-    if !mount.options.create_host_path {
-        return None;
-    }
-    let mut options = vec![if mount.read_only { "ro" } else { "rw" }];
-    options.extend(mount.options.propagation.as_deref());
-    Some(format!("{path}:{}:{}", mount.target, options.join(",")))
+    let mut words = vec![if mount.read_only { "ro" } else { "rw" }];
+    words.extend(options.propagation.as_deref());
+    words.extend(options.no_copy.then_some("nocopy"));
+    Some(format!("{source}:{}:{}", mount.target, words.join(",")))
 }
 
 /// A container by its name or id: the executor has put it into the place of a service.

@@ -84,6 +84,12 @@ impl Docker {
         let listed = self.client().list_volumes(Some(options)).await;
         let listed = listed.map_err(|error| self.error("list volumes", error))?;
         let volumes = listed.volumes.unwrap_or_default().into_iter();
+        // Podman gives all that have one of the labels.
+        let own = |volume: &Volume| {
+            let is = |key: &str, value: &str| volume.labels.get(key).is_some_and(|v| v == value);
+            is(label::APP, app.as_str()) && is(label::STATE, plugin)
+        };
+        let volumes = volumes.filter(own);
         let mut volumes: Vec<_> = volumes.filter_map(StateVolume::from).collect();
         volumes.sort_by_key(|volume| volume.version);
         Ok(volumes)

@@ -1,5 +1,6 @@
 //! Requests that the client library can't make, each over a connection of its own.
 
+use std::fmt::Write;
 use std::io;
 
 use bollard::errors::Error as ClientError;
@@ -68,7 +69,12 @@ impl Docker {
             false => {
                 let error = ClientError::DockerResponseServerError {
                     status_code: status.as_u16(),
-                    message: answer.message().await,
+                    message: match answer.message().await {
+                        message if message.trim().is_empty() => {
+                            format!("it answers {status} and does not say why")
+                        }
+                        message => message,
+                    },
                 };
                 Err(self.error(action, error))
             }
@@ -79,6 +85,24 @@ impl Docker {
 /// The head of a request to the daemon.
 pub fn post(path_and_query: &str) -> http::request::Builder {
     Request::post(path_and_query).header(header::HOST, "daemon")
+}
+
+/// As the query of a URL has it.
+pub fn encode(text: &str, into: &mut String) {
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                into.push(byte.into());
+            }
+            // Writing to a text does not fail.
+            _ => drop(write!(into, "%{byte:02X}")),
+        }
+    }
+}
+
+/// The same for what is only read.
+pub fn get(path_and_query: &str) -> http::request::Builder {
+    Request::get(path_and_query).header(header::HOST, "daemon")
 }
 
 /// No body.

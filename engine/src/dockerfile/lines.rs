@@ -14,6 +14,8 @@ pub(super) struct Line {
     pub keyword: String,
     /// What follows it, continuation lines joined, without the bodies of heredocs.
     pub rest: String,
+    /// True if it opens a heredoc.
+    pub heredoc: bool,
 }
 
 /// What the comments at the top of a Dockerfile tell the parser.
@@ -52,9 +54,11 @@ pub(super) fn split(text: &str) -> (Directives, Vec<Line>) {
             None => (joined.as_str(), ""),
         };
         let keyword = keyword.to_ascii_uppercase();
+        let mut heredoc = false;
         if matches!(keyword.as_str(), "RUN" | "COPY" | "ADD") {
-            for heredoc in heredocs(rest, directives.escape) {
-                heredoc.skip(&mut lines);
+            for opened in heredocs(rest, directives.escape) {
+                opened.skip(&mut lines);
+                heredoc = true;
             }
         }
         found.push(Line {
@@ -62,6 +66,7 @@ pub(super) fn split(text: &str) -> (Directives, Vec<Line>) {
             end,
             keyword,
             rest: rest.to_owned(),
+            heredoc,
         });
     }
     (directives, found)

@@ -172,6 +172,12 @@ fn comments_heredocs_and_other_instructions_are_no_stages() {
         ),
         ["a"]
     );
+    let heredoc = |text: &str| Dockerfile::parse(text).first_heredoc;
+    assert_eq!(
+        heredoc("FROM a\nRUN <<EOF\nx\nEOF\nCOPY <<A /a\nA\n"),
+        Some(2)
+    );
+    assert_eq!(heredoc("FROM a\n# RUN <<EOF\nRUN cat <<<x\n"), None);
     assert_eq!(bases("FROM\nFROM --platform=x\nRUN"), [""; 0]);
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::builder::{Builder, Owner, Step};
-use super::edge::Edges;
+use super::edge::{Edges, Routed};
 use super::observed::{Observed, ObservedContainer};
 use super::service::{Fate, ServicePlan};
 use super::wanted::Wanted;
@@ -62,10 +62,7 @@ pub fn plan(wanted: &Wanted, observed: &Observed) -> Plan {
     let routed = edges.route(&mut services, &resources, &proven, &mut builder);
     // Until requests have gone to all of the new containers, all of it can be taken back.
     let proven: Vec<Step> = proven.into_iter().chain(routed.switched).collect();
-    for service in &mut services {
-        service.take_over(&proven, routed, &mut builder);
-        service.tag(&mut builder);
-    }
+    take_over(&mut services, &proven, routed, &mut builder);
     let committed = builder_end(&services);
     for service in &services {
         service.restart(&replaced, &committed, &mut builder);
@@ -79,6 +76,34 @@ pub fn plan(wanted: &Wanted, observed: &Observed) -> Plan {
         orphans,
         warnings: resources.warnings,
         conflicts,
+    }
+}
+
+/// Gives the new containers their places. Old ones that share namespaces go before those that they
+/// share them with: Podman wants it so.
+fn take_over(
+    services: &mut [ServicePlan<'_>],
+    proven: &[Step],
+    routed: Routed,
+    builder: &mut Builder,
+) {
+    let shares = |service: &ServicePlan<'_>| !service.service().shares_with.is_empty();
+    let mut order: Vec<usize> = (0..services.len()).collect();
+    // Services come after what they share with, so the last goes first.
+    order.sort_by_key(|&at| match shares(&services[at]) {
+        true => (0, services.len() - at),
+        false => (1, at),
+    });
+    let mut gone: BTreeMap<Name, Vec<Step>> = BTreeMap::new();
+    for at in order {
+        let service = &mut services[at];
+        let sharers = gone.remove(service.name()).unwrap_or_default();
+        let removed = service.take_over(proven, &sharers, routed, builder);
+        for other in &service.service().shares_with {
+            let steps = gone.entry(other.clone()).or_default();
+            steps.extend(removed.iter().copied());
+        }
+        service.tag(builder);
     }
 }
 

@@ -535,7 +535,16 @@ impl<'a> ServicePlan<'a> {
     }
 
     /// Gives the new containers the places of the old ones, once all of the app's are well.
-    pub fn take_over(&mut self, proven: &[Step], routed: Routed, builder: &mut Builder) {
+    ///
+    /// Old ones are removed after `sharers`, too; gives the steps that remove them.
+    pub fn take_over(
+        &mut self,
+        proven: &[Step],
+        sharers: &[Step],
+        routed: Routed,
+        builder: &mut Builder,
+    ) -> Vec<Step> {
+        let mut removed = Vec::new();
         let side_by_side = self.can_run_beside();
         let places = std::mem::take(&mut self.places);
         for (replica, fate) in (1..).zip(&places) {
@@ -570,7 +579,8 @@ impl<'a> ServicePlan<'a> {
                     let after = [committed].into_iter().chain(self.drained(routed));
                     last = self.push(builder, replica, kind, Cause::Replaced, after);
                 }
-                self.push(builder, replica, remove(old), Cause::Replaced, [last]);
+                let after = sharers.iter().copied().chain([last]);
+                removed.push(self.push(builder, replica, remove(old), Cause::Replaced, after));
             }
         }
         let mut gone = Vec::new();
@@ -583,6 +593,7 @@ impl<'a> ServicePlan<'a> {
                 after = vec![self.push(builder, replica, kind, cause.clone(), after)];
             }
             let kind = remove(spare);
+            after.extend(sharers);
             gone.push(self.push(builder, spare.replica, kind, cause.clone(), after));
         }
         for (replica, fate) in (1..).zip(&places) {
@@ -600,6 +611,8 @@ impl<'a> ServicePlan<'a> {
             }
         }
         self.places = places;
+        removed.extend(gone);
+        removed
     }
 
     /// What the containers wait for that answered before.

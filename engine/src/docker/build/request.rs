@@ -1,12 +1,12 @@
 //! What a builder is asked for, as a request's query.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 use serde_json::json;
 
-use super::{Builder, Docker, DockerError};
-use crate::app::ImageBuild;
+use super::{Builder, Docker, DockerError, wire};
+use crate::app::{ImageBuild, Ulimit};
+use crate::docker::podman;
 
 /// The first API whose BuildKit sets limits of `RUN` steps; before it they are left out silently.
 const BUILDKIT_LIMITS_API: (u32, u32) = (1, 42);
@@ -20,6 +20,10 @@ pub struct Query(Vec<(&'static str, String)>);
 impl Query {
     fn set(&mut self, name: &'static str, value: impl Into<String>) {
         self.0.push((name, value.into()));
+    }
+
+    fn extend(&mut self, parameters: impl IntoIterator<Item = (&'static str, String)>) {
+        self.0.extend(parameters);
     }
 
     fn set_some(&mut self, name: &'static str, value: Option<impl Into<String>>) {
@@ -56,22 +60,9 @@ impl Query {
             path.push(if index == 0 { '?' } else { '&' });
             path.push_str(name);
             path.push('=');
-            encode(value, &mut path);
+            wire::encode(value, &mut path);
         }
         path
-    }
-}
-
-/// As the query of a URL has it.
-fn encode(text: &str, into: &mut String) {
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                into.push(byte.into());
-            }
-            // Writing to a text does not fail.
-            _ => drop(write!(into, "%{byte:02X}")),
-        }
     }
 }
 
@@ -140,7 +131,12 @@ impl Docker {
         if !build.cache_from.is_empty() {
             query.set("cachefrom", json!(build.cache_from).to_string());
         }
-        query.set_some("networkmode", run.network.as_deref());
+        let network = run.network.as_deref();
+        if self.facts().is_podman() {
+            query.extend(podman::build_network(network));
+        } else {
+            query.set_some("networkmode", network);
+        }
         query.set_some("shmsize", run.shm_size.map(|size| size.0.to_string()));
         if self.facts().is_podman() && !run.extra_hosts.is_empty() {
             query.set("extrahosts", json!(run.extra_hosts).to_string());
@@ -151,9 +147,12 @@ impl Docker {
         }
         if !run.ulimits.is_empty() {
             let limits = run.ulimits.iter();
-            let limits: Vec<_> = limits
-                .map(|(name, limit)| json!({"Name": name, "Soft": limit.soft, "Hard": limit.hard}))
-                .collect();
+            let podman = self.facts().is_podman();
+            let limit = |(name, limit): (&String, &Ulimit)| match podman {
+                true => json!(format!("{name}={limit}")),
+                false => json!({"Name": name, "Soft": limit.soft, "Hard": limit.hard}),
+            };
+            let limits: Vec<_> = limits.map(limit).collect();
             query.set("ulimits", json!(limits).to_string());
         }
         query

@@ -1,10 +1,12 @@
 //! Finding the daemon that is meant.
 
+use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use super::{Address, Endpoint, EndpointError, EndpointSource, contexts};
+use crate::docker::podman;
 
 type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 
@@ -30,9 +32,7 @@ pub(super) fn discover(host_flag: Option<&str>, env: Env<'_>) -> Result<Endpoint
     {
         return contexts::read(&folder, name);
     }
-    let podman = set("PATH").is_some_and(|path| {
-        std::env::split_paths(&path).any(|folder| folder.join("podman").is_file())
-    });
+    let podman = podman::is_installed(set("PATH").as_deref().map(OsStr::new));
     usual(usual_sockets(&set), podman)
 }
 

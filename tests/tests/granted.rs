@@ -44,7 +44,10 @@ impl Probed {
             "label=dev.rengine.state=probe",
         ];
         let volumes = docker(&[&["volume", "ls", "-q"][..], &filters].concat());
-        volumes.lines().map(str::to_owned).collect()
+        // Podman lists those that have one of the labels.
+        let own = format!("{}_rengine-state-probe-", self.0.app);
+        let volumes = volumes.lines().filter(|name| name.starts_with(&own));
+        volumes.map(str::to_owned).collect()
     }
 }
 
