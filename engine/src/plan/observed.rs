@@ -32,6 +32,12 @@ pub mod label {
     pub const STATE_VERSION: &str = "dev.rengine.state.version";
     /// On such a volume: the keys and values, as a JSON object.
     pub const STATE_VALUES: &str = "dev.rengine.state.values";
+    /// On a volume: the release whose record it holds.
+    pub const RECORD: &str = "dev.rengine.record";
+    /// On such a volume: which version of the record, from 1; the highest counts.
+    pub const RECORD_VERSION: &str = "dev.rengine.record.version";
+    /// On such a volume: the record, as a JSON object.
+    pub const RECORD_VALUE: &str = "dev.rengine.record.value";
     /// Every label of rengine's starts with this; plugins and files can't set such.
     pub const PREFIX: &str = "dev.rengine.";
 }
