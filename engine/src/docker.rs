@@ -44,7 +44,7 @@ pub use exec::ExecOutcome;
 pub use facts::{Builder, BuilderChoice, DaemonFacts};
 pub use image::TransferEvent;
 pub use inspect::{ContainerDetail, DaemonHealth, HealthStatus};
-pub use lock::{Lock, LockHolder};
+pub use lock::{Lock, LockHolder, LockNews, LockState, Wait};
 pub use logs::{LogLine, LogOptions, LogStream};
 pub use records::KeptRecord;
 pub use session::{Session, Wiring};

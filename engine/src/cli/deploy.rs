@@ -3,8 +3,9 @@
 use clap::Args;
 
 use super::error::CliError;
+use super::wait::WaitArgs;
 use super::{GlobalArgs, interrupt, session};
-use crate::deploy::{self, Hooks, Options};
+use crate::deploy::{self, Action, Hooks, Options, Request};
 use crate::ui::{Ui, render_services};
 
 /// What can be asked of a deploy.
@@ -19,6 +20,8 @@ pub struct DeployArgs {
     /// Take over the app's lock from a deploy that is known to be dead
     #[arg(long)]
     break_lock: bool,
+    #[command(flatten)]
+    wait: WaitArgs,
 }
 
 pub async fn run(global: &GlobalArgs, args: DeployArgs, ui: Ui) -> Result<(), CliError> {
@@ -34,7 +37,11 @@ pub async fn run(global: &GlobalArgs, args: DeployArgs, ui: Ui) -> Result<(), Cl
         rebuild: args.rebuild,
         remove_orphans: args.remove_orphans,
     };
-    let done = deploy::run(&manifest, &docker, plugins, options, &reporter, &cancel).await?;
+    let request = Request {
+        action: Action::Deploy(options),
+        wait: args.wait.wait(),
+    };
+    let done = deploy::run(&manifest, &docker, plugins, request, &reporter, &cancel).await?;
     if !ui.is_json() {
         ui.result(&render_services(&done.services, ui.styles()));
     }

@@ -11,6 +11,7 @@ use crate::edge::ImageError;
 use crate::manifest::ManifestError;
 use crate::plan::Conflict;
 use crate::plugin::{LoadError, PluginError};
+use crate::release::Damage;
 
 /// What a command ends with. The numbers are part of the interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,6 +141,56 @@ pub enum DeployError {
         /// What can be done about it.
         help: String,
     },
+    /// There is no release of that id.
+    #[error("{}", match found.is_empty() {
+        true => format!("`{app}` has no release `{prefix}`"),
+        false => format!("`{prefix}` is the beginning of several releases of `{app}`: {found}"),
+    })]
+    #[diagnostic(help("`rengine history` shows them"))]
+    NoRelease {
+        /// The app.
+        app: String,
+        /// What was asked for.
+        prefix: String,
+        /// The releases whose ids begin so, with commas between them.
+        found: String,
+    },
+    /// There is nothing to go back to.
+    #[error("there is no release of `{app}` to go back to")]
+    #[diagnostic(help("`rengine history` shows what there is; only releases that succeeded are gone back to by themselves"))]
+    NothingBefore {
+        /// The app.
+        app: String,
+    },
+    /// A release never had all of its images.
+    #[error("release {release} can't be brought back: it {outcome}, and never ran as a whole")]
+    #[diagnostic(help("choose one that succeeded: `rengine history`"))]
+    NeverRan {
+        /// The release.
+        release: String,
+        /// How it ended.
+        outcome: String,
+    },
+    /// An image of a release is not there any more.
+    #[error("release {release} can't be brought back: the image of service `{service}` is gone ({image})")]
+    #[diagnostic(help("check out that release's sources and run `rengine deploy`, or choose another release: `rengine history`"))]
+    ImageGone {
+        /// The release.
+        release: String,
+        /// The service.
+        service: String,
+        /// The image's id.
+        image: String,
+    },
+    /// A record can't be used.
+    #[error("release {release} can't be brought back: {damage}")]
+    #[diagnostic(help("{}", damage.help()))]
+    Unusable {
+        /// The release.
+        release: String,
+        /// Why.
+        damage: Damage,
+    },
     /// The person who deploys stopped it.
     #[error("interrupted")]
     Interrupted,
@@ -180,10 +231,15 @@ impl DeployError {
             | Self::Context(_)
             | Self::Load(_)
             | Self::NoHost { .. }
+            | Self::NoRelease { .. }
+            | Self::NothingBefore { .. }
+            | Self::NeverRan { .. }
+            | Self::Unusable { .. }
             | Self::NoDockerfile { .. } => ExitCode::BadInput,
             Self::Plugin(_) => ExitCode::Refused,
             Self::Docker(error) => docker_exit_code(error),
             Self::EdgeImage(_)
+            | Self::ImageGone { .. }
             | Self::Conflict { .. }
             | Self::Unhealthy { .. }
             | Self::JobFailed { .. }
@@ -197,7 +253,7 @@ impl DeployError {
 fn docker_exit_code(error: &DockerError) -> ExitCode {
     match error {
         DockerError::Unreachable { .. } => ExitCode::Unreachable,
-        DockerError::Locked { .. } => ExitCode::Locked,
+        DockerError::Locked { .. } | DockerError::LockLost { .. } => ExitCode::Locked,
         _ => ExitCode::Failed,
     }
 }

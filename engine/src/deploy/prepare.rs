@@ -17,6 +17,7 @@ use crate::manifest::Manifest;
 use crate::plan::observed::Observed;
 use crate::plan::{Plan, Wanted, WantedService, build_inputs, plan};
 use crate::plugin::{Change, Hook};
+use crate::release::Record;
 use crate::secrets::Redactor;
 
 /// What a person asked for beyond the manifest.
@@ -41,6 +42,8 @@ pub struct Prepared {
     pub(super) hooks: Hooks,
     pub(super) references: Vec<String>,
     pub(super) observed: Observed,
+    /// The release that is brought back, where that is what is prepared.
+    pub(super) rollback: Option<Record>,
 }
 
 /// Runs the hooks that change the app, looks at the daemon, and plans what makes `release`.
@@ -107,6 +110,7 @@ pub async fn prepare(
         hooks,
         references,
         observed,
+        rollback: None,
     })
 }
 
@@ -117,7 +121,9 @@ impl Prepared {
     }
 
     fn always(&self) -> impl Iterator<Item = &str> {
-        let services = self.app.services.values();
+        // What ran before is brought back from what is kept.
+        let here = self.rollback.is_none();
+        let services = self.app.services.values().filter(move |_| here);
         let always = services.filter(|service| service.pull == PullPolicy::Always);
         always.filter_map(|service| service.image.reference())
     }
@@ -250,6 +256,7 @@ fn wanted_service(
         },
         bases: bases(&service.image),
         image: service.image.clone(),
+        image_id: None,
         container: service.container.clone(),
         replicas: service.replicas,
         container_name: service.container_name.clone(),

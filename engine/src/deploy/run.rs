@@ -5,16 +5,17 @@ use std::time::{Instant, SystemTime};
 
 use tokio_util::sync::CancellationToken;
 
-use super::execute::execute;
+use super::execute::Attempt;
 use super::hooks::Loading;
 use super::recorder::Recorder;
+use super::rollback::prepare_rollback;
 use super::summary::summaries;
 use super::{
     DeployError, Event, Options, Outcome, Reporter, ServiceSummary, clean_changes, prepare,
     release_id, state,
 };
 use crate::app::Name;
-use crate::docker::Docker;
+use crate::docker::{Docker, Wait};
 use crate::manifest::Manifest;
 use crate::plugin::{CallContext, FinishedDeploy, FinishedService};
 
@@ -27,7 +28,25 @@ pub struct Done {
     pub services: Vec<ServiceSummary>,
 }
 
-/// Deploys an app: prepares, carries out, and lets `post-deploy` hooks know, however it ended.
+/// What is asked for.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// What is to be done.
+    pub action: Action,
+    /// How long to wait for the app's lock, where another holds it.
+    pub wait: Wait,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone)]
+pub enum Action {
+    /// Deploy the app as it is written.
+    Deploy(Options),
+    /// Bring back the release whose id begins so, or the one before the one that runs.
+    Rollback(Option<String>),
+}
+
+/// Deploys an app, or brings back a release of it: prepares, carries out, and lets `post-deploy` hooks know, however it ended.
 ///
 /// # Errors
 ///
@@ -36,7 +55,7 @@ pub async fn run(
     manifest: &Manifest,
     docker: &Docker,
     plugins: Loading,
-    options: Options,
+    request: Request,
     reporter: &Arc<dyn Reporter>,
     cancel: &CancellationToken,
 ) -> Result<Done, DeployError> {
@@ -49,12 +68,29 @@ pub async fn run(
         () = cancel.cancelled() => return Err(DeployError::Interrupted),
     };
     let attempt = async {
-        let prepare = prepare(manifest, docker, hooks.clone(), &release, options, &told);
+        let hooks = hooks.clone();
+        let prepare = async {
+            match &request.action {
+                Action::Deploy(options) => {
+                    prepare(manifest, docker, hooks, &release, *options, &told).await
+                }
+                Action::Rollback(target) => {
+                    prepare_rollback(manifest, docker, hooks, &release, target.as_deref()).await
+                }
+            }
+        };
         let prepared = tokio::select! {
             prepared = prepare => prepared?,
             () = cancel.cancelled() => return Err(DeployError::Interrupted),
         };
-        execute(prepared, docker, manifest.deploy.timeout, &told, cancel).await
+        let attempt = Attempt {
+            manifest,
+            docker,
+            recorder: &recorder,
+            cancel,
+            wait: request.wait,
+        };
+        attempt.execute(prepared).await
     };
     let result = attempt.await;
     let mut record = recorder.record();

@@ -3,15 +3,25 @@
 use super::{DeployError, Prepared, ServiceSummary};
 use crate::app::{Name, Protocol};
 use crate::docker::Docker;
-use crate::plan::observed::PublishedPort;
+use crate::plan::observed::{Observed, PublishedPort};
 
 /// The services of a deploy that run now.
 pub async fn services(
     prepared: &Prepared,
     docker: &Docker,
 ) -> Result<Vec<ServiceSummary>, DeployError> {
+    let observed = docker.observe(&prepared.app.name, &[]).await?;
+    Ok(of_observed(&observed, prepared, docker))
+}
+
+/// The same, from what was seen.
+pub fn of_observed(
+    observed: &Observed,
+    prepared: &Prepared,
+    docker: &Docker,
+) -> Vec<ServiceSummary> {
     let names: Vec<Name> = prepared.app.services.keys().cloned().collect();
-    summaries(&prepared.app.name, &names, docker).await
+    of(observed, &names, docker)
 }
 
 /// Where these services of an app answer now; those that do not run are left out.
@@ -21,6 +31,10 @@ pub async fn summaries(
     docker: &Docker,
 ) -> Result<Vec<ServiceSummary>, DeployError> {
     let observed = docker.observe(app, &[]).await?;
+    Ok(of(&observed, services, docker))
+}
+
+fn of(observed: &Observed, services: &[Name], docker: &Docker) -> Vec<ServiceSummary> {
     let host = docker.endpoint().host_address();
     let mut running = Vec::new();
     for name in services {
@@ -39,7 +53,7 @@ pub async fn summaries(
             addresses: addresses(&container.ports, host),
         }));
     }
-    Ok(running)
+    running
 }
 
 /// Published ports as addresses that a person can open.

@@ -25,6 +25,8 @@ pub struct KeptRecord {
     pub text: String,
     /// The volumes that hold it and versions before it.
     volumes: Vec<String>,
+    /// The one of them that counts.
+    newest: String,
 }
 
 impl Docker {
@@ -56,9 +58,11 @@ impl Docker {
                     version,
                     text: String::new(),
                     volumes: Vec::new(),
+                    newest: String::new(),
                 });
-            record.volumes.push(volume.name);
+            record.volumes.push(volume.name.clone());
             if version >= record.version {
+                record.newest = volume.name;
                 record.version = version;
                 record.text = labels.remove(label::RECORD_VALUE).unwrap_or_default();
             }
@@ -98,6 +102,14 @@ impl Docker {
     /// Removes a record.
     pub async fn remove_record(&self, record: &KeptRecord) -> Result<(), DockerError> {
         for volume in &record.volumes {
+            self.remove_volume(volume).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes what is left of versions before the one that counts.
+    pub async fn remove_old_versions(&self, record: &KeptRecord) -> Result<(), DockerError> {
+        for volume in record.volumes.iter().filter(|name| **name != record.newest) {
             self.remove_volume(volume).await?;
         }
         Ok(())

@@ -13,7 +13,7 @@ use toml::{Spanned, Value};
 
 use super::raw::{AppTable, Build, BuildTable, File, Health, OneOrMany};
 use super::{
-    DEFAULT_DEPLOY_TIMEOUT, DeploySection, DockerSection, FILE_NAME, Manifest, ManifestError,
+    DockerSection, FILE_NAME, Manifest, ManifestError,
 };
 use crate::app::{
     App, ByteSize, ContainerSpec, Cpus, Device, HealthCheck, ImageBuild, ImageSource, Mount,
@@ -66,7 +66,6 @@ pub fn manifest(
         .collect::<Result<_, _>>()?;
     let granted = plugins.iter().zip(places);
     let secrets = reader.secrets(file.secrets, granted, &mut warnings)?;
-    let timeout = reader.duration(file.deploy.timeout.as_ref())?;
     Ok(Manifest {
         path,
         app,
@@ -75,9 +74,7 @@ pub fn manifest(
         docker: DockerSection {
             host: file.docker.host,
         },
-        deploy: DeploySection {
-            timeout: timeout.unwrap_or(DEFAULT_DEPLOY_TIMEOUT),
-        },
+        deploy: reader.deploy(file.deploy)?,
         secrets,
         warnings,
         dir: reader.dir,

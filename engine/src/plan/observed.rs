@@ -26,6 +26,8 @@ pub mod label {
     pub const BASES: &str = "dev.rengine.bases";
     /// On the container that is an app's lock: who holds it, as JSON.
     pub const LOCK: &str = "dev.rengine.lock";
+    /// On a volume that is a sign of life of who holds the lock: the id of the lock's container.
+    pub const BEAT: &str = "dev.rengine.beat";
     /// On a volume: the plugin whose state it holds.
     pub const STATE: &str = "dev.rengine.state";
     /// On such a volume: a number that grows with each.

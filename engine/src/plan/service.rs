@@ -120,6 +120,10 @@ impl<'a> ServicePlan<'a> {
 
     /// Finds the image, or plans to get it.
     pub fn get_image(&mut self, builder: &mut Builder) {
+        if let Some(id) = &self.service.image_id {
+            self.image = Some(Image::There(id.clone()));
+            return;
+        }
         let image = match &self.service.image {
             ImageSource::Image(reference) => match self.observed.references.get(reference) {
                 Some(facts) => Image::There(facts.id.clone()),

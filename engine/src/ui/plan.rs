@@ -96,6 +96,6 @@ pub fn render_plan(plan: &Plan, changes: &[Change], style: Styles, verbosity: Ve
     text
 }
 
-fn arrow(old: Option<&str>, new: Option<&str>, style: Styles) -> String {
+pub(super) fn arrow(old: Option<&str>, new: Option<&str>, style: Styles) -> String {
     format!("{} → {}", style.dim(value(old)), value(new))
 }

@@ -9,7 +9,7 @@ use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::text::time;
 use super::{Styles, Verbosity, printable, render_plan};
-use crate::deploy::{Event, Outcome, Reporter, ServiceSummary};
+use crate::deploy::{Event, LockStep, Outcome, Reporter, ServiceSummary};
 use crate::plugin::{Level, LogRecord};
 
 /// Time between two pictures of what moves.
@@ -213,6 +213,16 @@ impl Reporter for ProgressReporter {
                 if let Some(help) = help {
                     self.line(&format!("  {} {}", style.good("help:"), printable(&help)));
                 }
+            }
+            Event::Lock { news, holder } => {
+                let holder = holder.unwrap_or_else(|| "by somebody".to_owned());
+                let words = match news {
+                    LockStep::Waiting => "waiting for the lock, which is held",
+                    LockStep::Watching => "no sign of life for long, watching the lock, which is held",
+                    LockStep::TakenOver => "took over the lock that was held",
+                };
+                let sign = style.dim("·");
+                self.line(&format!("  {sign} {words} {}", printable(&holder)));
             }
             Event::ContainerOutput { container, lines } => {
                 let count = match lines.len() {
