@@ -2,6 +2,7 @@
 //! real daemon.
 
 pub mod podman;
+pub mod proxy;
 pub mod registry;
 pub mod ssh;
 

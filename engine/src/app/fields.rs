@@ -73,7 +73,9 @@ impl Fields {
 
     /// Every field with its value, in order of the names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+        self.0
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// Where `self` and `new` differ: field, old value, new value; in order of the names.

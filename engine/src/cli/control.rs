@@ -72,7 +72,15 @@ impl Act {
 }
 
 pub async fn start(global: &GlobalArgs, args: StartArgs, ui: Ui) -> Result<(), CliError> {
-    run(global, Act::Start, &args.services, None, args.wait.wait(), ui).await
+    run(
+        global,
+        Act::Start,
+        &args.services,
+        None,
+        args.wait.wait(),
+        ui,
+    )
+    .await
 }
 
 pub async fn stop(global: &GlobalArgs, args: StopArgs, ui: Ui) -> Result<(), CliError> {

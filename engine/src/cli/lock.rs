@@ -84,7 +84,10 @@ pub async fn run(global: &GlobalArgs, args: LockArgs, ui: Ui) -> Result<(), CliE
                 return Ok(());
             };
             let me = lock_person(String::new());
-            let own = state.holder.as_ref().is_some_and(|holder| holder.is_of(&me));
+            let own = state
+                .holder
+                .as_ref()
+                .is_some_and(|holder| holder.is_of(&me));
             if !own && !args.force && !state.is_dead() {
                 return Err(CliError::NotYourLock {
                     app: app.to_string(),

@@ -157,7 +157,9 @@ pub enum DeployError {
     },
     /// There is nothing to go back to.
     #[error("there is no release of `{app}` to go back to")]
-    #[diagnostic(help("`rengine history` shows what there is; only releases that succeeded are gone back to by themselves"))]
+    #[diagnostic(help(
+        "`rengine history` shows what there is; only releases that succeeded are gone back to by themselves"
+    ))]
     NothingBefore {
         /// The app.
         app: String,
@@ -172,8 +174,12 @@ pub enum DeployError {
         outcome: String,
     },
     /// An image of a release is not there any more.
-    #[error("release {release} can't be brought back: the image of service `{service}` is gone ({image})")]
-    #[diagnostic(help("check out that release's sources and run `rengine deploy`, or choose another release: `rengine history`"))]
+    #[error(
+        "release {release} can't be brought back: the image of service `{service}` is gone ({image})"
+    )]
+    #[diagnostic(help(
+        "check out that release's sources and run `rengine deploy`, or choose another release: `rengine history`"
+    ))]
     ImageGone {
         /// The release.
         release: String,

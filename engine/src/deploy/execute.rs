@@ -65,8 +65,16 @@ impl Attempt<'_> {
 
     /// True if a deploy before this one was killed and left something, though nothing is to be done.
     async fn is_untidy(&self, prepared: &Prepared) -> Result<bool, DockerError> {
-        let ledger = Ledger::load(self.docker, &prepared.app.name, seal(self.manifest)).await?;
-        Ok(ledger.is_untidy(self.manifest.deploy.keep, &prepared.observed))
+        let app = &prepared.app.name;
+        let (lock, ledger) = tokio::try_join!(
+            self.docker.find_lock(app),
+            Ledger::load(self.docker, app, seal(self.manifest))
+        )?;
+        Ok(match lock {
+            // Whoever deploys now clears up.
+            Some(lock) => lock.is_dead() || lock.is_silent(),
+            None => ledger.is_untidy(self.manifest.deploy.keep, &prepared.observed),
+        })
     }
 
     async fn locked(
@@ -128,7 +136,9 @@ impl Attempt<'_> {
                     Images::Made(made.collect())
                 }
             };
-            recording.end(manifest, &result, recorder, images, ledger).await
+            recording
+                .end(manifest, &result, recorder, images, ledger)
+                .await
         };
         if let Err(error) = written.await {
             reporter.report(Event::Warning {

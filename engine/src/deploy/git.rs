@@ -15,7 +15,13 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 /// The revision of the repository that a folder is in; `None` if there is none, or no `git`.
 pub async fn revision(folder: &Path) -> Option<GitRevision> {
     let head = ["rev-parse", "--verify", "--quiet", "HEAD"];
-    let status = ["status", "--porcelain", "--untracked-files=normal", "--", "."];
+    let status = [
+        "status",
+        "--porcelain",
+        "--untracked-files=normal",
+        "--",
+        ".",
+    ];
     let (head, status) = tokio::join!(git(folder, &head), git(folder, &status));
     let commit = head?.trim().to_owned();
     (!commit.is_empty()).then_some(GitRevision {

@@ -100,8 +100,16 @@ impl<'a> Ledger<'a> {
     }
 
     fn garbage(&self, keep: usize, observed: &Observed) -> Garbage {
-        let records: Vec<_> = self.entries.iter().map(|(_, record)| record.clone()).collect();
-        let images: Vec<_> = observed.images.iter().map(|image| image.id.as_str()).collect();
+        let records: Vec<_> = self
+            .entries
+            .iter()
+            .map(|(_, record)| record.clone())
+            .collect();
+        let images: Vec<_> = observed
+            .images
+            .iter()
+            .map(|image| image.id.as_str())
+            .collect();
         let used = observed.containers.iter();
         let used: Vec<_> = used.map(|container| container.image_id.as_str()).collect();
         garbage(&records, keep, &images, &used)
@@ -122,7 +130,11 @@ impl<'a> Ledger<'a> {
                 trouble.extend(self.docker.remove_record(kept).await.err());
             }
         }
-        for image in observed.images.iter().filter(|one| images.contains(&one.id)) {
+        for image in observed
+            .images
+            .iter()
+            .filter(|one| images.contains(&one.id))
+        {
             trouble.extend(self.remove_image(prepared, image).await.err());
         }
         for error in trouble {
@@ -169,11 +181,14 @@ fn is_what_runs(record: &Record, prepared: &Prepared) -> bool {
     let wanted = &prepared.wanted;
     record.services.len() == wanted.services.len()
         && wanted.services.iter().all(|service| {
-            record.services.get(service.name.as_str()).is_some_and(|then| {
-                then.container == container_inputs(&service.container, &wanted.redactor)
-                    && then.build == service.build_inputs
-                    && then.replicas == service.replicas
-            })
+            record
+                .services
+                .get(service.name.as_str())
+                .is_some_and(|then| {
+                    then.container == container_inputs(&service.container, &wanted.redactor)
+                        && then.build == service.build_inputs
+                        && then.replicas == service.replicas
+                })
         })
 }
 

@@ -169,7 +169,10 @@ async fn add_digests(record: &mut Record, docker: &Docker) -> Result<(), DockerE
     let images = record.services.values_mut();
     for image in images.filter_map(|service| service.image.as_mut()) {
         if image.reference.is_some() && !image.id.is_empty() {
-            image.digest = docker.image(&image.id).await?.and_then(|facts| facts.digest);
+            image.digest = docker
+                .image(&image.id)
+                .await?
+                .and_then(|facts| facts.digest);
         }
     }
     Ok(())

@@ -27,7 +27,10 @@ pub async fn prepare_rollback(
 ) -> Result<Prepared, DeployError> {
     let records = releases(docker, &manifest.app.name).await?;
     let observed = docker.observe(&manifest.app.name, &[]).await?;
-    let runs = observed.containers.iter().any(|container| container.is_running());
+    let runs = observed
+        .containers
+        .iter()
+        .any(|container| container.is_running());
     let target = choose(&records, &manifest.app.name, target, runs)?;
     let app = restore(target, manifest)?;
     let images = images(target, &app)?;

@@ -171,7 +171,8 @@ impl Docker {
                 }
                 continue;
             };
-            if state.is_dead() || (state.is_silent() && self.stays_silent(app, &state, tell).await?)
+            if state.is_dead()
+                || (state.is_silent() && self.stays_silent(app, &state, tell).await?)
             {
                 self.remove_lock(app, &state.id).await?;
                 tell(LockNews::TakenOver(state.holder));
@@ -302,7 +303,9 @@ impl Docker {
         let (stop, lost) = (CancellationToken::new(), CancellationToken::new());
         let beats = holder.interval().map(|interval| {
             let (stop, lost) = (stop.clone(), lost.clone());
-            let beats = self.clone().beat(app.clone(), id.clone(), interval, stop, lost);
+            let beats = self
+                .clone()
+                .beat(app.clone(), id.clone(), interval, stop, lost);
             tokio::spawn(beats)
         });
         Lock {

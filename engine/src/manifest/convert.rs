@@ -12,9 +12,7 @@ use miette::NamedSource;
 use toml::{Spanned, Value};
 
 use super::raw::{AppTable, Build, BuildTable, File, Health, OneOrMany};
-use super::{
-    DockerSection, FILE_NAME, Manifest, ManifestError,
-};
+use super::{DockerSection, FILE_NAME, Manifest, ManifestError};
 use crate::app::{
     App, ByteSize, ContainerSpec, Cpus, Device, HealthCheck, ImageBuild, ImageSource, Mount,
     MountOptions, MountSource, Name, PortMapping, Probe, Protocol, RestartPolicy, Service,

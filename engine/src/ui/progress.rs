@@ -218,7 +218,9 @@ impl Reporter for ProgressReporter {
                 let holder = holder.unwrap_or_else(|| "by somebody".to_owned());
                 let words = match news {
                     LockStep::Waiting => "waiting for the lock, which is held",
-                    LockStep::Watching => "no sign of life for long, watching the lock, which is held",
+                    LockStep::Watching => {
+                        "no sign of life for long, watching the lock, which is held"
+                    }
                     LockStep::TakenOver => "took over the lock that was held",
                 };
                 let sign = style.dim("·");

@@ -12,7 +12,9 @@ use crate::release::{Record, ReleaseDiff, ReleaseOutcome};
 
 /// All releases, the newest first. The one that runs has a mark.
 pub fn render_history(records: &[Record], running: Option<&str>) -> String {
-    let head = ["", "RELEASE", "STARTED", "OUTCOME", "TOOK", "BY", "GIT", "NOTE"];
+    let head = [
+        "", "RELEASE", "STARTED", "OUTCOME", "TOOK", "BY", "GIT", "NOTE",
+    ];
     let rows = records.iter().rev().map(|record| {
         let runs = running == Some(record.release.as_str());
         [
@@ -22,7 +24,10 @@ pub fn render_history(records: &[Record], running: Option<&str>) -> String {
             record.outcome.to_string(),
             record.took_ms.map_or_else(String::new, took),
             printable(&format!("{}@{}", record.user, record.host)),
-            record.git.as_ref().map_or_else(String::new, ToString::to_string),
+            record
+                .git
+                .as_ref()
+                .map_or_else(String::new, ToString::to_string),
             note(record),
         ]
     });
@@ -53,7 +58,9 @@ pub fn render_release(record: &Record, style: Styles) -> String {
         ReleaseOutcome::Running => style.dim(record.outcome),
         _ => style.bad(record.outcome),
     };
-    let took = record.took_ms.map_or_else(String::new, |ms| format!(" in {}", took(ms)));
+    let took = record
+        .took_ms
+        .map_or_else(String::new, |ms| format!(" in {}", took(ms)));
     let mut line = |name: &str, value: String| {
         let _ = writeln!(text, "{name:<9} {value}");
     };
@@ -67,13 +74,30 @@ pub fn render_release(record: &Record, style: Styles) -> String {
         line("rollback", format!("to {target}"));
     }
     line("started", when(record.started));
-    line("by", printable(&format!("{} on {}, rengine {}", record.user, record.host, record.rengine)));
+    line(
+        "by",
+        printable(&format!(
+            "{} on {}, rengine {}",
+            record.user, record.host, record.rengine
+        )),
+    );
     if let Some(git) = &record.git {
-        let dirty = if git.dirty { ", with changes that are not in it" } else { "" };
+        let dirty = if git.dirty {
+            ", with changes that are not in it"
+        } else {
+            ""
+        };
         line("git", format!("{}{dirty}", git.commit));
     }
     for plugin in &record.plugins {
-        line("plugin", format!("{} {}", style.plugin(&plugin.name), style.dim(&plugin.digest)));
+        line(
+            "plugin",
+            format!(
+                "{} {}",
+                style.plugin(&plugin.name),
+                style.dim(&plugin.digest)
+            ),
+        );
     }
     for (name, service) in &record.services {
         let image = service.image.as_ref();
@@ -84,7 +108,11 @@ pub fn render_release(record: &Record, style: Styles) -> String {
             count => format!(", {count} containers"),
         };
         let _ = writeln!(text, "\n{}{replicas}", style.bold(name));
-        let _ = writeln!(text, "  image {id}{}", names.map_or_else(String::new, |name| format!(" ({name})")));
+        let _ = writeln!(
+            text,
+            "  image {id}{}",
+            names.map_or_else(String::new, |name| format!(" ({name})"))
+        );
         for (part, fields) in [("build.", &service.build), ("", &service.container)] {
             for (field, value) in fields.iter() {
                 let value = super::text::value(Some(value));
@@ -115,7 +143,10 @@ pub fn render_release(record: &Record, style: Styles) -> String {
                 true => style.good("✔"),
                 false => style.bad("✗"),
             };
-            let service = step.service.as_ref().map_or_else(String::new, |name| format!(" {name}"));
+            let service = step
+                .service
+                .as_ref()
+                .map_or_else(String::new, |name| format!(" {name}"));
             let took = style.dim(self::took(step.ms));
             let _ = writeln!(text, "  {sign} {}{service} {took}", step.operation);
         }
