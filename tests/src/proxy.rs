@@ -167,9 +167,15 @@ fn change(line: &str) -> Option<String> {
     let path = path.split('?').next()?;
     let asks = matches!(method, "GET" | "HEAD") || path.ends_with("/wait");
     // Ids differ from run to run, and what they are about is seen from what came before.
-    let shown = |part: &str| match part.len() >= 12 && part.bytes().all(|b| b.is_ascii_hexdigit()) {
-        true => "ID".to_owned(),
-        false => part.to_owned(),
+    let shown = |part: &str| {
+        let id = part.trim_start_matches("sha256:");
+        let hex = id.len() >= 12 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        match (hex, part.split_once("_rengine-release-")) {
+            (true, _) => "ID".to_owned(),
+            (_, Some(_)) => "RECORD".to_owned(),
+            (_, None) if part.contains(':') => "NAME".to_owned(),
+            _ => part.to_owned(),
+        }
     };
     let path: Vec<_> = path.split('/').map(shown).collect();
     (!asks).then(|| format!("{method} {}", path.join("/")))

@@ -40,7 +40,14 @@ fn snapshot(name: &str, project: &Project, outcome: &Outcome) {
 #[test]
 fn help_of_every_command() {
     let project = Project::new("help", "hello", "");
-    let commands: [&[&str]; 27] = [
+    let commands: [&[&str]; 34] = [
+        &["rollback"],
+        &["history"],
+        &["show"],
+        &["diff"],
+        &["lock"],
+        &["lock", "hold"],
+        &["lock", "release"],
         &["push"],
         &[],
         &["deploy"],

@@ -126,6 +126,8 @@ fn a_release_is_recorded_and_brought_back() {
     let back = done(project.rengine(&["rollback"]));
     assert_eq!(page(&project), "one");
     assert!(!back.stderr.contains("build"), "{back:?}");
+    let told = format!("back at release {one}");
+    assert!(back.stderr.contains(&told), "{back:?}");
     assert_eq!(project.inspect()["HostConfig"]["Memory"], 256 << 20);
     assert_eq!(
         text(&project.inspect()["Image"]),

@@ -118,6 +118,9 @@ pub enum Event {
         outcome: Outcome,
         /// The release that was made, or was to be.
         release: String,
+        /// The release that it brought back, or was to, where it is a rollback.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        rollback_to: Option<String>,
         /// How long it took.
         #[serde(rename = "ms", serialize_with = "millis")]
         took: Duration,

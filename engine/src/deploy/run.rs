@@ -1,6 +1,6 @@
 //! One deploy from its start to its end, and who is told how it ended.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime};
 
 use tokio_util::sync::CancellationToken;
@@ -67,6 +67,8 @@ pub async fn run(
         hooks = plugins.finish(docker, &*told) => hooks?,
         () = cancel.cancelled() => return Err(DeployError::Interrupted),
     };
+    // Known once it is looked up.
+    let target = OnceLock::new();
     let attempt = async {
         let hooks = hooks.clone();
         let prepare = async {
@@ -90,6 +92,9 @@ pub async fn run(
             cancel,
             wait: request.wait,
         };
+        if let Some(record) = &prepared.rollback {
+            let _ = target.set(record.release.clone());
+        }
         attempt.execute(prepared).await
     };
     let result = attempt.await;
@@ -140,6 +145,7 @@ pub async fn run(
     reporter.report(Event::Finished {
         outcome,
         release,
+        rollback_to: target.into_inner(),
         took: started.elapsed(),
         services,
     });

@@ -152,12 +152,16 @@ impl ProgressReporter {
         }
     }
 
-    fn finished(&self, outcome: Outcome, release: &str, took: Duration) {
+    fn finished(&self, outcome: Outcome, release: &str, back_to: Option<&str>, took: Duration) {
         let took = self.style.dim(format_args!("in {}", time(took)));
         match outcome {
             Outcome::Succeeded => {
                 let sign = self.style.good("✔");
-                self.line(&format!("{sign} deployed release {release} {took}"));
+                let what = match back_to {
+                    Some(target) => format!("back at release {target}, as release {release}"),
+                    None => format!("deployed release {release}"),
+                };
+                self.line(&format!("{sign} {what} {took}"));
             }
             Outcome::NothingToDo => {
                 let sign = self.style.good("✔");
@@ -284,9 +288,10 @@ impl Reporter for ProgressReporter {
             Event::Finished {
                 outcome,
                 release,
+                rollback_to,
                 took,
                 ..
-            } => self.finished(outcome, &release, took),
+            } => self.finished(outcome, &release, rollback_to.as_deref(), took),
         }
     }
 }
