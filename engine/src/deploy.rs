@@ -4,6 +4,7 @@
 //! manifest to a plan and touches nothing, and of carrying that out under the app's lock.
 
 mod access;
+mod attribute;
 mod edge;
 mod error;
 mod event;
@@ -24,6 +25,7 @@ mod redact;
 mod release;
 mod rollback;
 mod run;
+mod saved;
 mod state;
 mod steps;
 mod summary;
@@ -44,4 +46,5 @@ pub use redact::{RedactingReporter, clean_changes, clean_plan};
 pub use release::release_id;
 pub use rollback::find as find_release;
 pub use run::{Action, Done, Request, run};
+pub use saved::SavedPlan;
 pub use summary::addresses;

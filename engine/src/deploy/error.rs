@@ -141,6 +141,24 @@ pub enum DeployError {
         /// What can be done about it.
         help: String,
     },
+    /// A file that holds no plan.
+    #[error("{} can't be carried out: {why}", path.display())]
+    #[diagnostic(help("make it anew: `rengine plan --out {}`", path.display()))]
+    BadPlan {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// What a plan was made from is not so any more.
+    #[error("the plan can't be carried out, for what it was made from has moved: {}", moved.join("; "))]
+    #[diagnostic(help(
+        "nothing was touched; make the plan anew and have it looked at: `rengine plan --out plan.json`"
+    ))]
+    Moved {
+        /// What.
+        moved: Vec<String>,
+    },
     /// There is no release of that id.
     #[error("{}", match found.is_empty() {
         true => format!("`{app}` has no release `{prefix}`"),
@@ -237,6 +255,8 @@ impl DeployError {
             | Self::Context(_)
             | Self::Load(_)
             | Self::NoHost { .. }
+            | Self::BadPlan { .. }
+            | Self::Moved { .. }
             | Self::NoRelease { .. }
             | Self::NothingBefore { .. }
             | Self::NeverRan { .. }

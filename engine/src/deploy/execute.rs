@@ -85,6 +85,9 @@ impl Attempt<'_> {
         let (docker, cancel) = (self.docker, self.cancel);
         prepared.pull_always(docker, reporter, cancel).await?;
         prepared.refresh(docker).await?;
+        if let Some(saved) = &prepared.saved {
+            saved.check(prepared, self.manifest)?;
+        }
         report_plan(prepared, reporter);
         if let Some(conflict) = prepared.plan.conflicts.first() {
             return Err(conflict.clone().into());

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
+use super::attribute::attribute;
 use super::hooks::Hooks;
 use super::output::{channel, transfer, with_output};
 use super::transform::{Transform, Transformed};
-use super::{DeployError, Event, Reporter};
+use super::{DeployError, Event, Reporter, SavedPlan};
 use crate::app::{App, Fields, ImageSource, MountSource, Name, PullPolicy, Volume};
 use crate::context::Context;
 use crate::docker::Docker;
@@ -21,7 +23,8 @@ use crate::release::Record;
 use crate::secrets::Redactor;
 
 /// What a person asked for beyond the manifest.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Options {
     /// Build and replace even what did not change.
     pub rebuild: bool,
@@ -44,6 +47,8 @@ pub struct Prepared {
     pub(super) observed: Observed,
     /// The release that is brought back, where that is what is prepared.
     pub(super) rollback: Option<Record>,
+    /// The file whose plan it has to be, where there is one.
+    pub(super) saved: Option<SavedPlan>,
 }
 
 /// Runs the hooks that change the app, looks at the daemon, and plans what makes `release`.
@@ -97,7 +102,8 @@ pub async fn prepare(
     observed
         .containers
         .sort_by_key(|container| container.created);
-    let plan = plan(&wanted, &observed);
+    let mut plan = plan(&wanted, &observed);
+    attribute(&mut plan, &changes);
     Ok(Prepared {
         app,
         changes,
@@ -111,6 +117,7 @@ pub async fn prepare(
         references,
         observed,
         rollback: None,
+        saved: None,
     })
 }
 
@@ -121,8 +128,8 @@ impl Prepared {
     }
 
     fn always(&self) -> impl Iterator<Item = &str> {
-        // What ran before is brought back from what is kept.
-        let here = self.rollback.is_none();
+        // What ran before is brought back from what is kept, and a plan of a file was made from it.
+        let here = self.rollback.is_none() && self.saved.is_none();
         let services = self.app.services.values().filter(move |_| here);
         let always = services.filter(|service| service.pull == PullPolicy::Always);
         always.filter_map(|service| service.image.reference())
@@ -150,6 +157,7 @@ impl Prepared {
     pub(super) async fn refresh(&mut self, docker: &Docker) -> Result<(), DeployError> {
         self.observed = docker.observe_app(&self.app, &self.references).await?;
         self.plan = plan(&self.wanted, &self.observed);
+        attribute(&mut self.plan, &self.changes);
         Ok(())
     }
 }

@@ -61,6 +61,7 @@ pub async fn prepare_rollback(
         references,
         observed,
         rollback: Some(target.clone()),
+        saved: None,
         app,
     })
 }

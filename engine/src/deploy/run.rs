@@ -11,8 +11,8 @@ use super::recorder::Recorder;
 use super::rollback::prepare_rollback;
 use super::summary::summaries;
 use super::{
-    DeployError, Event, Options, Outcome, Reporter, ServiceSummary, clean_changes, prepare,
-    release_id, state,
+    DeployError, Event, Options, Outcome, Reporter, SavedPlan, ServiceSummary, clean_changes,
+    prepare, release_id, state,
 };
 use crate::app::Name;
 use crate::docker::{Docker, Wait};
@@ -42,6 +42,8 @@ pub struct Request {
 pub enum Action {
     /// Deploy the app as it is written.
     Deploy(Options),
+    /// Carry out the plan of a file, if it is still what would be done.
+    Planned(Box<SavedPlan>),
     /// Bring back the release whose id begins so, or the one before the one that runs.
     Rollback(Option<String>),
 }
@@ -62,7 +64,10 @@ pub async fn run(
     let started = Instant::now();
     let recorder = Arc::new(Recorder::new(reporter.clone()));
     let told: Arc<dyn Reporter> = recorder.clone();
-    let release = release_id(SystemTime::now());
+    let release = match &request.action {
+        Action::Planned(saved) => saved.release.clone(),
+        _ => release_id(SystemTime::now()),
+    };
     let hooks = tokio::select! {
         hooks = plugins.finish(docker, &*told) => hooks?,
         () = cancel.cancelled() => return Err(DeployError::Interrupted),
@@ -75,6 +80,14 @@ pub async fn run(
             match &request.action {
                 Action::Deploy(options) => {
                     prepare(manifest, docker, hooks, &release, *options, &told).await
+                }
+                Action::Planned(saved) => {
+                    let options = saved.options;
+                    let prepared = prepare(manifest, docker, hooks, &release, options, &told);
+                    let mut prepared = prepared.await?;
+                    saved.check(&prepared, manifest)?;
+                    prepared.saved = Some(SavedPlan::clone(saved));
+                    Ok(prepared)
                 }
                 Action::Rollback(target) => {
                     prepare_rollback(manifest, docker, hooks, &release, target.as_deref()).await
