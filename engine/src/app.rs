@@ -23,7 +23,7 @@ mod volume;
 pub use build::{BuildRun, BuildSecret, SshSource};
 pub use fields::Fields;
 pub use network::{AddressPool, Attachment, Network};
-pub use service::{Command, Condition, Dependency, PullPolicy, SERVICE_MODE, Service};
+pub use service::{Command, Condition, Dependency, PullPolicy, SERVICE_MODE, Service, Strategy};
 pub use settings::{BlockIo, ContainerFile, DeviceRequest, Logging, Swap, Ulimit};
 pub use size::{ByteSize, Cpus, ParseCpusError, ParseSizeError};
 pub(crate) use text::hex;
@@ -502,6 +502,33 @@ pub struct PortMapping {
     pub host_port_last: Option<u16>,
     /// The host's address; all of them if `None`.
     pub host_address: Option<std::net::IpAddr>,
+    /// What is spoken on it, for who proxies it. No part of how a container is made.
+    pub app_protocol: Option<AppProtocol>,
+}
+
+/// What is spoken on a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AppProtocol {
+    /// HTTP/1.1, and what begins as such: WebSocket.
+    Http,
+    /// HTTP/2 without TLS, from the first byte: gRPC.
+    H2c,
+    /// Anything else over TCP.
+    Tcp,
+}
+
+impl AppProtocol {
+    /// What a word for people means, as `app_protocol` in Compose has it; `None` if that is not
+    /// known.
+    pub fn from_word(word: &str) -> Option<Self> {
+        match word.to_ascii_lowercase().as_str() {
+            "http" | "http1" | "http/1.1" | "ws" | "websocket" => Some(Self::Http),
+            "h2c" | "http2" | "http/2" | "grpc" => Some(Self::H2c),
+            "tcp" | "tls" | "https" | "wss" => Some(Self::Tcp),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for PortMapping {
@@ -529,7 +556,9 @@ impl fmt::Display for PortMapping {
 }
 
 /// A transport protocol.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Protocol {
     /// TCP.

@@ -128,6 +128,13 @@ impl Docker {
         &self.inner.endpoint
     }
 
+    /// True if containers can be reached by their addresses from here: they run on this machine, and
+    /// not in a network of their own.
+    pub fn reaches_containers(&self) -> bool {
+        let local = self.endpoint().socket_path().is_some() && cfg!(target_os = "linux");
+        local && !self.facts().rootless
+    }
+
     fn client(&self) -> &bollard::Docker {
         &self.inner.client
     }

@@ -43,11 +43,16 @@ mod worker;
 pub use client::{ControlClient, ControlError};
 pub use control::{Drained, Release, ServiceState, State, TargetCounts};
 pub use error::EdgeError;
-pub use image::{EdgeImage, ImageError};
+pub use image::{
+    EdgeImage, FOLDER as EDGE_FOLDER, ImageError, PROGRAM as EDGE_PROGRAM, USER as EDGE_USER,
+};
 pub use keeper::{Keeper, ask_for_upgrade};
 pub use peer::Network;
 pub use routes::{
     Address, Certificate, Check, InvalidRoutes, Listener, Mode, Protocol, Routes, Service, Target,
     TargetState,
 };
-pub use worker::{Beginning, Worker, WorkerOptions};
+/// The release of rengine whose edge this is.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+pub use worker::{Beginning, KEPT, Worker, WorkerOptions, kept_routes};

@@ -4,8 +4,10 @@
 //! wasmtime nor bollard, and its tests need neither.
 
 mod builder;
+mod cause;
 mod changed;
 mod conflict;
+pub mod edge;
 pub mod observed;
 mod operation;
 mod planner;
@@ -15,9 +17,10 @@ mod service;
 mod tests;
 mod wanted;
 
+pub use cause::{Cause, Difference};
 use changed::changed;
 pub use conflict::Conflict;
-pub use operation::{Cause, Difference, Operation, OperationKind, Plan, Start};
+pub use operation::{EdgeRoutes, Operation, OperationKind, Plan, Start};
 pub use planner::plan;
 pub use wanted::{
     Wanted, WantedService, build_inputs, container_inputs, network_inputs, volume_inputs,

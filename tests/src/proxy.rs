@@ -67,6 +67,15 @@ impl Proxy {
     }
 }
 
+impl State {
+    /// The daemon has done a call that changes something.
+    fn done(&self, call: String) {
+        self.calls.lock().expect("no panic").push(call.clone());
+        let number = self.count.fetch_add(1, Ordering::SeqCst) + 1;
+        (self.after)(number, &call);
+    }
+}
+
 /// The head of a message, and how long its body is.
 struct Head {
     lines: Vec<String>,
@@ -127,6 +136,14 @@ fn serve(client: UnixStream, state: &State) -> io::Result<()> {
     let (mut to_client, mut to_daemon) = (client, daemon);
     while let Some(request) = Head::read(&mut from_client)? {
         to_daemon.write_all(&request.bytes())?;
+        // A command in a container, which may change what it will: its output comes when it ends.
+        if let Some(call) = change(request.first()).filter(|call| call.contains("/exec/ID/start")) {
+            body(&request, &mut from_client, &mut to_daemon, false)?;
+            let mut held = Vec::new();
+            from_daemon.read_to_end(&mut held)?;
+            state.done(call);
+            return to_client.write_all(&held);
+        }
         if request.upgrades() {
             return tunnel(from_client, to_daemon, from_daemon, to_client);
         }
@@ -144,9 +161,7 @@ fn serve(client: UnixStream, state: &State) -> io::Result<()> {
                 if !empty {
                     body(&answer, &mut from_daemon, &mut held, true)?;
                 }
-                state.calls.lock().expect("no panic").push(call.clone());
-                let number = state.count.fetch_add(1, Ordering::SeqCst) + 1;
-                (state.after)(number, &call);
+                state.done(call);
                 to_client.write_all(&held)?;
             }
             None => {

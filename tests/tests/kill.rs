@@ -115,10 +115,22 @@ const VOLUMES: [&str; 3] = ["volume", "ls", "-q"];
 const IMAGES: [&str; 4] = ["images", "-aq", "--no-trunc", "--format={{.ID}}"];
 const TAGS: [&str; 3] = ["images", "-a", "--format={{.Repository}}:{{.Tag}}"];
 
+/// What an app has beside its container and its releases.
+#[derive(Default)]
+struct Beside {
+    edges: usize,
+    volumes: usize,
+}
+
 /// There is what the app needs, what its releases need, and nothing else.
-fn tidy(project: &Project, keep: usize, own_volumes: usize, after: &str) {
+fn tidy(project: &Project, keep: usize, beside: Beside, after: &str) {
     let containers = all(project, &CONTAINERS);
-    assert_eq!(containers.len(), 1, "after {after}: the one, and no lock");
+    let wanted = 1 + beside.edges;
+    assert_eq!(
+        containers.len(),
+        wanted,
+        "after {after}: the one, and no lock"
+    );
     assert_eq!(all(project, &NETWORKS).len(), 1, "after {after}");
     let history = done(project.rengine(&["history", "--json"])).stdout;
     let releases: Vec<serde_json::Value> = history
@@ -129,7 +141,7 @@ fn tidy(project: &Project, keep: usize, own_volumes: usize, after: &str) {
         assert_ne!(release["outcome"], "running", "after {after}");
     }
     let volumes = all(project, &VOLUMES);
-    let wanted = releases.len() + own_volumes;
+    let wanted = releases.len() + beside.volumes;
     assert_eq!(volumes.len(), wanted, "after {after}: {volumes:?}");
     let needed: BTreeSet<_> = releases
         .iter()
@@ -196,7 +208,7 @@ fn a_deploy_killed_after_any_call() {
         done(project.rengine(&["deploy"]));
         assert_eq!(running(&project).len(), 1, "after {after}");
         assert_eq!(page(&running(&project)[0]), new, "after {after}");
-        tidy(&project, keep, 0, &after);
+        tidy(&project, keep, Beside::default(), &after);
         old = new;
         match call {
             Some(call) => calls.push(call),
@@ -255,7 +267,7 @@ fn a_rollback_killed_after_any_call() {
         current = again.1;
         assert_eq!(running(&project).len(), 1, "after {after}");
         assert_eq!(page(&running(&project)[0]), current, "after {after}");
-        tidy(&project, keep, 0, &after);
+        tidy(&project, keep, Beside::default(), &after);
         match call {
             Some(call) => calls.push(call),
             None => break,
@@ -290,7 +302,11 @@ fn a_first_deploy_killed_after_any_call() {
         let after = call.clone().unwrap_or_default();
         done(project.rengine(&["deploy"]));
         assert_eq!(page(&running(&project)[0]), "one", "after {after}");
-        tidy(&project, 2, 1, &after);
+        let beside = Beside {
+            volumes: 1,
+            ..Beside::default()
+        };
+        tidy(&project, 2, beside, &after);
         done(project.rengine(&["down", "--history", "--volume", "data"]));
         for kind in [&CONTAINERS[..], &NETWORKS, &VOLUMES] {
             assert_eq!(all(&project, kind), BTreeSet::new(), "after {after}");
@@ -305,4 +321,50 @@ fn a_first_deploy_killed_after_any_call() {
         let there = calls.iter().any(|call| call.contains(expected));
         assert!(there, "no {expected} among {calls:?}");
     }
+}
+
+#[test]
+fn a_deploy_behind_an_edge_killed_after_any_call() {
+    let project = project("kedge", 2);
+    let compose = std::fs::read_to_string(project.path().join("compose.yaml")).expect("a file");
+    let fixed = format!("\"{}:8080\"", project.port);
+    project.write("compose.yaml", &compose.replace("\"8080\"", &fixed));
+    for page in ["a", "b", "one"] {
+        project.write("index.html", page);
+        done(project.rengine(&["deploy"]));
+    }
+    // What whoever uses the app sees.
+    let page = |after: &str| {
+        let answer = project.get();
+        let answer = answer.unwrap_or_else(|error| panic!("after {after}: {error}"));
+        let page = answer
+            .split_once("\r\n\r\n")
+            .map(|(_, page)| page.trim().to_owned());
+        page.unwrap_or_default()
+    };
+    let mut old = "one".to_owned();
+    let mut calls = Vec::new();
+    for number in 1.. {
+        let new = format!("page {number}");
+        project.write("index.html", &new);
+        let call = killed_after(&project, number, &["deploy"]);
+        let after = call.clone().unwrap_or_default();
+        let served = page(&after);
+        assert!(served == old || served == new, "after {after}: {served}");
+        done(project.rengine(&["deploy"]));
+        assert_eq!(page(&after), new, "after {after}");
+        let beside = Beside {
+            edges: 1,
+            ..Beside::default()
+        };
+        tidy(&project, 2, beside, &after);
+        old = new;
+        match call {
+            Some(call) => calls.push(call),
+            None => break,
+        }
+    }
+    tell("deploy behind an edge", &calls);
+    let told = calls.iter().any(|call| call.contains("/exec/ID/start"));
+    assert!(told, "the edge is told nothing: {calls:?}");
 }

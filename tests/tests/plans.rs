@@ -149,16 +149,15 @@ fn the_reference_has_every_member() {
     project.configure(&format!("memory = \"48MiB\"\n{FAST}{}", harden()));
     done(project.rengine(&["plan", "--out", "plan.json"]));
     done(project.rengine(&["deploy"]));
+    let diff = done(project.rengine(&["diff", "--json"]));
     done(project.rengine(&["rollback"]));
     done(project.rengine(&["lock", "hold", "-m", "text"]));
+    let history = done(project.rengine(&["history", "--json"]));
+    let lock = done(project.rengine(&["lock", "--json"]));
     let mut names = Vec::new();
     members(&file(&project, "plan.json"), &mut names);
-    for args in [
-        &["history", "--json"][..],
-        &["diff", "--json"],
-        &["lock", "--json"],
-    ] {
-        for line in project.rengine(args).stdout.lines() {
+    for told in [history, diff, lock] {
+        for line in told.stdout.lines() {
             members(&serde_json::from_str(line).expect("JSON"), &mut names);
         }
     }

@@ -21,6 +21,8 @@ pub struct Service {
     pub container_name: Option<String>,
     /// When an image that is not built is fetched from its registry.
     pub pull: PullPolicy,
+    /// How a new release takes the place of the old one; what fits the service, if `None`.
+    pub strategy: Option<Strategy>,
     /// What has to be there before its containers start.
     pub depends_on: IndexMap<Name, Dependency>,
     /// Commands in a new container once it runs.
@@ -39,6 +41,7 @@ impl Service {
             replicas: 1,
             container_name: None,
             pull: PullPolicy::default(),
+            strategy: None,
             depends_on: IndexMap::new(),
             post_start: Vec::new(),
             pre_stop: Vec::new(),
@@ -57,6 +60,16 @@ impl Service {
 
 /// What a namespace mode begins with that names a service of the app.
 pub const SERVICE_MODE: &str = "service:";
+
+/// How a new release of a service takes the place of the old one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Strategy {
+    /// The new containers run beside the old ones until they are well; then requests go to them.
+    Rolling,
+    /// The old containers are stopped before the new ones start: for what has to be alone.
+    Recreate,
+}
 
 /// When an image is fetched.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]

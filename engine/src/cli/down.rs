@@ -73,6 +73,16 @@ pub async fn run(global: &GlobalArgs, args: DownArgs, ui: Ui) -> Result<(), CliE
             ));
             removed += 1;
         }
+        for edge in &observed.edges {
+            docker.stop(&edge.id, None).await?;
+            docker.remove(&edge.id, true).await?;
+            ui.note(&format!(
+                "  {} removed {}",
+                ui.styles().good("✔"),
+                edge.name
+            ));
+            removed += 1;
+        }
         for (id, name) in docker.one_offs(app).await? {
             docker.remove(&id, true).await?;
             ui.note(&format!("  {} removed {name}", ui.styles().good("✔")));

@@ -5,13 +5,14 @@ mod container;
 mod files;
 
 use indexmap::IndexMap;
+use serde::Deserialize;
 
 use super::error::{ComposeError, Problem};
 use super::model::{self, Project};
 use super::source::Span;
 use crate::app::{
     AddressPool, App, Command, Condition, Dependency, ImageSource, Name, Network, ParseNameError,
-    PullPolicy, Service, Volume,
+    PullPolicy, Service, Strategy, Volume,
 };
 
 type Result<T> = std::result::Result<T, ComposeError>;
@@ -145,12 +146,34 @@ impl Converter<'_> {
                 Some(model::PullPolicy::Never) => PullPolicy::Never,
                 _ => PullPolicy::Missing,
             },
+            strategy: self.strategy()?,
             depends_on,
             post_start: service.post_start.iter().map(command).collect(),
             pre_stop: service.pre_stop.iter().map(command).collect(),
         })
     }
 }
+
+/// What rengine takes from `x-rengine` of a service.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+struct Own {
+    strategy: Option<Strategy>,
+}
+
+impl Converter<'_> {
+    fn strategy(&self) -> Result<Option<Strategy>> {
+        let Some(own) = self.service.extensions.get(OWN) else {
+            return Ok(None);
+        };
+        let own = Own::deserialize(own)
+            .map_err(|error| self.error(&[OWN], format!("has an `{OWN}` that can't be: {error}")));
+        own.map(|own: Own| own.strategy)
+    }
+}
+
+/// The extension of a service that is rengine's.
+const OWN: &str = "x-rengine";
 
 fn needs(dependency: &model::Dependency) -> Dependency {
     Dependency {

@@ -17,6 +17,7 @@ use tokio::time::timeout;
 use crate::app::{ImageBuild, Protocol};
 use crate::context::Context;
 use crate::docker::{ContainerDetail, Docker, HealthStatus, LogOptions};
+use crate::plan::edge::EdgePort;
 use crate::plan::observed::{ContainerStats, HistoryEntry, ImageFacts, PublishedPort, label};
 use crate::plugin::{
     ContainerAccess, ContextAccess, ExecOutcome, HttpRequest, HttpResponse, ImageAccess,
@@ -121,11 +122,14 @@ impl RunningContainer {
     /// The port that is meant where none is named.
     pub fn default_port(&self) -> Result<u16, String> {
         let tcp = |port: &&PublishedPort| port.protocol == Protocol::Tcp;
-        self.detail
-            .ports
-            .iter()
-            .find(tcp)
-            .map(|port| port.container_port)
+        let own = self.detail.ports.iter().find(tcp);
+        // The edge publishes those of a container behind it.
+        let edge = self.detail.labels.get(label::EDGE_PORTS);
+        let edge: Vec<EdgePort> = edge
+            .and_then(|json| serde_json::from_str(json).ok())
+            .unwrap_or_default();
+        let edge = edge.first().map(|port| port.container_port);
+        edge.or(own.map(|port| port.container_port))
             .ok_or_else(|| "it publishes no TCP port, and none was named".to_owned())
     }
 

@@ -1,15 +1,240 @@
-//! The edge on the daemon.
+//! The edges of an app on the daemon.
 
-use super::DeployError;
-use crate::docker::Docker;
-use crate::edge::EdgeImage;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::steps::Execution;
+use super::{DeployError, Event};
+use crate::app::{ContainerFile, ContainerSpec, Logging, PortMapping};
+use crate::docker::{Docker, Joined, NewContainer};
+use crate::edge::{Drained, EDGE_FOLDER, EDGE_PROGRAM, EDGE_USER, EdgeImage};
+use crate::plan::edge::EdgeSlot;
+use crate::plan::observed::label;
+use crate::plan::{EdgeRoutes, OperationKind};
+
+/// Time for an edge that was started to be told what to do.
+const READY: Duration = Duration::from_secs(20);
+/// Time for one command to it.
+const COMMAND: Duration = Duration::from_secs(30);
+/// Time for containers that answered before to end what they do, before they are stopped.
+pub const DRAIN: Duration = Duration::from_secs(30);
+/// An edge ends what it does by itself when it is asked to; it has no more to do by then.
+const STOP: Duration = Duration::from_secs(2);
 
 /// Makes the edge's image on the daemon, unless it is there, and gives its name.
 pub async fn edge_image(docker: &Docker) -> Result<String, DeployError> {
-    EdgeImage::check_architecture(&docker.facts().arch)?;
-    let image = EdgeImage::of_this_program()?;
+    let image = own_image(docker).await?;
     if docker.image(&image.reference).await?.is_none() {
         docker.load_image(image.archive()).await?;
     }
     Ok(image.reference)
+}
+
+/// This program as an image. It is read and digested as a whole: not a task for the threads that
+/// everything else runs on.
+async fn own_image(docker: &Docker) -> Result<EdgeImage, DeployError> {
+    EdgeImage::check_architecture(&docker.facts().arch)?;
+    let image = tokio::task::spawn_blocking(EdgeImage::of_this_program).await;
+    match image {
+        Ok(image) => Ok(image?),
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+    }
+}
+
+impl Execution<'_> {
+    /// Carries out one operation on an edge; returns what is worth telling of it.
+    pub(super) async fn edge(&self, kind: &OperationKind) -> Result<Option<String>, DeployError> {
+        match kind {
+            OperationKind::CreateEdge {
+                container,
+                slots,
+                networks,
+            } => {
+                self.create_edge(container, slots, networks).await?;
+                let ports = slots.iter().map(|slot| slot.host_port.to_string());
+                let ports: Vec<String> = ports.collect();
+                return Ok(Some(format!("port {}", ports.join(", "))));
+            }
+            OperationKind::StartEdge { id, .. } => self.docker.start(id).await?,
+            OperationKind::JoinEdge { id, network, .. } => {
+                self.docker.join(id, &joined(network)).await?;
+            }
+            OperationKind::LeaveEdge { id, network, .. } => {
+                self.docker.leave(id, network).await?;
+            }
+            OperationKind::UpgradeEdge { id, container, .. } => {
+                self.upgrade_edge(id, container).await?;
+            }
+            OperationKind::Route { edges } => {
+                for edge in edges {
+                    self.route(edge).await?;
+                }
+                self.switched();
+            }
+            OperationKind::Drain { edges } => return Ok(self.drain_edges(edges).await),
+            OperationKind::RemoveEdge { id, .. } => {
+                self.docker.stop(id, Some(STOP)).await?;
+                self.docker.remove(id, true).await?;
+            }
+            _ => {}
+        }
+        Ok(None)
+    }
+
+    async fn create_edge(
+        &self,
+        container: &str,
+        slots: &[EdgeSlot],
+        networks: &[String],
+    ) -> Result<(), DeployError> {
+        let image = edge_image(self.docker).await?;
+        let spec = specification(slots);
+        let json = serde_json::to_string(slots).unwrap_or_default();
+        let app = self.prepared.app.name.to_string();
+        let labels = BTreeMap::from([
+            (label::APP.to_owned(), app),
+            (label::EDGE.to_owned(), crate::edge::VERSION.to_owned()),
+            (label::EDGE_SLOTS.to_owned(), json),
+        ]);
+        let networks: Vec<Joined> = networks.iter().map(|name| joined(name)).collect();
+        let new = NewContainer {
+            name: container,
+            image: &image,
+            spec: &spec,
+            labels: &labels,
+            networks: &networks,
+            stdin_once: false,
+        };
+        let id = self.docker.create_container(new).await?;
+        self.made_edge(container, &id);
+        Ok(self.docker.start(&id).await?)
+    }
+
+    /// Puts the program into the edge's container, which then becomes it.
+    async fn upgrade_edge(&self, id: &str, container: &str) -> Result<(), DeployError> {
+        let image = own_image(self.docker).await?;
+        let path = format!("{EDGE_FOLDER}/{}", image.reference.replace(':', "-"));
+        let file = ContainerFile {
+            contents: image.program().to_vec(),
+            mode: 0o755,
+            uid: EDGE_USER,
+            gid: EDGE_USER,
+            secret: false,
+        };
+        let files = BTreeMap::from([(path.clone(), file)]);
+        self.docker.put_files(id, &files, false).await?;
+        let words = ["upgrade", "--", path.as_str()];
+        self.command(id, container, &words, COMMAND).await.map(drop)
+    }
+
+    async fn route(&self, edge: &EdgeRoutes) -> Result<(), DeployError> {
+        let Some(id) = edge.id.clone().or_else(|| self.edge_made(&edge.container)) else {
+            return Ok(());
+        };
+        let json = serde_json::to_string(&edge.routes).unwrap_or_default();
+        let begun = Instant::now();
+        loop {
+            let told = self
+                .command(&id, &edge.container, &["apply", &json], COMMAND)
+                .await;
+            // One that was started just now takes a moment to listen.
+            let new = edge.id.is_none() && begun.elapsed() < READY;
+            match told {
+                Err(DeployError::Edge { .. }) if new && self.is_running(&id).await? => {
+                    sleep(Duration::from_millis(50)).await;
+                }
+                told => return told.map(drop),
+            }
+        }
+    }
+
+    async fn is_running(&self, id: &str) -> Result<bool, DeployError> {
+        let detail = self.docker.inspect(id).await?;
+        Ok(detail.is_some_and(|detail| detail.running))
+    }
+
+    /// Whatever comes of it, the old containers are stopped: what they still do is cut off then.
+    async fn drain_edges(&self, edges: &[(String, Option<String>)]) -> Option<String> {
+        let mut cut = 0;
+        for (container, id) in edges {
+            let Some(id) = id.clone().or_else(|| self.edge_made(container)) else {
+                continue;
+            };
+            let limit = format!("{}s", DRAIN.as_secs());
+            let words = ["drain", "--timeout", &limit];
+            let asked = self.command(&id, container, &words, DRAIN + COMMAND);
+            // Who stops a deploy here wants it over: requests go to the new containers already.
+            let drained = tokio::select! {
+                answer = asked => answer.ok(),
+                () = self.halted() => None,
+            };
+            let drained = drained.and_then(|json| serde_json::from_str::<Drained>(&json).ok());
+            cut += drained.map_or(0, |drained| drained.outstanding.values().sum::<usize>());
+        }
+        if cut > 0 {
+            self.reporter.report(Event::Warning {
+                message: format!(
+                    "{cut} requests or connections did not end within {} s, and are cut off",
+                    DRAIN.as_secs()
+                ),
+                help: None,
+            });
+        }
+        None
+    }
+
+    /// Has the edge's program say something to the edge that runs in the same container.
+    async fn command(
+        &self,
+        id: &str,
+        container: &str,
+        words: &[&str],
+        limit: Duration,
+    ) -> Result<String, DeployError> {
+        let program = [EDGE_PROGRAM, "edge", "ctl"];
+        let words = program.iter().chain(words).map(|&word| word.to_owned());
+        let words: Vec<String> = words.collect();
+        let outcome = self.docker.exec(id, &words, limit).await?;
+        match outcome.exit_code {
+            0 => Ok(outcome.output),
+            _ => Err(DeployError::Edge {
+                container: container.to_owned(),
+                reason: outcome.output.trim().to_owned(),
+            }),
+        }
+    }
+}
+
+fn joined(network: &str) -> Joined {
+    Joined {
+        name: network.to_owned(),
+        ..Joined::default()
+    }
+}
+
+/// A process without rights that can write to its own folder, and nothing else.
+fn specification(slots: &[EdgeSlot]) -> ContainerSpec {
+    let ports = slots.iter().map(|slot| PortMapping {
+        container_port: slot.listen,
+        host_port: Some(slot.host_port),
+        host_address: slot.host_address,
+        ..PortMapping::default()
+    });
+    ContainerSpec {
+        ports: ports.collect(),
+        cap_drop: vec!["ALL".to_owned()],
+        no_new_privileges: true,
+        init: false,
+        stop_timeout: Some(STOP),
+        logging: Logging {
+            driver: Some("json-file".to_owned()),
+            options: BTreeMap::from([
+                ("max-size".to_owned(), "10m".to_owned()),
+                ("max-file".to_owned(), "3".to_owned()),
+            ]),
+        },
+        ..ContainerSpec::default()
+    }
 }

@@ -69,6 +69,18 @@ pub enum DeployError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     EdgeImage(#[from] ImageError),
+    /// The edge did not do what it was asked.
+    #[error("the edge {container} did not do what it was told: {reason}")]
+    #[diagnostic(help(
+        "`docker logs {container}` may tell more; if it is broken, remove it \
+                       (`docker rm -f {container}`) and deploy again"
+    ))]
+    Edge {
+        /// Its container.
+        container: String,
+        /// Why, in its words.
+        reason: String,
+    },
     /// The daemon did not do what it was asked.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -266,6 +278,7 @@ impl DeployError {
             Self::Docker(error) => docker_exit_code(error),
             Self::EdgeImage(_)
             | Self::ImageGone { .. }
+            | Self::Edge { .. }
             | Self::Conflict { .. }
             | Self::Unhealthy { .. }
             | Self::JobFailed { .. }

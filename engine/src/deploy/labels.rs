@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Prepared;
 use crate::app::{Fields, Name, Service};
+use crate::plan::edge::target_name;
 use crate::plan::observed::label;
 
 /// Compose's own labels, so that the tools which people watch their containers with group an app
@@ -60,7 +61,7 @@ impl Labels<'_> {
             format!("{name}:{condition}:{}", dependency.restart)
         });
         let dependencies: Vec<_> = dependencies.collect();
-        map([
+        let mut labels = map([
             (label::APP, self.app()),
             (label::SERVICE, service.name.to_string()),
             (label::REPLICA, replica.to_string()),
@@ -75,7 +76,15 @@ impl Labels<'_> {
             (compose::IMAGE, image.to_owned()),
             (compose::DEPENDS_ON, dependencies.join(",")),
             (compose::VERSION, COMPOSE_VERSION.to_owned()),
-        ])
+        ]);
+        if let Some(edge) = self.prepared.edge_of(&service.name) {
+            let target = target_name(&service.name, replica, &self.prepared.plan.release);
+            labels.extend(map([
+                (label::EDGE_TARGET, target),
+                (label::EDGE_PORTS, json(&edge.ports)),
+            ]));
+        }
+        labels
     }
 
     /// Of a container for one command: a deploy does not take it for one of the service's.

@@ -1,9 +1,9 @@
 //! The records of an app's releases: begun, ended, and kept no longer than they are needed.
 
+use super::recording::services;
 use super::{DeployError, Event, Prepared, Reporter};
 use crate::app::Name;
 use crate::docker::{Docker, DockerError, KeptRecord};
-use crate::plan::container_inputs;
 use crate::plan::observed::{Observed, ObservedContainer, ObservedImage};
 use crate::release::{Garbage, ImageRecord, Record, ReleaseOutcome, Seal, garbage};
 
@@ -178,17 +178,14 @@ impl<'a> Ledger<'a> {
 
 /// True if what a record says is what is wanted now.
 fn is_what_runs(record: &Record, prepared: &Prepared) -> bool {
-    let wanted = &prepared.wanted;
-    record.services.len() == wanted.services.len()
-        && wanted.services.iter().all(|service| {
-            record
-                .services
-                .get(service.name.as_str())
-                .is_some_and(|then| {
-                    then.container == container_inputs(&service.container, &wanted.redactor)
-                        && then.build == service.build_inputs
-                        && then.replicas == service.replicas
-                })
+    let now = services(prepared);
+    now.len() == record.services.len()
+        && now.iter().all(|(name, now)| {
+            record.services.get(name).is_some_and(|then| {
+                then.container == now.container
+                    && then.build == now.build
+                    && then.replicas == now.replicas
+            })
         })
 }
 

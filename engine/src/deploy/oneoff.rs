@@ -93,7 +93,7 @@ pub async fn create_one_off(
         ImageSource::Build(_) => execution.latest(&service.name),
     });
     let labels = execution.labels().one_off(service);
-    let networks = execution.networks(service, false);
+    let networks = execution.networks(service, 0, false);
     let new = NewContainer {
         name: &wanted.name,
         image: &image,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use miette::Diagnostic;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
@@ -15,7 +16,9 @@ use crate::app::{App, Fields, ImageSource, MountSource, Name, PullPolicy, Volume
 use crate::context::Context;
 use crate::docker::Docker;
 use crate::dockerfile::Dockerfile;
+use crate::edge::EdgeImage;
 use crate::manifest::Manifest;
+use crate::plan::edge::{EdgeService, Reach, take};
 use crate::plan::observed::Observed;
 use crate::plan::{Plan, Wanted, WantedService, build_inputs, plan};
 use crate::plugin::{Change, Hook};
@@ -36,6 +39,8 @@ pub struct Options {
 pub struct Prepared {
     /// The app as plugins made it.
     pub app: App,
+    /// The same before the edge took its ports: what a release is, wherever it runs.
+    pub(super) whole: App,
     /// What they changed.
     pub changes: Vec<Change>,
     /// What is to be done.
@@ -80,6 +85,8 @@ pub async fn prepare(
     };
     let Transformed { mut app, changes } = transform.run(manifest.app.clone()).await?;
     name_volumes(&mut app);
+    let whole = app.clone();
+    let edges = take_ports(&mut app, docker, reporter);
     let references = references(&app);
     let (contexts, observed) = tokio::join!(contexts(&app), docker.observe_app(&app, &references));
     let contexts = contexts?;
@@ -96,7 +103,10 @@ pub async fn prepare(
         services: app
             .services
             .values()
-            .map(|service| wanted_service(service, &contexts, &hooks, &changes, &redactor))
+            .map(|service| WantedService {
+                edge: edges.get(&service.name).cloned(),
+                ..wanted_service(service, &contexts, &hooks, &changes, &redactor)
+            })
             .collect(),
     };
     observed
@@ -106,6 +116,7 @@ pub async fn prepare(
     attribute(&mut plan, &changes);
     Ok(Prepared {
         app,
+        whole,
         changes,
         plan,
         wanted,
@@ -122,6 +133,13 @@ pub async fn prepare(
 }
 
 impl Prepared {
+    /// What the edge does for a service.
+    pub(super) fn edge_of(&self, service: &Name) -> Option<&EdgeService> {
+        let mut services = self.wanted.services.iter();
+        let service = services.find(|wanted| wanted.name == *service)?;
+        service.edge.as_ref()
+    }
+
     /// True if there are images to be fetched whatever the daemon has.
     pub(super) fn pulls_always(&self) -> bool {
         self.always().next().is_some()
@@ -160,6 +178,44 @@ impl Prepared {
         attribute(&mut self.plan, &self.changes);
         Ok(())
     }
+}
+
+/// Takes the ports from services that the app's edge is to have in their stead.
+pub(super) fn take_ports(
+    app: &mut App,
+    docker: &Docker,
+    reporter: &Arc<dyn Reporter>,
+) -> BTreeMap<Name, EdgeService> {
+    let facts = docker.facts();
+    let reach = match docker.reaches_containers() {
+        true => Reach::Addresses,
+        false => Reach::Ports,
+    };
+    let before = app.clone();
+    let App {
+        name,
+        services,
+        networks,
+        ..
+    } = app;
+    let taken = services.values_mut().filter_map(|service| {
+        let edge = take(service, networks, name, reach)?;
+        Some((service.name.clone(), edge))
+    });
+    let edges: BTreeMap<Name, EdgeService> = taken.collect();
+    if edges.is_empty() || facts.is_podman() {
+        *app = before;
+        return BTreeMap::new();
+    }
+    if let Err(error) = EdgeImage::check_architecture(&facts.arch) {
+        reporter.report(Event::Warning {
+            message: format!("{error}, so old containers stop before new ones start"),
+            help: error.help().map(|help| help.to_string()),
+        });
+        *app = before;
+        return BTreeMap::new();
+    }
+    edges
 }
 
 /// Gives volumes their names on the daemon. They belong to their app: as in Compose, its name goes
@@ -258,6 +314,8 @@ fn wanted_service(
     };
     WantedService {
         name: service.name.clone(),
+        edge: None,
+        strategy: service.strategy,
         build_inputs: match (service.image.build(), contexts.get(&service.name)) {
             (Some(build), Some((_, digest))) => build_inputs(build, digest, redactor),
             _ => Fields::default(),

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use indexmap::IndexMap;
 use jiff::Timestamp;
 
 use super::ledger::{Ledger, add_images};
@@ -59,7 +60,7 @@ impl Recording {
             services: services(prepared),
             changes: changes(manifest, prepared),
             steps: Vec::new(),
-            spec: store(&prepared.app, &seal(manifest)),
+            spec: store(&prepared.whole, &seal(manifest)),
         };
         let record = ledger.begin(record).await?;
         Ok(Self { record, begun })
@@ -108,17 +109,21 @@ pub enum Images<'a> {
     Made(Vec<(String, String)>),
 }
 
-fn services(prepared: &Prepared) -> indexmap::IndexMap<String, ServiceRecord> {
+/// What each service is, with the ports that the edge has in its stead.
+pub fn services(prepared: &Prepared) -> IndexMap<String, ServiceRecord> {
     let wanted = &prepared.wanted;
-    let services = wanted.services.iter().map(|service| {
+    let services = prepared.whole.services.values().map(|service| {
         let image = service.image.reference().map(|reference| ImageRecord {
             id: String::new(),
             reference: Some(reference.to_owned()),
             digest: None,
         });
+        let built = wanted.services.iter().find(|one| one.name == service.name);
         let record = ServiceRecord {
             image,
-            build: service.build_inputs.clone(),
+            build: built
+                .map(|one| one.build_inputs.clone())
+                .unwrap_or_default(),
             replicas: service.replicas,
             container: container_inputs(&service.container, &wanted.redactor),
         };

@@ -1,7 +1,10 @@
 //! From the record of a release to a plan that brings it back.
 
+use std::sync::Arc;
+
 use super::ledger::releases;
-use super::{DeployError, Hooks, Prepared};
+use super::prepare::take_ports;
+use super::{DeployError, Hooks, Prepared, Reporter};
 use crate::app::{App, Name, PullPolicy};
 use crate::docker::Docker;
 use crate::manifest::Manifest;
@@ -24,6 +27,7 @@ pub async fn prepare_rollback(
     hooks: Hooks,
     release: &str,
     target: Option<&str>,
+    reporter: &Arc<dyn Reporter>,
 ) -> Result<Prepared, DeployError> {
     let records = releases(docker, &manifest.app.name).await?;
     let observed = docker.observe(&manifest.app.name, &[]).await?;
@@ -32,7 +36,9 @@ pub async fn prepare_rollback(
         .iter()
         .any(|container| container.is_running());
     let target = choose(&records, &manifest.app.name, target, runs)?;
-    let app = restore(target, manifest)?;
+    let whole = restore(target, manifest)?;
+    let mut app = whole.clone();
+    let edges = take_ports(&mut app, docker, reporter);
     let images = images(target, &app)?;
     let mut references: Vec<String> = images.iter().map(|(_, image)| image.clone()).collect();
     references.sort_unstable();
@@ -50,7 +56,10 @@ pub async fn prepare_rollback(
     observed
         .containers
         .sort_by_key(|container| container.created);
-    let wanted = wanted(target, &app, images, manifest, &hooks, release);
+    let mut wanted = wanted(target, &app, images, manifest, &hooks, release);
+    for service in &mut wanted.services {
+        service.edge = edges.get(&service.name).cloned();
+    }
     let plan = plan(&wanted, &observed);
     Ok(Prepared {
         changes: Vec::new(),
@@ -62,6 +71,7 @@ pub async fn prepare_rollback(
         observed,
         rollback: Some(target.clone()),
         saved: None,
+        whole,
         app,
     })
 }
@@ -157,6 +167,8 @@ fn wanted(
         replicas: service.replicas,
         container_name: service.container_name.clone(),
         pull: PullPolicy::Missing,
+        edge: None,
+        strategy: service.strategy,
         depends_on: service.depends_on.clone(),
         shares_with: service
             .shares_with()

@@ -90,7 +90,8 @@ pub async fn run(
                     Ok(prepared)
                 }
                 Action::Rollback(target) => {
-                    prepare_rollback(manifest, docker, hooks, &release, target.as_deref()).await
+                    let target = target.as_deref();
+                    prepare_rollback(manifest, docker, hooks, &release, target, &told).await
                 }
             }
         };

@@ -186,7 +186,7 @@ fn basis(prepared: &Prepared, manifest: &Manifest) -> Fields {
         );
     }
     // What else there is of it: order, dependencies, commands.
-    let app = store(&prepared.app, &seal(manifest)).to_string();
+    let app = store(&prepared.whole, &seal(manifest)).to_string();
     basis.set("the app as a whole", digest(app.as_bytes()));
     observed(prepared, &mut basis);
     basis
@@ -202,6 +202,11 @@ fn observed(prepared: &Prepared, basis: &mut Fields) {
         };
         let what = format!("{} {state:?} {}", container.id, container.image_id);
         basis.set(&format!("the daemon's container {}", container.name), what);
+    }
+    for edge in &observed.edges {
+        let routes = digest(format!("{:?}", edge.routes).as_bytes());
+        let what = format!("{} {:?} {} {routes}", edge.id, edge.state, edge.version);
+        basis.set(&format!("the daemon's edge {}", edge.name), what);
     }
     for image in &observed.images {
         let what = format!("{} {}", image.fingerprint, image.tags.join(" "));

@@ -1,6 +1,7 @@
 //! The operations of a plan, one function for each.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,7 @@ use super::walk::walk;
 use super::{DeployError, Event, Prepared, Reporter};
 use crate::app::{ContainerSpec, Fields, ImageSource, Name, Probe, SERVICE_MODE, Service};
 use crate::docker::{Docker, Joined, NewContainer};
+use crate::plan::edge::target_name;
 use crate::plan::observed::ObservedContainer;
 use crate::plan::{Operation, OperationKind, Start};
 use crate::plugin::{CallContext, Hook};
@@ -52,6 +54,10 @@ pub(super) struct Execution<'a> {
     places: Mutex<BTreeMap<Place, Progress>>,
     /// The ids of images that were pulled or built.
     images: Mutex<BTreeMap<Name, String>>,
+    /// The edges that were made: name and id.
+    edges: Mutex<BTreeMap<String, String>>,
+    /// True once requests go to the new containers: from then on nothing is taken back.
+    switched: AtomicBool,
 }
 
 impl<'a> Execution<'a> {
@@ -72,15 +78,17 @@ impl<'a> Execution<'a> {
             labels: Labels { prepared },
             places: Mutex::default(),
             images: Mutex::default(),
+            edges: Mutex::default(),
+            switched: AtomicBool::new(false),
         }
     }
 
     /// Does all that the plan says, or takes back what was begun.
     pub async fn run(&self) -> Result<(), DeployError> {
+        // What has been switched is brought to its end, which takes moments.
         let interrupted = || {
-            self.cancel
-                .is_cancelled()
-                .then_some(DeployError::Interrupted)
+            let interrupted = self.cancel.is_cancelled() && !self.is_switched();
+            interrupted.then_some(DeployError::Interrupted)
         };
         let operations = &self.prepared.plan.operations;
         let work = |step| self.timed(step);
@@ -131,7 +139,7 @@ impl<'a> Execution<'a> {
         let service = operation.service.as_ref();
         let service = service.and_then(|name| self.prepared.app.services.get(name));
         let Some(service) = service else {
-            return self.of_the_app(&operation.kind).await.map(|()| None);
+            return self.of_the_app(&operation.kind).await;
         };
         let name = &service.name;
         let place = &(name.clone(), operation.replica);
@@ -217,16 +225,12 @@ impl<'a> Execution<'a> {
                 self.docker.remove(id, true).await?;
                 Ok(None)
             }
-            OperationKind::CreateNetwork { .. }
-            | OperationKind::RemoveNetwork { .. }
-            | OperationKind::CreateVolume { .. } => {
-                self.of_the_app(&operation.kind).await.map(|()| None)
-            }
+            kind => self.of_the_app(kind).await,
         }
     }
 
     /// What belongs to no service.
-    async fn of_the_app(&self, kind: &OperationKind) -> Result<(), DeployError> {
+    async fn of_the_app(&self, kind: &OperationKind) -> Result<Option<String>, DeployError> {
         match kind {
             OperationKind::CreateNetwork { key, inputs, .. } => {
                 if let Some(network) = self.prepared.app.networks.get(key) {
@@ -248,9 +252,35 @@ impl<'a> Execution<'a> {
                 self.docker.stop(id, None).await?;
                 self.docker.remove(id, true).await?;
             }
-            _ => {}
+            kind => return self.edge(kind).await,
         }
-        Ok(())
+        Ok(None)
+    }
+
+    /// Notes an edge that was made.
+    pub(super) fn made_edge(&self, name: &str, id: &str) {
+        let mut edges = self.edges.lock().unwrap_or_else(PoisonError::into_inner);
+        edges.insert(name.to_owned(), id.to_owned());
+    }
+
+    /// The id of an edge that was made.
+    pub(super) fn edge_made(&self, name: &str) -> Option<String> {
+        let edges = self.edges.lock().unwrap_or_else(PoisonError::into_inner);
+        edges.get(name).cloned()
+    }
+
+    /// Notes that requests go to the new containers.
+    pub(super) fn switched(&self) {
+        self.switched.store(true, Ordering::SeqCst);
+    }
+
+    fn is_switched(&self) -> bool {
+        self.switched.load(Ordering::SeqCst)
+    }
+
+    /// Ends when the deploy is to.
+    pub(super) async fn halted(&self) {
+        self.halt.cancelled().await;
     }
 
     async fn build(
@@ -302,7 +332,7 @@ impl<'a> Execution<'a> {
         let mut labels = service.container.labels.clone();
         labels.extend(self.labels.container(service, *replica, inputs, &image));
         let spec = self.with_shared(service)?;
-        let networks = self.networks(service, true);
+        let networks = self.networks(service, *replica, true);
         let new = NewContainer {
             name: &unproven,
             image: &image,
@@ -359,7 +389,7 @@ impl<'a> Execution<'a> {
 
     /// The networks that a service's containers join, the one with the highest priority first.
     /// `serving` is false for a container that others are not to find under the service's name.
-    pub(super) fn networks(&self, service: &Service, serving: bool) -> Vec<Joined> {
+    pub(super) fn networks(&self, service: &Service, replica: u32, serving: bool) -> Vec<Joined> {
         let app = &self.prepared.app;
         let mut attachments: Vec<_> = service.container.networks.iter().collect();
         attachments.sort_by_key(|(_, attachment)| std::cmp::Reverse(attachment.priority));
@@ -374,6 +404,11 @@ impl<'a> Execution<'a> {
             }
             let mut aliases = vec![service.name.to_string()];
             aliases.extend(attachment.aliases.iter().cloned());
+            let edge = self.prepared.edge_of(&service.name);
+            if edge.is_some_and(|edge| edge.network == *key) {
+                let release = &self.prepared.plan.release;
+                aliases.push(target_name(&service.name, replica, release));
+            }
             aliases.dedup();
             Some(Joined {
                 name,
@@ -589,6 +624,17 @@ impl<'a> Execution<'a> {
     /// Takes back what was begun: new containers go, and those that ran before run again.
     async fn take_back(&self, error: &DeployError) {
         let places = std::mem::take(&mut *self.lock_places());
+        if self.is_switched() {
+            self.warn("requests go to the new containers already, so they stay".to_owned());
+            return;
+        }
+        // Before containers get ports back that it holds.
+        let edges = std::mem::take(&mut *self.edges.lock().unwrap_or_else(PoisonError::into_inner));
+        for (edge, id) in edges {
+            if let Err(error) = self.docker.remove(&id, true).await {
+                self.warn(format!("the edge {edge} could not be removed: {error}"));
+            }
+        }
         for ((name, _), progress) in places {
             self.rename_back(&progress.renamed).await;
             let Some((id, container)) = progress.candidate else {

@@ -156,5 +156,6 @@ fn publish(spec: &mut ContainerSpec, mut exposed: Vec<(u16, Protocol)>) {
             host_port: Some(port),
             host_port_last: None,
             host_address: None,
+            app_protocol: None,
         }));
 }

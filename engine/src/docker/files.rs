@@ -2,10 +2,13 @@
 //! machine's folders are called there.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
 
 use bollard::models::{Mount as ApiMount, MountType};
-use bollard::query_parameters::UploadToContainerOptions;
+use bollard::query_parameters::{DownloadFromContainerOptions, UploadToContainerOptions};
+use futures_util::StreamExt;
 
+use super::error::status;
 use super::{Docker, DockerError};
 use crate::app::{ContainerFile, ContainerSpec};
 
@@ -82,6 +85,41 @@ impl Docker {
         }
         Ok(())
     }
+}
+
+/// What is read of a file at most, in bytes.
+const MAX_READ: usize = 4 << 20;
+
+impl Docker {
+    /// What is in a file of a container, running or not; `None` if there is no such file. Of
+    /// more than 4 MiB nothing is given.
+    pub async fn read_file(&self, id: &str, path: &str) -> Result<Option<Vec<u8>>, DockerError> {
+        let options = DownloadFromContainerOptions {
+            path: path.to_owned(),
+        };
+        let mut chunks = self.client().download_from_container(id, Some(options));
+        let mut archive = Vec::new();
+        while let Some(chunk) = chunks.next().await {
+            match chunk {
+                Ok(chunk) => archive.extend_from_slice(&chunk),
+                Err(error) if status(&error) == Some(404) => return Ok(None),
+                Err(error) => return Err(self.error(format!("read {path} of {id}"), error)),
+            }
+            if archive.len() > MAX_READ {
+                return Ok(None);
+            }
+        }
+        Ok(first_file(&archive))
+    }
+}
+
+/// The first file of an archive.
+fn first_file(archive: &[u8]) -> Option<Vec<u8>> {
+    let mut archive = tar::Archive::new(archive);
+    let mut file = archive.entries().ok()?.flatten().next()?;
+    let mut contents = Vec::new();
+    file.read_to_end(&mut contents).ok()?;
+    Some(contents)
 }
 
 fn archive(files: &[(&str, &ContainerFile)]) -> std::io::Result<Vec<u8>> {

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bollard::models::{
-    Ipam, IpamConfig, NetworkConnectRequest, NetworkCreateRequest, VolumeCreateRequest,
+    Ipam, IpamConfig, NetworkConnectRequest, NetworkCreateRequest, NetworkDisconnectRequest,
+    VolumeCreateRequest,
 };
 use bollard::query_parameters::{ListNetworksOptions, ListVolumesOptions, RemoveVolumeOptions};
 
@@ -139,6 +140,20 @@ impl Docker {
         };
         let joined = self.client().connect_network(&network.name, request).await;
         joined.map_err(|error| self.error(format!("connect {id} to {}", network.name), error))
+    }
+
+    /// Has a container leave a network; one that is not in it is left alone.
+    pub async fn leave(&self, id: &str, network: &str) -> Result<(), DockerError> {
+        let request = NetworkDisconnectRequest {
+            container: id.to_owned(),
+            force: Some(true),
+        };
+        match self.client().disconnect_network(network, request).await {
+            Err(error) if matches!(status(&error), Some(403 | 404)) => Ok(()),
+            result => {
+                result.map_err(|error| self.error(format!("disconnect {id} from {network}"), error))
+            }
+        }
     }
 
     /// Makes a volume, or takes the one of that name that appeared meanwhile.

@@ -6,14 +6,16 @@ use bollard::models::{
     ContainerSummary, ContainerSummaryStateEnum, ImageSummary, PortSummary, PortSummaryTypeEnum,
 };
 use bollard::query_parameters::{ListContainersOptions, ListImagesOptions};
-use futures_util::future::try_join_all;
+use futures_util::future::{join_all, try_join_all};
 
 use super::error::status;
 use super::inspect::{host_address, image_id, plain_name};
 use super::{Docker, DockerError};
 use crate::app::{App, Fields, Name, Protocol};
+use crate::edge::{EDGE_FOLDER, KEPT, kept_routes};
 use crate::plan::observed::{
-    ContainerState, Observed, ObservedContainer, ObservedImage, PublishedPort, TakenPort, label,
+    ContainerState, Observed, ObservedContainer, ObservedEdge, ObservedImage, PublishedPort,
+    TakenPort, label,
 };
 
 /// How often Podman is asked for the images while others remove some.
@@ -51,13 +53,17 @@ impl Docker {
                 .and_then(|labels| labels.get(label::APP))
                 .is_some_and(|name| name == app.as_str())
         };
+        let (fronts, all): (Vec<_>, Vec<_>) = all
+            .into_iter()
+            .partition(|container| has_label(container, label::EDGE_SLOTS));
+        let edges = join_all(fronts.into_iter().map(|front| self.edge(front))).await;
         let mut containers: Vec<ObservedContainer> = all
             .into_iter()
             .filter(|container| !has_label(container, label::LOCK))
             // A container has its image's labels, too: one that somebody made by hand from the
             // app's image is not the app's.
             .filter(|container| has_label(container, label::RELEASE))
-            .map(container)
+            .map(|summary| behind(container(summary), &edges))
             .collect();
         // The id decides between two of one second, so that the order is always the same.
         containers.sort_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
@@ -65,6 +71,7 @@ impl Docker {
         images.sort_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
         Ok(Observed {
             containers,
+            edges,
             images,
             references: references
                 .into_iter()
@@ -139,6 +146,26 @@ impl Docker {
             .map(|taken| taken.holder)
     }
 
+    /// An edge's container, with what it was told last: that is kept in a file there, which is read
+    /// much faster than the edge is asked.
+    async fn edge(&self, summary: ContainerSummary) -> ObservedEdge {
+        let labels = summary.labels.unwrap_or_default();
+        let label = |key: &str| labels.get(key).map(String::as_str).unwrap_or_default();
+        let id = summary.id.unwrap_or_default();
+        let path = format!("{EDGE_FOLDER}/{KEPT}");
+        let kept = self.read_file(&id, &path).await.ok().flatten();
+        let networks = summary.network_settings.unwrap_or_default().networks;
+        ObservedEdge {
+            name: name(summary.names.as_deref()),
+            state: state(summary.state),
+            version: label(label::EDGE).to_owned(),
+            slots: serde_json::from_str(label(label::EDGE_SLOTS)).unwrap_or_default(),
+            networks: networks.unwrap_or_default().into_keys().collect(),
+            routes: kept.and_then(|json| kept_routes(&json)),
+            id,
+        }
+    }
+
     async fn containers(
         &self,
         all: bool,
@@ -193,9 +220,25 @@ fn container(summary: ContainerSummary) -> ObservedContainer {
         image_id: image_id(&summary.image_id.unwrap_or_default()),
         state: state(summary.state),
         ports: ports(summary.ports),
+        edge_target: labels.get(label::EDGE_TARGET).cloned(),
+        routed: false,
         created: summary.created.unwrap_or(0),
         status: summary.status.unwrap_or_default(),
     }
+}
+
+/// A container with what edges do for it.
+fn behind(mut container: ObservedContainer, edges: &[ObservedEdge]) -> ObservedContainer {
+    let Some(target) = &container.edge_target else {
+        return container;
+    };
+    let ports = edges.iter().flat_map(|edge| edge.ports_of(target));
+    let ports: Vec<PublishedPort> = ports.collect();
+    container.routed = !ports.is_empty();
+    container.ports.extend(ports);
+    container.ports.sort();
+    container.ports.dedup();
+    container
 }
 
 /// The exit code in the daemon's words for a state: `Exited (0) 5 minutes ago`.

@@ -79,6 +79,7 @@ fn every_field_reaches_the_daemon() {
             host_port: Some(8080),
             host_port_last: None,
             host_address: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+            app_protocol: None,
         }],
         restart: RestartPolicy::OnFailure(3),
         health: Some(HealthCheck::new(Probe::Shell("true".to_owned()))),

@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
 use super::defaults::{
-    HEAD_TIMEOUT, HELLO_TIMEOUT, IDLE_GRACE, MAX_HEAD, MAX_STREAMS, STALL_TIMEOUT,
+    FIRST_WORDS, HEAD_TIMEOUT, HELLO_TIMEOUT, IDLE_GRACE, MAX_HEAD, MAX_STREAMS, STALL_TIMEOUT,
 };
 use super::headers::Client;
 use super::listen::Spoken;
@@ -66,11 +66,19 @@ pub async fn serve(
     };
     match (&spoken.tls, spoken.mode) {
         (_, Mode::Tcp) => tunnel::tcp(stream, peer, &shared).await,
+        (_, Mode::Auto) => match timeout(FIRST_WORDS, first_words(&stream)).await {
+            Ok(Ok(First::Http1)) => http1(stream, peer, shared).await,
+            // What targets speak is not known, so HTTP/2 is theirs from end to end.
+            Ok(Ok(First::Http2 | First::Other)) | Err(_) => {
+                tunnel::tcp(stream, peer, &shared).await;
+            }
+            Ok(Err(_)) => {}
+        },
         (None, Mode::Http) => {
             // What a client says first tells which HTTP it speaks.
-            match timeout(HELLO_TIMEOUT, speaks_http2(&stream)).await {
-                Ok(Ok(true)) => http2(stream, peer, shared).await,
-                Ok(Ok(false)) => http1(stream, peer, shared).await,
+            match timeout(HELLO_TIMEOUT, first_words(&stream)).await {
+                Ok(Ok(First::Http2)) => http2(stream, peer, shared).await,
+                Ok(Ok(First::Http1 | First::Other)) => http1(stream, peer, shared).await,
                 Ok(Err(_)) | Err(_) => {}
             }
         }
@@ -87,22 +95,55 @@ pub async fn serve(
     }
 }
 
+/// What a connection begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum First {
+    /// The name of a method and a blank.
+    Http1,
+    /// HTTP/2's preface.
+    Http2,
+    /// Something else.
+    Other,
+}
+
+impl First {
+    /// What these bytes are the beginning of; `None` while that is open.
+    fn of(bytes: &[u8]) -> Option<Self> {
+        if PREFACE.starts_with(bytes) {
+            return None;
+        }
+        if bytes.starts_with(PREFACE) {
+            return Some(Self::Http2);
+        }
+        let method = bytes
+            .iter()
+            .take_while(|byte| byte.is_ascii_uppercase() || **byte == b'-')
+            .count();
+        match bytes.get(method) {
+            Some(b' ') if method > 0 => Some(Self::Http1),
+            None if method < PREFACE.len() => None,
+            _ => Some(Self::Other),
+        }
+    }
+}
+
 /// Looks at the first bytes, without taking them.
-async fn speaks_http2(stream: &TcpStream) -> io::Result<bool> {
-    let mut first = [0; PREFACE.len()];
+async fn first_words(stream: &TcpStream) -> io::Result<First> {
+    let mut first = [0; PREFACE.len() + 1];
     let mut seen = 0;
     loop {
         let length = stream.peek(&mut first).await?;
         if length == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        if first[..length] != PREFACE[..length] {
-            return Ok(false);
+        // A preface is known by its own length: a client may wait for an answer to it.
+        if first[..length] == *PREFACE {
+            return Ok(First::Http2);
         }
-        if length == PREFACE.len() {
-            return Ok(true);
+        if let Some(first) = First::of(&first[..length]) {
+            return Ok(first);
         }
-        // Seldom: the preface came in pieces, and what was seen already is always readable.
+        // Seldom: they came in pieces, and what was seen already is always readable.
         if length == seen {
             sleep(std::time::Duration::from_millis(5)).await;
         }
@@ -157,4 +198,28 @@ async fn http2(
         () = shared.leaving.cancelled() => connection.as_mut().graceful_shutdown(),
     }
     let _ = connection.await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_words_tell_what_is_spoken() {
+        for (bytes, first) in [
+            (&b"GET / HTTP/1.1"[..], Some(First::Http1)),
+            (b"M-SEARCH * ", Some(First::Http1)),
+            (b"PRI", None),
+            (b"PRI * HTTP/1.1\r\n", Some(First::Http1)),
+            (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nx", Some(First::Http2)),
+            (b"GE", None),
+            (b" GET", Some(First::Other)),
+            (b"get / HTTP/1.1", Some(First::Other)),
+            (b"\x16\x03\x01", Some(First::Other)),
+            (b"AUTH\r\n", Some(First::Other)),
+            (&[b'A'; 25], Some(First::Other)),
+        ] {
+            assert_eq!(First::of(bytes), first, "{bytes:?}");
+        }
+    }
 }

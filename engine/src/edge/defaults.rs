@@ -18,6 +18,9 @@ pub const MAX_RESENT: u32 = 3;
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// Time for a TLS handshake, and for the first byte of a connection.
 pub const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the first words of a client are waited for, where it is not known what is spoken: where
+/// there are none, it is for the server to speak first.
+pub const FIRST_WORDS: Duration = Duration::from_secs(3);
 /// Time in which a body has to go on by at least a byte, in either direction.
 pub const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 /// Size of a request's head in bytes, or of its header list in HTTP/2.

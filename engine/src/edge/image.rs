@@ -49,6 +49,7 @@ pub struct EdgeImage {
     /// Its id.
     pub id: String,
     archive: Vec<Bytes>,
+    program: Bytes,
 }
 
 impl EdgeImage {
@@ -62,6 +63,11 @@ impl EdgeImage {
     /// The archive's size in bytes.
     pub fn size(&self) -> usize {
         self.archive.iter().map(Bytes::len).sum()
+    }
+
+    /// The program that is in it.
+    pub fn program(&self) -> &[u8] {
+        &self.program
     }
 
     /// The archive, in pieces.
@@ -113,7 +119,10 @@ struct Files {
 impl Files {
     fn of(program: &Path) -> Result<Self, ImageError> {
         let mut all = Self::default();
-        let bytes = std::fs::read(program).map_err(failed(program))?;
+        let mut bytes = std::fs::read(program).map_err(failed(program))?;
+        // What follows is for debuggers, and is most of what a debug build is.
+        bytes.truncate(loaded(&bytes).unwrap_or(bytes.len()));
+        without_sections(&mut bytes);
         // One that is linked statically names no loader, and has nothing mapped but itself.
         if let Some(loader) = interpreter(&bytes) {
             let loader = PathBuf::from(loader);
@@ -200,6 +209,8 @@ impl Files {
     }
 
     fn image(self) -> io::Result<EdgeImage> {
+        let program = self.files.get(Path::new(PROGRAM));
+        let program = Bytes::from(program.cloned().unwrap_or_default());
         let layer = self.layer()?;
         let digest = |bytes: &[u8]| {
             let digest = Sha256::digest(bytes);
@@ -252,6 +263,7 @@ impl Files {
             reference,
             id: format!("sha256:{id}"),
             archive,
+            program,
         })
     }
 }
@@ -259,32 +271,72 @@ impl Files {
 /// What an archive's parts are a whole number of.
 const BLOCK: usize = 512;
 
-/// The loader that a program names (ELF-64, little-endian: elf(5)); `None` if it needs none.
-fn interpreter(elf: &[u8]) -> Option<String> {
-    const INTERP: u32 = 3;
-    let number = |at: usize, length: usize| -> Option<usize> {
-        let bytes = elf.get(at..at.checked_add(length)?)?;
-        bytes.iter().rev().try_fold(0usize, |sum, byte| {
-            sum.checked_mul(256)?.checked_add(usize::from(*byte))
-        })
-    };
+/// A part of a program's file that is loaded, or tells how: its kind, and where it is in the file.
+struct Segment {
+    kind: usize,
+    from: usize,
+    length: usize,
+}
+
+fn number(elf: &[u8], at: usize, length: usize) -> Option<usize> {
+    let bytes = elf.get(at..at.checked_add(length)?)?;
+    bytes.iter().rev().try_fold(0usize, |sum, byte| {
+        sum.checked_mul(256)?.checked_add(usize::from(*byte))
+    })
+}
+
+/// The segments of a program (ELF-64, little-endian: elf(5)); `None` if it is something else.
+fn segments(elf: &[u8]) -> Option<Vec<Segment>> {
     if elf.get(..6)? != b"\x7fELF\x02\x01" {
         return None;
     }
-    let (table, size, count) = (number(32, 8)?, number(54, 2)?, number(56, 2)?);
-    for entry in 0..count {
+    let (table, size, count) = (
+        number(elf, 32, 8)?,
+        number(elf, 54, 2)?,
+        number(elf, 56, 2)?,
+    );
+    let segment = |entry: usize| {
         let at = table.checked_add(entry.checked_mul(size)?)?;
-        if number(at, 4)? == INTERP as usize {
-            let (from, length) = (
-                number(at.checked_add(8)?, 8)?,
-                number(at.checked_add(32)?, 8)?,
-            );
-            let text = elf.get(from..from.checked_add(length)?)?;
-            let text = text.strip_suffix(b"\0").unwrap_or(text);
-            return String::from_utf8(text.to_vec()).ok();
+        Some(Segment {
+            kind: number(elf, at, 4)?,
+            from: number(elf, at.checked_add(8)?, 8)?,
+            length: number(elf, at.checked_add(32)?, 8)?,
+        })
+    };
+    (0..count).map(segment).collect()
+}
+
+/// How much of a program's file is loaded when it runs, with the tables that say so.
+fn loaded(elf: &[u8]) -> Option<usize> {
+    let table = number(elf, 32, 8)?;
+    let tables = table.checked_add(number(elf, 54, 2)?.checked_mul(number(elf, 56, 2)?)?)?;
+    let ends = segments(elf)?.into_iter();
+    let ends = ends.map(|segment| segment.from.checked_add(segment.length));
+    let ends: Option<Vec<usize>> = ends.collect();
+    Some(ends?.into_iter().fold(tables, usize::max))
+}
+
+/// Says of a program that it has no table of sections, which running it does not take.
+fn without_sections(elf: &mut [u8]) {
+    if segments(elf).is_some() {
+        // Its place, and then its size, count and the number of the section with their names.
+        for part in [40..48, 58..64] {
+            if let Some(bytes) = elf.get_mut(part) {
+                bytes.fill(0);
+            }
         }
     }
-    None
+}
+
+/// The loader that a program names; `None` if it needs none.
+fn interpreter(elf: &[u8]) -> Option<String> {
+    const INTERP: usize = 3;
+    let mut segments = segments(elf)?.into_iter();
+    let segment = segments.find(|segment| segment.kind == INTERP)?;
+    let end = segment.from.checked_add(segment.length)?;
+    let text = elf.get(segment.from..end)?;
+    let text = text.strip_suffix(b"\0").unwrap_or(text);
+    String::from_utf8(text.to_vec()).ok()
 }
 
 /// The libraries that are mapped into this process (proc_pid_maps(5)).

@@ -168,10 +168,11 @@ async fn send(
     let mut request = Request::from_parts(head.clone(), body);
     let mut avoid: Option<Arc<Target>> = None;
     let mut resent = 0;
+    let mut waiting = None;
     loop {
         let acquired = shared
             .tables
-            .acquire(port, avoid.as_ref(), entry.begun)
+            .acquire(port, avoid.as_ref(), &mut waiting)
             .await;
         let (service, lease) = acquired.map_err(|refused| no_target(refused, port, shared))?;
         let target = lease.target().clone();

@@ -55,6 +55,8 @@ pub enum Mode {
     Http,
     /// Anything over TCP; proxied connection by connection.
     Tcp,
+    /// HTTP/1.1 where that is what the client's first words are; everything else as TCP.
+    Auto,
 }
 
 /// A certificate and its key, as files that the edge can read.
@@ -292,7 +294,7 @@ impl Routes {
                 let service = listener.service.clone();
                 return Err(InvalidRoutes::NoService { port, service });
             }
-            if listener.mode == Mode::Tcp && !listener.certificates.is_empty() {
+            if listener.mode != Mode::Http && !listener.certificates.is_empty() {
                 return Err(InvalidRoutes::TlsForTcp(port));
             }
         }

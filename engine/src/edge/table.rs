@@ -143,12 +143,14 @@ impl Tables {
         }
     }
 
-    /// A target that can take a request now or in time. Not `avoid`, if there is another.
+    /// A target that can take a request now or in time. Not `avoid`, if there is another. `waiting`
+    /// is since when the request has waited for a target, once it has: what it did before, such as
+    /// to try one that did not answer, is not taken from its time.
     pub async fn acquire(
         &self,
         port: u16,
         avoid: Option<&Arc<Target>>,
-        begun: Instant,
+        waiting: &mut Option<Instant>,
     ) -> Result<(Arc<Service>, Lease), Refused> {
         // The way of nearly all requests.
         let service = self.now.borrow().service_of(port).cloned();
@@ -156,14 +158,15 @@ impl Tables {
         if let Some(lease) = service.pick(avoid) {
             return Ok((service, lease));
         }
-        self.wait(port, avoid, begun).await
+        let since = *waiting.get_or_insert_with(Instant::now);
+        self.wait(port, avoid, since).await
     }
 
     async fn wait(
         &self,
         port: u16,
         avoid: Option<&Arc<Target>>,
-        begun: Instant,
+        since: Instant,
     ) -> Result<(Arc<Service>, Lease), Refused> {
         let mut tables = self.now.subscribe();
         let mut held = None;
@@ -184,7 +187,7 @@ impl Tables {
             tokio::select! {
                 () = rung => {}
                 changed = tables.changed() => changed.map_err(|_| Refused::NoService)?,
-                () = tokio::time::sleep_until(begun + service.hold()) => return Err(Refused::NoTarget),
+                () = tokio::time::sleep_until(since + service.hold()) => return Err(Refused::NoTarget),
             }
         }
     }

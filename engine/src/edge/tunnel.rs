@@ -35,10 +35,11 @@ pub async fn tcp(mut client: TcpStream, peer: Peer, shared: &Shared) {
     let begun = Instant::now();
     let mut entry = shared.entry(begun, peer.client().address, peer.port);
     let mut avoid = None;
+    let mut waiting = None;
     loop {
         let acquired = shared
             .tables
-            .acquire(peer.port, avoid.as_ref(), begun)
+            .acquire(peer.port, avoid.as_ref(), &mut waiting)
             .await;
         // What can be answered to a connection that nobody takes is to end it.
         let Ok((service, lease)) = acquired else {

@@ -148,7 +148,14 @@ struct Kept {
     routes: Routes,
 }
 
-const KEPT: &str = "routes.json";
+/// Where, in the edge's folder.
+pub const KEPT: &str = "routes.json";
+
+/// The routes that a file of that name holds; `None` if it can't be read.
+pub fn kept_routes(json: &[u8]) -> Option<Routes> {
+    let kept: Kept = serde_json::from_slice(json).ok()?;
+    Some(kept.routes)
+}
 
 impl Kept {
     fn read(folder: &Path) -> Result<Self, EdgeError> {

@@ -204,7 +204,9 @@ impl Reader<'_> {
             None => self.at(Name::parse("web"), 0..0)?,
         };
         let image = self.image(&table)?;
-        let service = Service::new(service_name, image, self.container(table)?);
+        let strategy = table.strategy;
+        let mut service = Service::new(service_name, image, self.container(table)?);
+        service.strategy = strategy;
         Ok(App::new(name, [service]))
     }
 
@@ -413,6 +415,7 @@ impl Reader<'_> {
                 .map(|host| host.start() + (container_port - first)),
             host_port_last: None,
             host_address,
+            app_protocol: None,
         };
         Ok(container.clone().map(mapping).collect())
     }

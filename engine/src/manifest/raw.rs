@@ -7,6 +7,7 @@ use serde::Deserialize;
 use toml::{Spanned, Value};
 
 use super::OnError;
+use crate::app::Strategy;
 use crate::grants::{Grants, Variable};
 
 #[derive(Debug, Default, Deserialize)]
@@ -40,6 +41,7 @@ pub struct AppTable {
     pub cpus: Option<Spanned<f64>>,
     pub pids: Option<u32>,
     pub restart: Option<Spanned<String>>,
+    pub strategy: Option<Strategy>,
     pub volumes: Vec<Spanned<String>>,
     pub tmpfs: Vec<String>,
     pub read_only: bool,

@@ -34,6 +34,18 @@ impl ObservedContainer {
         self.name.ends_with(Self::CANDIDATE_SUFFIX)
     }
 
+    /// True if nothing says that a deploy has found it to be well. One that the edge sends requests
+    /// has been, though the deploy ended before it had its name.
+    pub fn is_unproven(&self) -> bool {
+        self.is_candidate() && !self.routed
+    }
+
+    /// Its name once it is no candidate any more.
+    pub fn final_name(&self) -> &str {
+        let name = self.name.as_str();
+        name.strip_suffix(Self::CANDIDATE_SUFFIX).unwrap_or(name)
+    }
+
     /// False if it has a health check that has not gone well yet, by the daemon's words.
     pub fn is_well(&self) -> bool {
         !["(health: starting)", "(unhealthy)"]

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
+use super::edge::EdgePort;
 use super::observed::{Observed, PublishedPort};
 use super::wanted::{Wanted, WantedService};
 use crate::app::{Name, PortMapping};
@@ -123,6 +124,34 @@ pub(super) fn ports(service: &WantedService, observed: &Observed) -> Vec<Conflic
         }
     }
     conflicts
+}
+
+/// What the edge needs of the host's ports for this service and can't have.
+pub(super) fn edge_ports(service: &WantedService, observed: &Observed) -> Vec<Conflict> {
+    let ports = service.edge.iter().flat_map(|edge| &edge.ports);
+    let held = |port: &&EdgePort| {
+        let mut slots = observed.edges.iter().flat_map(|edge| &edge.slots);
+        slots.any(|slot| slot.is_for(port))
+    };
+    let conflict = |port: &EdgePort| {
+        let published = PortMapping {
+            container_port: port.container_port,
+            host_port: Some(port.host_port),
+            host_address: port.host_address,
+            ..PortMapping::default()
+        };
+        let mut taken = observed.taken_ports.iter();
+        let taken = taken.find(|taken| collide(&published, &taken.port))?;
+        Some(Conflict::Port {
+            service: service.name.clone(),
+            port: port.host_port,
+            holder: taken.holder.clone(),
+        })
+    };
+    ports
+        .filter(|port| !held(port))
+        .filter_map(conflict)
+        .collect()
 }
 
 /// The images that are not there and must not be fetched.

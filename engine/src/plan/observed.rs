@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::edge::EdgeSlot;
 use crate::app::{Fields, Name, Protocol};
+use crate::edge::{Routes, TargetState};
 
 /// The labels under which rengine keeps its state in the daemon.
 pub mod label {
@@ -40,6 +42,14 @@ pub mod label {
     pub const RECORD_VERSION: &str = "dev.rengine.record.version";
     /// On such a volume: the record, as a JSON object.
     pub const RECORD_VALUE: &str = "dev.rengine.record.value";
+    /// On an edge's container: the release of rengine whose edge it is; its image has it, too.
+    pub const EDGE: &str = "dev.rengine.edge";
+    /// On an edge's container: the ports that it publishes, as JSON.
+    pub const EDGE_SLOTS: &str = "dev.rengine.edge.slots";
+    /// On a container behind an edge: the name under which the edge finds it.
+    pub const EDGE_TARGET: &str = "dev.rengine.edge.target";
+    /// On such a container: the ports that the edge publishes for it, as JSON.
+    pub const EDGE_PORTS: &str = "dev.rengine.edge.ports";
     /// Every label of rengine's starts with this; plugins and files can't set such.
     pub const PREFIX: &str = "dev.rengine.";
 }
@@ -49,6 +59,8 @@ pub mod label {
 pub struct Observed {
     /// The app's containers, running or not, without its lock; oldest first.
     pub containers: Vec<ObservedContainer>,
+    /// The containers of its edges.
+    pub edges: Vec<ObservedEdge>,
     /// The images that were built for the app.
     pub images: Vec<ObservedImage>,
     /// The images that the app names without building them, and the base images of its
@@ -61,6 +73,62 @@ pub struct Observed {
     pub networks: Vec<ObservedNetwork>,
     /// The daemon's volumes that the app names.
     pub volumes: Vec<ObservedVolume>,
+}
+
+/// An edge's container.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ObservedEdge {
+    /// The daemon's id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// What it is doing.
+    pub state: ContainerState,
+    /// The release of rengine whose edge it is.
+    pub version: String,
+    /// The ports that it publishes.
+    pub slots: Vec<EdgeSlot>,
+    /// The names of the networks that it is in.
+    pub networks: Vec<String>,
+    /// What it does; `None` if it was told nothing yet, or that can't be read.
+    pub routes: Option<Routes>,
+}
+
+impl ObservedEdge {
+    /// True if it runs.
+    pub fn is_running(&self) -> bool {
+        self.state == ContainerState::Running
+    }
+
+    /// True if it is in this network.
+    pub fn is_in(&self, network: &str) -> bool {
+        self.networks.iter().any(|name| name == network)
+    }
+
+    /// The ports that it publishes for who is known to it by this name.
+    pub fn ports_of(&self, target: &str) -> Vec<PublishedPort> {
+        let Some(routes) = &self.routes else {
+            return Vec::new();
+        };
+        let ports = routes.listeners.iter().filter_map(|listener| {
+            let service = routes.services.get(&listener.service)?;
+            let mut targets = service.targets.iter();
+            let target = targets
+                .find(|one| one.state == TargetState::Active && one.address.host() == target)?;
+            let slot = self
+                .slots
+                .iter()
+                .find(|slot| slot.listen == listener.port)?;
+            let address = slot.host_address.map(|address| address.to_string());
+            Some(PublishedPort {
+                container_port: target.address.port(),
+                protocol: Protocol::Tcp,
+                host_address: address.unwrap_or_else(|| "0.0.0.0".to_owned()),
+                host_port: slot.host_port,
+            })
+        });
+        ports.collect()
+    }
 }
 
 /// A network as the daemon lists it.
@@ -110,8 +178,12 @@ pub struct ObservedContainer {
     pub state: ContainerState,
     /// The status that its process ended with, where it ended.
     pub exit_code: Option<i64>,
-    /// Its published ports.
+    /// Its published ports, with those that the edge publishes for it.
     pub ports: Vec<PublishedPort>,
+    /// The name under which the edge finds it; `None` if it is not behind one.
+    pub edge_target: Option<String>,
+    /// True if the edge sends it requests.
+    pub routed: bool,
     /// When it was made, in seconds since 1970.
     pub created: i64,
     /// The daemon's words for its state, such as `Up 3 minutes (healthy)`.
@@ -139,7 +211,7 @@ pub enum ContainerState {
 }
 
 /// A port as the daemon has published it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct PublishedPort {
     /// The port in the container.

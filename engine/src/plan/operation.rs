@@ -4,8 +4,10 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::Conflict;
+use super::edge::EdgeSlot;
+use super::{Cause, Conflict};
 use crate::app::{Fields, Name};
+use crate::edge::Routes;
 
 /// The operations of one deploy, in an order in which they can be carried out.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -181,6 +183,88 @@ pub enum OperationKind {
         /// Its name.
         container: String,
     },
+    /// Makes and starts an edge, which owns ports of the host from then on.
+    CreateEdge {
+        /// Its name.
+        container: String,
+        /// The ports.
+        slots: Vec<EdgeSlot>,
+        /// The networks that it joins, by their names on the daemon.
+        networks: Vec<String>,
+    },
+    /// Starts an edge that is there.
+    StartEdge {
+        /// Its id.
+        id: String,
+        /// Its name.
+        container: String,
+    },
+    /// Has an edge join a network.
+    JoinEdge {
+        /// Its id.
+        id: String,
+        /// Its name.
+        container: String,
+        /// The network's name.
+        network: String,
+    },
+    /// Has an edge leave a network, which is made anew.
+    LeaveEdge {
+        /// Its id.
+        id: String,
+        /// Its name.
+        container: String,
+        /// The network's name.
+        network: String,
+    },
+    /// Replaces the program of an edge by this one, without a lost connection.
+    UpgradeEdge {
+        /// Its id.
+        id: String,
+        /// Its name.
+        container: String,
+        /// The release that it is.
+        from: String,
+        /// The release that it becomes.
+        to: String,
+    },
+    /// Tells edges who answers from here on: the new containers instead of the old ones.
+    Route {
+        /// Those whose routes change.
+        edges: Vec<EdgeRoutes>,
+    },
+    /// Waits until those who answered before have ended what they do.
+    Drain {
+        /// The edges that they are behind: name, and id unless it is made before.
+        edges: Vec<(String, Option<String>)>,
+    },
+    /// Removes an edge of which no port is wanted any more.
+    RemoveEdge {
+        /// Its id.
+        id: String,
+        /// Its name.
+        container: String,
+    },
+}
+
+/// What an edge is told.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct EdgeRoutes {
+    /// Its name.
+    pub container: String,
+    /// Its id; `None` if it is made before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// All that it is to do.
+    pub routes: Routes,
+}
+
+impl EdgeRoutes {
+    /// Those who answer, and for what: `web:80`.
+    fn services(&self) -> Vec<&str> {
+        self.routes.services.keys().map(String::as_str).collect()
+    }
 }
 
 impl OperationKind {
@@ -205,6 +289,14 @@ impl OperationKind {
             Self::PostRun => "post-run",
             Self::Commit { .. } => "commit",
             Self::Remove { .. } => "remove",
+            Self::CreateEdge { .. } => "edge",
+            Self::StartEdge { .. } => "start edge",
+            Self::JoinEdge { .. } => "join edge",
+            Self::LeaveEdge { .. } => "leave edge",
+            Self::UpgradeEdge { .. } => "upgrade edge",
+            Self::Route { .. } => "route",
+            Self::Drain { .. } => "drain",
+            Self::RemoveEdge { .. } => "remove edge",
         }
     }
 
@@ -223,7 +315,14 @@ impl OperationKind {
             | Self::Create { container, .. }
             | Self::Stop { container, .. }
             | Self::Commit { container }
-            | Self::Remove { container, .. } => Some(container),
+            | Self::Remove { container, .. }
+            | Self::CreateEdge { container, .. }
+            | Self::StartEdge { container, .. }
+            | Self::JoinEdge { container, .. }
+            | Self::LeaveEdge { container, .. }
+            | Self::UpgradeEdge { container, .. }
+            | Self::RemoveEdge { container, .. } => Some(container),
+            Self::Route { edges } => edges.first()?.services().first().copied(),
             Self::Start { what } => match what {
                 Start::Created => None,
                 Start::Existing { container, .. } => Some(container),
@@ -232,6 +331,7 @@ impl OperationKind {
             | Self::PostBuild { .. }
             | Self::Health
             | Self::Complete
+            | Self::Drain { .. }
             | Self::PostRun => None,
         }
     }
@@ -250,97 +350,6 @@ pub enum Start {
         /// Its name.
         container: String,
     },
-}
-
-/// Why an operation is needed.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case", tag = "why")]
-pub enum Cause {
-    /// The daemon has no image for the service.
-    NoImage,
-    /// The image was asked to be built again.
-    Asked,
-    /// What the image or container is made from changed.
-    Changed {
-        /// Where old and new differ; empty if the old values are not known.
-        differences: Vec<Difference>,
-    },
-    /// A base image of the Dockerfile is another one now.
-    BaseChanged {
-        /// The base image's name.
-        reference: String,
-    },
-    /// The service has no container.
-    NoContainer,
-    /// The container's image was, or is to be, replaced.
-    NewImage,
-    /// The container is there but does not run.
-    NotRunning,
-    /// The new container takes its place.
-    Replaced,
-    /// A deploy before this one did not finish.
-    Unfinished,
-    /// The daemon does not have it.
-    Missing,
-    /// A network that it is in is made anew.
-    NetworkChanged {
-        /// The app's name for it.
-        network: String,
-    },
-    /// A service that it depends on has a new container.
-    DependencyReplaced {
-        /// That service.
-        service: Name,
-    },
-    /// Its health check has not gone well yet, and others wait for that.
-    NotHealthy,
-    /// The service has fewer containers now.
-    Scaled,
-    /// The service is not in the app any more.
-    Orphan,
-    /// It is the next step for the new container.
-    Next,
-}
-
-/// A field that differs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Difference {
-    /// Its name.
-    pub field: String,
-    /// Its value on the daemon.
-    pub old: Option<String>,
-    /// Its value in the app.
-    pub new: Option<String>,
-    /// The plugins that set it.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub plugins: Vec<String>,
-}
-
-impl fmt::Display for Cause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoImage => f.write_str("no image yet"),
-            Self::Asked => f.write_str("asked for"),
-            Self::Changed { differences } if differences.is_empty() => f.write_str("changed"),
-            Self::Changed { differences } => {
-                let names: Vec<_> = differences.iter().map(|d| d.field.as_str()).collect();
-                write!(f, "changed: {}", names.join(", "))
-            }
-            Self::BaseChanged { reference } => write!(f, "base image {reference} changed"),
-            Self::NoContainer => f.write_str("no container yet"),
-            Self::NewImage => f.write_str("new image"),
-            Self::NotRunning => f.write_str("not running"),
-            Self::Replaced => f.write_str("replaced"),
-            Self::Unfinished => f.write_str("left by an unfinished deploy"),
-            Self::Missing => f.write_str("not there yet"),
-            Self::NetworkChanged { network } => write!(f, "network {network} changed"),
-            Self::DependencyReplaced { service } => write!(f, "{service} is replaced"),
-            Self::NotHealthy => f.write_str("not healthy yet"),
-            Self::Scaled => f.write_str("fewer containers"),
-            Self::Orphan => f.write_str("its service is not in the app any more"),
-            Self::Next => Ok(()),
-        }
-    }
 }
 
 impl fmt::Display for Plan {

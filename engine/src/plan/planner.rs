@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::builder::{Builder, Owner, Step};
+use super::edge::Edges;
 use super::observed::{Observed, ObservedContainer};
 use super::service::{Fate, ServicePlan};
 use super::wanted::Wanted;
@@ -26,12 +27,14 @@ pub fn plan(wanted: &Wanted, observed: &Observed) -> Plan {
     for service in &mut services {
         service.get_image(&mut builder);
     }
+    let edges = Edges::new(wanted, observed, &mut builder);
     let mut replaced = BTreeSet::new();
     for service in &mut services {
         let again = service.forced(&resources, &replaced);
         if service.decide(again) {
             replaced.insert(service.name().clone());
             conflicts.extend(conflict::ports(service.service(), observed));
+            conflicts.extend(conflict::edge_ports(service.service(), observed));
         }
     }
     // Who is in a network that is made anew has to leave it before.
@@ -41,16 +44,21 @@ pub fn plan(wanted: &Wanted, observed: &Observed) -> Plan {
             stopped.extend(service.stop_all(&mut builder));
         }
     }
+    stopped.extend(edges.leave(&resources, &mut builder));
     resources.replace(&stopped, &mut builder);
     let mut gates = Gates::default();
     for service in &mut services {
-        let wait = gates.before(service);
+        let mut wait = gates.before(service);
+        wait.extend(edges.freed(service.service()));
         let gate = service.bring_up(&wait, &resources, &gates, &replaced, &mut builder);
         gates.services.insert(service.name().clone(), gate);
     }
     let proven: Vec<Step> = gates.services.values().flat_map(Gate::proofs).collect();
+    let routed = edges.route(&mut services, &resources, &proven, &mut builder);
+    // Until requests have gone to all of the new containers, all of it can be taken back.
+    let proven: Vec<Step> = proven.into_iter().chain(routed.switched).collect();
     for service in &mut services {
-        service.take_over(&proven, &mut builder);
+        service.take_over(&proven, routed, &mut builder);
         service.tag(&mut builder);
     }
     let committed = builder_end(&services);

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::builder::{Builder, Owner, Step};
 use super::changed::changed;
+use super::edge::{Routed, target_name};
 use super::observed::{ContainerState, Observed, ObservedContainer};
 use super::planner::{Gate, Gates, is_new, remove};
 use super::resources::Resources;
 use super::wanted::{Wanted, WantedService, container_inputs, familiar};
 use super::{Cause, OperationKind, Start};
-use crate::app::{Condition, Fields, ImageSource, MountSource, Name, PullPolicy};
+use crate::app::{Condition, Fields, ImageSource, MountSource, Name, PullPolicy, Strategy};
 
 /// The image that the containers are to have.
 enum Image {
@@ -243,8 +244,9 @@ impl<'a> ServicePlan<'a> {
             let (running, resting): (Vec<_>, Vec<_>) =
                 here.iter().partition(|container| container.is_running());
             let fits = |container: &&&ObservedContainer| {
-                !container.is_candidate()
+                !container.is_unproven()
                     && forced.is_none()
+                    && container.edge_target.is_some() == self.service.edge.is_some()
                     && container.fingerprint == fingerprint
                     && image.as_ref() == Some(&container.image_id)
             };
@@ -253,7 +255,7 @@ impl<'a> ServicePlan<'a> {
                 Some(current) => {
                     let others = here.iter().filter(|other| other.id != current.id);
                     self.spare.extend(others.map(|other| {
-                        let cause = match other.is_candidate() {
+                        let cause = match other.is_unproven() {
                             true => Cause::Unfinished,
                             false => Cause::Replaced,
                         };
@@ -281,7 +283,7 @@ impl<'a> ServicePlan<'a> {
         forced: Option<Cause>,
         fingerprint: &str,
     ) -> Cause {
-        let proven = here.iter().find(|container| !container.is_candidate());
+        let proven = here.iter().find(|container| !container.is_unproven());
         match (proven, forced) {
             (None, _) => Cause::NoContainer,
             (Some(_), Some(cause)) => cause,
@@ -346,7 +348,7 @@ impl<'a> ServicePlan<'a> {
                     let mut before = cleared.clone();
                     before.push(created);
                     for old in old.iter() {
-                        if old.is_candidate() {
+                        if old.is_unproven() {
                             let kind = remove(old);
                             before.push(self.push(builder, replica, kind, Cause::Unfinished, []));
                         } else if old.is_running() && !side_by_side && stopped.is_empty() {
@@ -385,7 +387,7 @@ impl<'a> ServicePlan<'a> {
     fn clear(&mut self, builder: &mut Builder) -> Vec<Step> {
         let (left, spare) = std::mem::take(&mut self.spare)
             .into_iter()
-            .partition(|(spare, _)| spare.is_candidate());
+            .partition(|(spare, _)| spare.is_unproven());
         self.spare = spare;
         let left: Vec<(&ObservedContainer, Cause)> = left;
         left.into_iter()
@@ -432,7 +434,7 @@ impl<'a> ServicePlan<'a> {
         builder: &mut Builder,
     ) {
         let named = self.service.container_name.as_ref();
-        if let Some(name) = named.filter(|name| **name != current.name) {
+        if let Some(name) = named.filter(|name| **name != current.final_name()) {
             let kind = OperationKind::Rename {
                 id: current.id.clone(),
                 container: current.name.clone(),
@@ -487,23 +489,23 @@ impl<'a> ServicePlan<'a> {
     }
 
     /// Gives the new containers the places of the old ones, once all of the app's are well.
-    pub fn take_over(&mut self, proven: &[Step], builder: &mut Builder) {
+    pub fn take_over(&mut self, proven: &[Step], routed: Routed, builder: &mut Builder) {
         let side_by_side = self.can_run_beside();
         let places = std::mem::take(&mut self.places);
         for (replica, fate) in (1..).zip(&places) {
-            let Fate::Replace {
-                old,
-                stopped,
-                proven: own,
-                ..
-            } = fate
-            else {
-                continue;
+            let (old, stopped, own) = match fate {
+                Fate::Replace {
+                    old,
+                    stopped,
+                    proven,
+                    ..
+                } => (old, stopped, proven),
+                Fate::Keep(_) => continue,
             };
             let name = self.container_name(replica);
             let mut after: Vec<Step> = proven.iter().copied().chain(*own).collect();
             let holder = old.iter().find(|old| old.name == name);
-            if let Some(old) = holder.filter(|old| !old.is_candidate()) {
+            if let Some(old) = holder.filter(|old| !old.is_unproven()) {
                 let kind = OperationKind::Rename {
                     id: old.id.clone(),
                     container: old.name.clone(),
@@ -515,26 +517,89 @@ impl<'a> ServicePlan<'a> {
             let commit = OperationKind::Commit { container: name };
             let committed = self.push(builder, replica, commit, Cause::Next, after);
             self.committed.push(committed);
-            for old in old.iter().filter(|old| !old.is_candidate()) {
+            for old in old.iter().filter(|old| !old.is_unproven()) {
                 let mut last = committed;
                 if old.is_running() && side_by_side && stopped.is_empty() {
                     let kind = stop(old);
-                    last = self.push(builder, replica, kind, Cause::Replaced, [committed]);
+                    let after = [committed].into_iter().chain(self.drained(routed));
+                    last = self.push(builder, replica, kind, Cause::Replaced, after);
                 }
                 self.push(builder, replica, remove(old), Cause::Replaced, [last]);
             }
         }
-        self.places = places;
+        let mut gone = Vec::new();
         for (spare, cause) in &self.spare {
-            let mut after = proven.to_vec();
+            let mut after: Vec<Step> = proven.to_vec();
+            after.extend(self.drained(routed));
             if spare.is_running() {
                 let kind = stop(spare);
                 let replica = spare.replica;
                 after = vec![self.push(builder, replica, kind, cause.clone(), after)];
             }
             let kind = remove(spare);
-            self.push(builder, spare.replica, kind, cause.clone(), after);
+            gone.push(self.push(builder, spare.replica, kind, cause.clone(), after));
         }
+        for (replica, fate) in (1..).zip(&places) {
+            // Requests go to it, and the deploy that saw to that ended before it had its name.
+            if let Fate::Keep(current) = fate
+                && current.is_candidate()
+            {
+                let kind = OperationKind::Rename {
+                    id: current.id.clone(),
+                    container: current.name.clone(),
+                    to: current.final_name().to_owned(),
+                };
+                let after = gone.iter().copied();
+                self.push(builder, replica, kind, Cause::Unfinished, after);
+            }
+        }
+        self.places = places;
+    }
+
+    /// What the containers wait for that answered before.
+    fn drained(&self, routed: Routed) -> Option<Step> {
+        routed.drained.filter(|_| self.service.edge.is_some())
+    }
+
+    /// The names under which the edge finds its containers.
+    pub fn targets(&self) -> Vec<String> {
+        let each = (1..)
+            .zip(&self.places)
+            .filter_map(|(replica, fate)| match fate {
+                Fate::Keep(current) => current.edge_target.clone(),
+                Fate::Replace { .. } => {
+                    Some(target_name(self.name(), replica, &self.wanted.release))
+                }
+            });
+        each.collect()
+    }
+
+    /// Stops the containers that hold ports which the edge is to have. Once, when the edge comes.
+    pub fn release_ports(
+        &mut self,
+        ports: &BTreeSet<u16>,
+        proven: &[Step],
+        builder: &mut Builder,
+    ) -> Vec<Step> {
+        let mut places = std::mem::take(&mut self.places);
+        let mut all = Vec::new();
+        for (replica, fate) in (1..).zip(&mut places) {
+            let Fate::Replace { old, stopped, .. } = fate else {
+                continue;
+            };
+            for old in old.iter().filter(|old| old.is_running()) {
+                let holds = old.edge_target.is_none()
+                    && old.ports.iter().any(|port| ports.contains(&port.host_port));
+                if holds && !old.is_unproven() && stopped.is_empty() {
+                    let after = proven.iter().copied();
+                    let step = self.push(builder, replica, stop(old), Cause::Replaced, after);
+                    stopped.push(step);
+                    all.push(step);
+                }
+            }
+        }
+        self.places = places;
+        all
     }
 
     /// Gives the image the names that were asked for: to what has proven healthy, as `latest`.
@@ -622,6 +687,13 @@ impl<'a> ServicePlan<'a> {
             .mounts
             .iter()
             .any(|mount| !mount.read_only && !matches!(mount.source, MountSource::Anonymous));
+        match self.service.strategy {
+            Some(Strategy::Recreate) => return false,
+            // It was said that it can.
+            Some(Strategy::Rolling) => {}
+            None if shares_data => return false,
+            None => {}
+        }
         let host_network = spec
             .network_mode
             .as_deref()
@@ -629,7 +701,7 @@ impl<'a> ServicePlan<'a> {
         let fixed_address = spec.networks.values().any(|network| {
             network.ipv4.is_some() || network.ipv6.is_some() || network.mac.is_some()
         });
-        !fixed_port && !shares_data && !host_network && !fixed_address
+        !fixed_port && !host_network && !fixed_address
     }
 }
 

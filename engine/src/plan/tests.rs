@@ -55,6 +55,8 @@ fn web() -> WantedService {
         replicas: 1,
         container_name: None,
         pull: PullPolicy::default(),
+        edge: None,
+        strategy: None,
         depends_on: IndexMap::new(),
         shares_with: Vec::new(),
         build_plugins: Vec::new(),
@@ -106,6 +108,8 @@ fn container(service: &WantedService) -> ObservedContainer {
         image_id: "sha256:1".into(),
         state: ContainerState::Running,
         ports: Vec::new(),
+        edge_target: None,
+        routed: false,
         created: 1,
         status: "Up".into(),
     }

@@ -5,9 +5,10 @@ use std::borrow::Cow;
 use indexmap::IndexMap;
 use sha2::{Digest, Sha256};
 
+use super::edge::EdgeService;
 use crate::app::{
     Condition, ContainerSpec, Dependency, Fields, ImageBuild, ImageSource, Name, Network,
-    PullPolicy, Volume, hex,
+    PullPolicy, Strategy, Volume, hex,
 };
 use crate::secrets::Redactor;
 
@@ -53,6 +54,10 @@ pub struct WantedService {
     pub container_name: Option<String>,
     /// When its image is fetched, where it is not built.
     pub pull: PullPolicy,
+    /// What the edge does for it; nothing, if it publishes its ports itself.
+    pub edge: Option<EdgeService>,
+    /// How its new containers take the places of the old ones; what fits it, if `None`.
+    pub strategy: Option<Strategy>,
     /// What has to be there before its containers start.
     pub depends_on: IndexMap<Name, Dependency>,
     /// The services whose containers it shares a namespace with.

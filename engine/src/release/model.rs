@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use super::stored::{Contents, Stored, members, stored_struct, stored_words};
 use super::{Damage, Seal, Unseal};
 use crate::app::{
-    AddressPool, App, Attachment, BlockIo, BuildRun, ByteSize, Command, Condition, ContainerFile,
-    ContainerSpec, Cpus, Dependency, Device, DeviceRequest, HealthCheck, ImageBuild, ImageSource,
-    Logging, Mount, MountOptions, MountSource, Name, Network, PortMapping, Probe, Protocol,
-    PullPolicy, RestartPolicy, Service, Swap, Ulimit, Volume,
+    AddressPool, App, AppProtocol, Attachment, BlockIo, BuildRun, ByteSize, Command, Condition,
+    ContainerFile, ContainerSpec, Cpus, Dependency, Device, DeviceRequest, HealthCheck, ImageBuild,
+    ImageSource, Logging, Mount, MountOptions, MountSource, Name, Network, PortMapping, Probe,
+    Protocol, PullPolicy, RestartPolicy, Service, Strategy, Swap, Ulimit, Volume,
 };
 
 stored_struct!(App {
@@ -26,6 +26,7 @@ stored_struct!(Service {
     replicas,
     container_name,
     pull,
+    strategy,
     depends_on,
     post_start,
     pre_stop,
@@ -171,6 +172,7 @@ stored_struct!(PortMapping {
     host_port,
     host_port_last,
     host_address,
+    app_protocol,
 });
 stored_struct!(HealthCheck {
     probe,
@@ -200,6 +202,12 @@ stored_struct!(DeviceRequest {
 
 stored_words!(Condition { Started = "started", Healthy = "healthy", Completed = "completed" });
 stored_words!(PullPolicy { Missing = "missing", Always = "always", Never = "never" });
+stored_words!(AppProtocol {
+    Http = "http",
+    H2c = "h2c",
+    Tcp = "tcp",
+});
+stored_words!(Strategy { Rolling = "rolling", Recreate = "recreate" });
 stored_words!(Protocol { Tcp = "tcp", Udp = "udp" });
 
 impl Stored for Name {

@@ -52,6 +52,7 @@ fn spec() -> ContainerSpec {
             host_port: Some(8080),
             host_port_last: Some(8090),
             host_address: "::1".parse().ok(),
+            app_protocol: Some(crate::app::AppProtocol::H2c),
         }],
         restart: RestartPolicy::OnFailure(3),
         health: Some(HealthCheck::new(Probe::Http {

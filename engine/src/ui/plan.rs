@@ -83,9 +83,11 @@ fn render_operation(operation: &Operation, inner: bool, style: Styles, text: &mu
         | OperationKind::Pull { .. }
         | OperationKind::CreateNetwork { .. }
         | OperationKind::CreateVolume { .. }
-        | OperationKind::Create { .. } => style.good("+"),
+        | OperationKind::Create { .. }
+        | OperationKind::CreateEdge { .. } => style.good("+"),
         OperationKind::Remove { .. }
         | OperationKind::RemoveNetwork { .. }
+        | OperationKind::RemoveEdge { .. }
         | OperationKind::Stop { .. } => style.bad("-"),
         _ => style.dim("·"),
     };

@@ -19,7 +19,7 @@ async fn requests_wait_for_a_target_and_not_for_ever() {
 
     // Nobody listens there yet.
     let later = free_port();
-    edge.route("http", "10s", &[(later, "active")]).await;
+    edge.route("http", "60s", &[(later, "active")]).await;
     let port = edge.port;
     let asking = std::thread::spawn(move || Client::new(port).get("/"));
     tokio::time::sleep(Duration::from_millis(400)).await;
@@ -47,14 +47,14 @@ async fn a_lost_request_is_sent_again() {
 async fn switches_lose_nothing_and_old_targets_drain() {
     let edge = Edge::start().await;
     let targets: Vec<_> = (0..6).map(|_| Target::start("t")).collect();
-    edge.route("http", "10s", &[(targets[0].port, "active")])
+    edge.route("http", "60s", &[(targets[0].port, "active")])
         .await;
     let load = Load::start(edge.port, 8);
     for pair in targets.windows(2) {
         tokio::time::sleep(Duration::from_millis(200)).await;
         edge.route(
             "http",
-            "10s",
+            "60s",
             &[(pair[1].port, "active"), (pair[0].port, "draining")],
         )
         .await;
@@ -65,7 +65,7 @@ async fn switches_lose_nothing_and_old_targets_drain() {
             .expect("drained");
         assert!(drained.drained, "{drained:?}");
         let asked = pair[0].requests.load(Ordering::SeqCst);
-        edge.route("http", "10s", &[(pair[1].port, "active")]).await;
+        edge.route("http", "60s", &[(pair[1].port, "active")]).await;
         tokio::time::sleep(Duration::from_millis(50)).await;
         assert_eq!(
             pair[0].requests.load(Ordering::SeqCst),
@@ -82,7 +82,7 @@ async fn switches_lose_nothing_and_old_targets_drain() {
 async fn an_upgrade_of_the_edge_loses_nothing() {
     let edge = Edge::start().await;
     let target = Target::start("one");
-    edge.route("http", "10s", &[(target.port, "active")]).await;
+    edge.route("http", "60s", &[(target.port, "active")]).await;
     let load = Load::start(edge.port, 8);
     // The first time from the same program, then from other words, which the keeper becomes.
     let program = env!("CARGO_BIN_EXE_rengine").to_owned();

@@ -17,7 +17,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use libfuzzer_sys::{Corpus, fuzz_target};
-use rengine::app::ImageSource;
+use rengine::app::{App, ImageSource};
 use rengine::plugin::{
     CallContext, Change, Contexts, LogSink, NoContext, Plugin, PluginError, PluginHost, Settings,
 };
@@ -140,9 +140,7 @@ async fn configure(plugin: &Plugin, granted: Granted, script: String) {
         .configure(&context(), &mut after, Contexts::new(), silent())
         .await;
     validity::app(&after);
-    for name in before.services.keys() {
-        assert!(after.services.contains_key(name), "{name} is gone");
-    }
+    removed(&before, &after, &result);
     for (name, service) in &after.services {
         let old = before.services.get(name);
         let old = old.map(|old| old.container.clone()).unwrap_or_default();
@@ -154,6 +152,27 @@ async fn configure(plugin: &Plugin, granted: Granted, script: String) {
         }
     }
     settled(&before, &after, &result);
+}
+
+/// A service that is gone is one that was told of, and nothing that is left needs it.
+fn removed(before: &App, after: &App, result: &Result<Vec<Change>, PluginError>) {
+    for name in before.services.keys() {
+        if after.services.contains_key(name) {
+            continue;
+        }
+        let tells = |change: &Change| {
+            change.service == name.as_str() && change.field == "service" && change.new.is_none()
+        };
+        let told = result
+            .as_ref()
+            .is_ok_and(|changes| changes.iter().any(tells));
+        assert!(told, "{name} is gone, and nobody was told: {result:?}");
+        for (other, service) in &after.services {
+            let needs = service.depends_on.contains_key(name)
+                || service.shares_with().any(|shared| shared == name.as_str());
+            assert!(!needs, "{other} needs {name}, which is gone");
+        }
+    }
 }
 
 /// A call that fails changes nothing, and fails by a limit alone; one that goes well tells of every

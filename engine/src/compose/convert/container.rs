@@ -11,9 +11,9 @@ use super::super::model::{
 use super::super::syntax::port_range;
 use super::{Converter, Result};
 use crate::app::{
-    Attachment, BlockIo, ByteSize, ContainerSpec, Cpus, Device, DeviceRequest, HealthCheck,
-    Logging, Mount, MountOptions, MountSource, PortMapping, Probe, Protocol, RestartPolicy, Swap,
-    Ulimit,
+    AppProtocol, Attachment, BlockIo, ByteSize, ContainerSpec, Cpus, Device, DeviceRequest,
+    HealthCheck, Logging, Mount, MountOptions, MountSource, PortMapping, Probe, Protocol,
+    RestartPolicy, Swap, Ulimit,
 };
 
 /// Docker's own timing of a health check, which holds where a Compose file says nothing: whoever
@@ -290,6 +290,10 @@ fn port(port: &model::Port) -> PortMapping {
         host_port: range.map(|(first, _)| first),
         host_port_last: range.and_then(|(first, last)| (first < last).then_some(last)),
         host_address: port.host_ip,
+        app_protocol: port
+            .app_protocol
+            .as_deref()
+            .and_then(AppProtocol::from_word),
     }
 }
 

@@ -44,7 +44,7 @@ const PORTS: Kind = Kind::Form(&Form {
             key("target", PORT).required(),
             key("published", TEXT),
             key("protocol", Kind::Word(&["tcp", "udp", "sctp"])),
-            key("app_protocol", TEXT).ignored("it is a word for people"),
+            key("app_protocol", TEXT),
         ]],
     })),
 });

@@ -130,6 +130,7 @@ pub mod from_wit {
             host_port: port.host_port,
             host_port_last: None,
             host_address,
+            app_protocol: None,
         })
     }
 

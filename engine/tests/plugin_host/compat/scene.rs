@@ -72,6 +72,7 @@ pub fn spec() -> ContainerSpec {
             host_port: None,
             host_port_last: None,
             host_address: None,
+            app_protocol: None,
         }],
         ..ContainerSpec::default()
     }

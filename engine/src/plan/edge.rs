@@ -1,0 +1,9 @@
+//! The edge in a plan: which ports it owns, and what has to be done so that requests reach those
+//! who are to answer them.
+
+mod ports;
+mod routing;
+
+pub use ports::{EdgePort, EdgeService, EdgeSlot, Reach, take};
+pub use routing::target_name;
+pub(super) use routing::{Edges, Routed};
