@@ -1,6 +1,7 @@
 //! What end-to-end tests share: a project in a folder of its own, the real `rengine`, and the
 //! real daemon.
 
+pub mod load;
 pub mod podman;
 pub mod proxy;
 pub mod registry;
@@ -104,13 +105,27 @@ impl Project {
         Ok(text)
     }
 
-    /// The ids of the app's containers.
+    /// The ids of the app's containers, but for its edges'.
     pub fn containers(&self) -> Vec<String> {
+        let listed = self.listed();
+        let edge = |line: &&str| line.contains(' ');
+        let own = listed.lines().map(str::trim).filter(|line| !edge(line));
+        own.map(str::to_owned).collect()
+    }
+
+    /// A line for each container: its id, and then what an edge's label says.
+    fn listed(&self) -> String {
         let filter = format!("label=dev.rengine.app={}", self.app);
-        docker(&["ps", "-aq", "--no-trunc", "--filter", &filter])
-            .lines()
-            .map(str::to_owned)
-            .collect()
+        let format = "{{.ID}} {{.Label \"dev.rengine.edge.slots\"}}";
+        docker(&[
+            "ps",
+            "-a",
+            "--no-trunc",
+            "--filter",
+            &filter,
+            "--format",
+            format,
+        ])
     }
 
     /// What the daemon knows of the app's only container.
@@ -140,8 +155,9 @@ pub fn free_port() -> u16 {
 
 impl Drop for Project {
     fn drop(&mut self) {
-        for id in self.containers() {
-            docker(&["rm", "-f", "-v", &id]);
+        for line in self.listed().lines() {
+            let id = line.split(' ').next().unwrap_or_default();
+            docker(&["rm", "-f", "-v", id]);
         }
         let filter = format!("label=dev.rengine.app={}", self.app);
         for kind in ["network", "volume"] {

@@ -16,7 +16,7 @@ fn snapshot(name: &str, project: &Project, outcome: &Outcome) {
         .replace(&target.display().to_string(), "[plugins]")
         .replace(&project.app, "[app]")
         .replace(&format!("localhost:{}", project.port), "localhost:[port]")
-        .replace(&format!("\"{}:", project.port), "\"[port]:");
+        .replace(&project.port.to_string(), "[port]");
     let filters = [
         (r"\b1[0-9a-z]{8}\b", "[release]"),
         (r"sha256:[0-9a-f]{12,64}", "[digest]"),

@@ -73,7 +73,7 @@ fn all_are_called_in_order_and_told_what_they_are_for() {
         "command [\"httpd\"",
         "web processes 1 memory true of",
         "Outcome::Succeeded steps [",
-        "post-run commit commit] changes 6",
+        "post-run route commit commit] changes 6",
         "running [web side]",
         "all: side service (none) → \"added\"",
         "all: web labels.test.configured",

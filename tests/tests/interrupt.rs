@@ -9,10 +9,13 @@ fn answers(project: &Project, page: &str) {
     });
 }
 
-/// Names of the app's containers, its lock among them.
+/// Names of the app's containers, its lock among them, but not its edge.
 fn names(project: &Project) -> String {
     let filter = format!("name={}", project.app);
-    docker(&["ps", "-a", "--format", "{{.Names}}", "--filter", &filter])
+    let listed = docker(&["ps", "-a", "--format", "{{.Names}}", "--filter", &filter]);
+    let edge = format!("{}-edge", project.app);
+    let others = listed.lines().filter(|name| *name != edge);
+    others.map(|name| format!("{name}\n")).collect()
 }
 
 /// Deploys again as it should be, and finds one container and no lock.
@@ -53,17 +56,20 @@ fn ctrl_c_in_a_build_leaves_the_old_one_alone() {
     converges(&project);
 }
 
-/// A deploy that waits for health: the new container has the port, the old one is stopped.
+/// A deploy that waits for health.
 const NEVER_HEALTHY: &str =
     "stop-timeout = \"1s\"\nhealth = { command = [\"false\"], interval = \"200ms\" }";
+/// The same where the new container has the port, and the old one is stopped.
+const ALONE: &str = "strategy = \"recreate\"\nstop-timeout = \"1s\"\nhealth = { command = [\"false\"], interval = \"200ms\" }";
+const HEALTHY: &str = "stop-timeout = \"1s\"";
 
 #[test]
 fn ctrl_c_while_it_waits_for_health_takes_the_new_one_back() {
     let project = Project::new("int-health", "the old one", "stop-timeout = \"1s\"");
     assert_eq!(project.rengine(&["deploy"]).code, 0);
     let old = project.containers();
-    for signal in ["INT", "TERM"] {
-        project.configure(NEVER_HEALTHY);
+    for (signal, config) in [("INT", NEVER_HEALTHY), ("TERM", ALONE)] {
+        project.configure(config);
         project.write("index.html", signal);
         let mut deploy = project.start(&["deploy", "-v"]);
         deploy.wait_for("✔ start");
@@ -80,8 +86,18 @@ fn ctrl_c_while_it_waits_for_health_takes_the_new_one_back() {
 fn after_a_kill_the_next_deploy_converges() {
     let project = Project::new("kill", "the old one", "stop-timeout = \"1s\"");
     assert_eq!(project.rengine(&["deploy"]).code, 0);
-    for step in ["✔ build", "✔ create", "✔ stop", "✔ start"] {
-        project.configure(NEVER_HEALTHY);
+    for (step, config) in [
+        ("✔ build", ALONE),
+        ("✔ create", ALONE),
+        ("✔ stop", ALONE),
+        ("✔ start", ALONE),
+        ("✔ create", NEVER_HEALTHY),
+        ("✔ start", NEVER_HEALTHY),
+        ("✔ route", HEALTHY),
+        ("✔ drain", HEALTHY),
+        ("✔ commit", HEALTHY),
+    ] {
+        project.configure(config);
         project.write("index.html", step);
         let mut deploy = project.start(&["deploy", "-v"]);
         deploy.wait_for(step);

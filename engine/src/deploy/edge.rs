@@ -57,6 +57,11 @@ impl Execution<'_> {
                 let ports: Vec<String> = ports.collect();
                 return Ok(Some(format!("port {}", ports.join(", "))));
             }
+            OperationKind::StopEdge { id, container } => {
+                // First noted, then done, as with other containers.
+                self.stopped_edge(container, id);
+                self.docker.stop(id, Some(STOP)).await?;
+            }
             OperationKind::StartEdge { id, .. } => self.docker.start(id).await?,
             OperationKind::JoinEdge { id, network, .. } => {
                 self.docker.join(id, &joined(network)).await?;
@@ -139,15 +144,25 @@ impl Execution<'_> {
             let told = self
                 .command(&id, &edge.container, &["apply", &json], COMMAND)
                 .await;
-            // One that was started just now takes a moment to listen.
-            let new = edge.id.is_none() && begun.elapsed() < READY;
+            let new = || self.is_started(edge) && begun.elapsed() < READY;
             match told {
-                Err(DeployError::Edge { .. }) if new && self.is_running(&id).await? => {
+                // One that was started just now takes a moment to listen.
+                Err(DeployError::Edge { .. }) if new() && self.is_running(&id).await? => {
                     sleep(Duration::from_millis(50)).await;
                 }
                 told => return told.map(drop),
             }
         }
+    }
+
+    /// True if it is this deploy that started it.
+    fn is_started(&self, edge: &EdgeRoutes) -> bool {
+        let mut operations = self.prepared.plan.operations.iter();
+        operations.any(|operation| match &operation.kind {
+            OperationKind::CreateEdge { container, .. }
+            | OperationKind::StartEdge { container, .. } => *container == edge.container,
+            _ => false,
+        })
     }
 
     async fn is_running(&self, id: &str) -> Result<bool, DeployError> {

@@ -56,6 +56,8 @@ pub(super) struct Execution<'a> {
     images: Mutex<BTreeMap<Name, String>>,
     /// The edges that were made: name and id.
     edges: Mutex<BTreeMap<String, String>>,
+    /// Those that were stopped.
+    stopped_edges: Mutex<Vec<(String, String)>>,
     /// True once requests go to the new containers: from then on nothing is taken back.
     switched: AtomicBool,
 }
@@ -79,6 +81,7 @@ impl<'a> Execution<'a> {
             places: Mutex::default(),
             images: Mutex::default(),
             edges: Mutex::default(),
+            stopped_edges: Mutex::default(),
             switched: AtomicBool::new(false),
         }
     }
@@ -261,6 +264,13 @@ impl<'a> Execution<'a> {
     pub(super) fn made_edge(&self, name: &str, id: &str) {
         let mut edges = self.edges.lock().unwrap_or_else(PoisonError::into_inner);
         edges.insert(name.to_owned(), id.to_owned());
+    }
+
+    /// Notes an edge that is stopped.
+    pub(super) fn stopped_edge(&self, name: &str, id: &str) {
+        let stopped = self.stopped_edges.lock();
+        let mut stopped = stopped.unwrap_or_else(PoisonError::into_inner);
+        stopped.push((name.to_owned(), id.to_owned()));
     }
 
     /// The id of an edge that was made.
@@ -664,6 +674,14 @@ impl<'a> Execution<'a> {
                 running: restarted.or_else(|| still.map(|old| old.name.clone())),
             });
         }
+        self.start_edges_again().await;
+    }
+
+    /// Starts edges again whose ports nobody else has any more.
+    async fn start_edges_again(&self) {
+        let stopped = self.stopped_edges.lock();
+        let stopped = std::mem::take(&mut *stopped.unwrap_or_else(PoisonError::into_inner));
+        self.start_again(&stopped).await;
     }
 
     async fn rename_back(&self, renamed: &[(String, String)]) {

@@ -192,6 +192,13 @@ pub enum OperationKind {
         /// The networks that it joins, by their names on the daemon.
         networks: Vec<String>,
     },
+    /// Stops an edge whose ports containers get. It is started again if they fail.
+    StopEdge {
+        /// Its id.
+        id: String,
+        /// Its name.
+        container: String,
+    },
     /// Starts an edge that is there.
     StartEdge {
         /// Its id.
@@ -290,6 +297,7 @@ impl OperationKind {
             Self::Commit { .. } => "commit",
             Self::Remove { .. } => "remove",
             Self::CreateEdge { .. } => "edge",
+            Self::StopEdge { .. } => "stop edge",
             Self::StartEdge { .. } => "start edge",
             Self::JoinEdge { .. } => "join edge",
             Self::LeaveEdge { .. } => "leave edge",
@@ -317,11 +325,13 @@ impl OperationKind {
             | Self::Commit { container }
             | Self::Remove { container, .. }
             | Self::CreateEdge { container, .. }
+            | Self::StopEdge { container, .. }
             | Self::StartEdge { container, .. }
             | Self::JoinEdge { container, .. }
             | Self::LeaveEdge { container, .. }
             | Self::UpgradeEdge { container, .. }
             | Self::RemoveEdge { container, .. } => Some(container),
+            Self::Drain { edges } => Some(&edges.first()?.0),
             Self::Route { edges } => edges.first()?.services().first().copied(),
             Self::Start { what } => match what {
                 Start::Created => None,
@@ -331,7 +341,6 @@ impl OperationKind {
             | Self::PostBuild { .. }
             | Self::Health
             | Self::Complete
-            | Self::Drain { .. }
             | Self::PostRun => None,
         }
     }

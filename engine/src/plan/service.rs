@@ -64,6 +64,8 @@ pub struct ServicePlan<'a> {
     /// Containers that stay beside none: of places that are not wanted, and leftovers.
     spare: Vec<(&'a ObservedContainer, Cause)>,
     committed: Vec<Step>,
+    /// The steps that remove what an unfinished deploy left.
+    cleared: Vec<Step>,
 }
 
 impl<'a> ServicePlan<'a> {
@@ -77,6 +79,7 @@ impl<'a> ServicePlan<'a> {
             places: Vec::new(),
             spare: Vec::new(),
             committed: Vec::new(),
+            cleared: Vec::new(),
         }
     }
 
@@ -240,11 +243,22 @@ impl<'a> ServicePlan<'a> {
                 .into_iter()
                 .partition(|container| container.replica == place);
             containers = rest;
+            // A daemon goes on with stopping a container when the deploy that asked for it is no
+            // more, and does not tell: so one may be as good as stopped if requests go to another
+            // one already, or if an unfinished deploy left one that could not run beside it.
+            let leaving = |container: &ObservedContainer| {
+                let mut others = here.iter();
+                others.any(|other| match other.is_unproven() {
+                    true => other.edge_target.is_none() && container.is_running(),
+                    false => other.routed && !container.routed,
+                })
+            };
             // The one to keep: a running one before one that is not.
             let (running, resting): (Vec<_>, Vec<_>) =
                 here.iter().partition(|container| container.is_running());
             let fits = |container: &&&ObservedContainer| {
                 !container.is_unproven()
+                    && !leaving(container)
                     && forced.is_none()
                     && container.edge_target.is_some() == self.service.edge.is_some()
                     && container.fingerprint == fingerprint
@@ -277,6 +291,11 @@ impl<'a> ServicePlan<'a> {
         self.places.iter().any(is_new)
     }
 
+    fn has_image(&self, container: &ObservedContainer) -> bool {
+        let image = self.image.as_ref().and_then(Image::id);
+        image == Some(container.image_id.as_str())
+    }
+
     fn why_replace(
         &self,
         here: &[&ObservedContainer],
@@ -290,6 +309,7 @@ impl<'a> ServicePlan<'a> {
             (Some(old), None) if old.fingerprint != fingerprint => {
                 changed(&old.inputs, &self.inputs)
             }
+            (Some(old), None) if self.has_image(old) => Cause::Unfinished,
             (Some(_), None) => Cause::NewImage,
         }
     }
@@ -350,7 +370,9 @@ impl<'a> ServicePlan<'a> {
                     for old in old.iter() {
                         if old.is_unproven() {
                             let kind = remove(old);
-                            before.push(self.push(builder, replica, kind, Cause::Unfinished, []));
+                            let step = self.push(builder, replica, kind, Cause::Unfinished, []);
+                            self.cleared.push(step);
+                            before.push(step);
                         } else if old.is_running() && !side_by_side && stopped.is_empty() {
                             // As late as can be: when all that the new one waits for is there. Of
                             // several containers one after the other, so that the others serve.
@@ -390,9 +412,17 @@ impl<'a> ServicePlan<'a> {
             .partition(|(spare, _)| spare.is_unproven());
         self.spare = spare;
         let left: Vec<(&ObservedContainer, Cause)> = left;
-        left.into_iter()
-            .map(|(left, cause)| self.push(builder, left.replica, remove(left), cause, []))
-            .collect()
+        let steps = left
+            .into_iter()
+            .map(|(left, cause)| self.push(builder, left.replica, remove(left), cause, []));
+        let steps: Vec<Step> = steps.collect();
+        self.cleared.extend(&steps);
+        steps
+    }
+
+    /// The steps that remove what an unfinished deploy left.
+    pub fn cleared(&self) -> Vec<Step> {
+        self.cleared.clone()
     }
 
     /// What has to be there before a container can be made.

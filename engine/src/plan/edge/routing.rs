@@ -31,7 +31,7 @@ pub struct Edges<'a> {
     observed: &'a Observed,
     keep: Vec<&'a ObservedEdge>,
     obsolete: Vec<&'a ObservedEdge>,
-    /// Steps that remove edges whose ports containers get.
+    /// Steps that stop edges whose ports containers get.
     freed: Vec<Step>,
 }
 
@@ -64,13 +64,15 @@ impl<'a> Edges<'a> {
         };
         let (first, rest): (Vec<_>, Vec<_>) = observed.edges.iter().partition(in_the_way);
         let (keep, obsolete): (Vec<_>, Vec<_>) = rest.into_iter().partition(needed);
-        let remove = |edge: &ObservedEdge| OperationKind::RemoveEdge {
+        let stop = |edge: &ObservedEdge| OperationKind::StopEdge {
             id: edge.id.clone(),
             container: edge.name.clone(),
         };
-        let freed = first.into_iter();
-        let freed = freed.map(|edge| builder.push(Owner::APP, remove(edge), Cause::Replaced, []));
+        let running = first.iter().filter(|edge| edge.is_running());
+        let freed = running.map(|edge| builder.push(Owner::APP, stop(edge), Cause::Replaced, []));
         let freed = freed.collect();
+        // It is started again if what follows fails, and so it goes last.
+        let obsolete = obsolete.into_iter().chain(first).collect();
         Self {
             wanted,
             observed,
@@ -121,7 +123,8 @@ impl<'a> Edges<'a> {
         let mut ready: Vec<Step> = proven.to_vec();
         let mut edges = Vec::new();
         for edge in &self.keep {
-            ready.extend(self.see_to(edge, resources, builder));
+            let cleared = services.iter().flat_map(ServicePlan::cleared);
+            ready.extend(self.see_to(edge, cleared.collect(), resources, builder));
             edges.push(EdgeRoutes {
                 container: edge.name.clone(),
                 id: Some(edge.id.clone()),
@@ -130,6 +133,8 @@ impl<'a> Edges<'a> {
         }
         if let Some(slots) = self.missing() {
             let mut before: Vec<Step> = self.freed.clone();
+            // What an unfinished deploy left may hold them.
+            before.extend(services.iter().flat_map(ServicePlan::cleared));
             let ports: BTreeSet<u16> = slots.iter().map(|slot| slot.host_port).collect();
             for service in services.iter_mut() {
                 before.extend(service.release_ports(&ports, proven, builder));
@@ -202,6 +207,7 @@ impl<'a> Edges<'a> {
     fn see_to(
         &self,
         edge: &ObservedEdge,
+        cleared: Vec<Step>,
         resources: &Resources,
         builder: &mut Builder,
     ) -> Vec<Step> {
@@ -224,7 +230,7 @@ impl<'a> Edges<'a> {
         }
         if !edge.is_running() {
             let kind = OperationKind::StartEdge { id, container };
-            let after = std::mem::take(&mut steps);
+            let after = std::mem::take(&mut steps).into_iter().chain(cleared);
             steps.push(builder.push(Owner::APP, kind, Cause::NotRunning, after));
         } else if is_older(&edge.version, EDGE_VERSION) {
             let kind = OperationKind::UpgradeEdge {

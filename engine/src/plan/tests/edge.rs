@@ -1,0 +1,290 @@
+//! Plans of services whose ports the edge has.
+
+use super::*;
+use crate::edge::Routes;
+use crate::plan::edge::{EdgePort, EdgeService, EdgeSlot};
+use crate::plan::observed::ObservedEdge;
+use crate::plan::{OperationKind, Plan};
+
+/// The web service with its port at the edge.
+fn fronted() -> WantedService {
+    let mut service = web();
+    service.container.ports.clear();
+    let network = ("default".to_owned(), Attachment::default());
+    service.container.networks = [network].into();
+    service.edge = Some(EdgeService {
+        network: "default".into(),
+        ports: vec![EdgePort {
+            host_address: None,
+            host_port: 8080,
+            container_port: 80,
+            protocol: None,
+        }],
+        check: None,
+    });
+    service
+}
+
+fn app(service: WantedService) -> Wanted {
+    let network = Network {
+        name: "shop_default".into(),
+        ..Network::default()
+    };
+    Wanted {
+        networks: [("default".to_owned(), network)].into(),
+        ..wanted(service)
+    }
+}
+
+fn planned(service: WantedService, observed: &Observed) -> Plan {
+    plan(&app(service), observed)
+}
+
+/// An edge that sends requests to these.
+fn edge(active: &[&str]) -> ObservedEdge {
+    let targets = active.iter();
+    let targets = targets.map(|host| serde_json::json!({"address": format!("{host}:80")}));
+    let targets: Vec<_> = targets.collect();
+    let routes = serde_json::json!({
+        "listeners": [{"port": 8080, "mode": "auto", "service": "web:80"}],
+        "services": {"web:80": {"targets": targets}},
+    });
+    ObservedEdge {
+        id: "e1".into(),
+        name: "shop-edge".into(),
+        state: ContainerState::Running,
+        version: crate::edge::VERSION.into(),
+        slots: vec![EdgeSlot {
+            host_address: None,
+            host_port: 8080,
+            listen: 8080,
+        }],
+        networks: vec!["shop_default".into()],
+        routes: Some(Routes::parse(routes.to_string().as_bytes()).expect("routes")),
+    }
+}
+
+/// What the daemon has after the service was deployed behind an edge.
+fn behind(service: &WantedService) -> Observed {
+    let mut observed = deployed(service);
+    observed.containers[0].edge_target = Some("web-1-r1".into());
+    observed.containers[0].routed = true;
+    observed.edges.push(edge(&["web-1-r1"]));
+    observed.networks.push(ObservedNetwork {
+        id: "n1".into(),
+        name: "shop_default".into(),
+        app: Some(name("shop")),
+        inputs: crate::plan::network_inputs(&app(service.clone()).networks["default"]),
+    });
+    observed
+}
+
+fn changed() -> WantedService {
+    let mut service = fronted();
+    service.container.env.insert("A".into(), "1".into());
+    service
+}
+
+/// Where the plan sends requests: those who get new ones, and those who end what they have.
+fn routes(plan: &Plan) -> serde_json::Value {
+    let mut operations = plan.operations.iter();
+    let edges = operations.find_map(|operation| match &operation.kind {
+        OperationKind::Route { edges } => Some(edges),
+        _ => None,
+    });
+    let routes = &edges.expect("a route")[0].routes;
+    serde_json::to_value(&routes.services["web:80"].targets).expect("JSON")
+}
+
+/// What an operation waits for, by names.
+fn after(plan: &Plan, operation: &str) -> Vec<String> {
+    let mut operations = plan.operations.iter();
+    let operation = operations.find(|one| one.to_string().starts_with(operation));
+    let after = operation.expect("an operation").after.iter();
+    after
+        .map(|step| plan.operations[*step].to_string())
+        .collect()
+}
+
+#[test]
+fn the_edge_is_made_with_the_first_release() {
+    let plan = planned(fronted(), &Observed::default());
+    assert_snapshot!(plan, @r"
+    network shop_default (not there yet)
+    build web (no image yet)
+    create web shop-web-r2 (no container yet)
+    start web
+    health web
+    edge shop-edge (not there yet)
+    route web:80
+    commit web shop-web-r2
+    ");
+    assert_eq!(
+        after(&plan, "edge"),
+        ["network shop_default (not there yet)"]
+    );
+    assert_eq!(
+        after(&plan, "route"),
+        ["health web", "edge shop-edge (not there yet)"]
+    );
+    assert!(after(&plan, "commit").contains(&"route web:80".to_owned()));
+}
+
+#[test]
+fn what_did_not_change_asks_the_edge_nothing() {
+    assert_snapshot!(planned(fronted(), &behind(&fronted())), @"");
+}
+
+#[test]
+fn the_old_one_answers_until_requests_go_to_the_new_one() {
+    let plan = planned(changed(), &behind(&fronted()));
+    assert_snapshot!(plan, @r"
+    create web shop-web-r2 (changed: env.A)
+    start web
+    health web
+    route web:80
+    drain shop-edge
+    commit web shop-web-r2
+    stop web shop-web-r1 (replaced)
+    remove web shop-web-r1 (replaced)
+    ");
+    assert_eq!(
+        routes(&plan),
+        serde_json::json!([
+            {"address": "web-1-r2:80", "state": "active"},
+            {"address": "web-1-r1:80", "state": "draining"},
+        ])
+    );
+    assert_eq!(
+        after(&plan, "stop"),
+        ["drain shop-edge", "commit web shop-web-r2"]
+    );
+}
+
+#[test]
+fn a_candidate_that_gets_requests_is_kept() {
+    let mut observed = behind(&changed());
+    let new = &mut observed.containers[0];
+    new.name = "shop-web-r9.candidate".into();
+    new.id = "c2".into();
+    new.edge_target = Some("web-1-r9".into());
+    let mut old = container(&fronted());
+    old.edge_target = Some("web-1-r1".into());
+    observed.containers.push(old);
+    observed.edges = vec![edge(&["web-1-r9"])];
+    assert_snapshot!(planned(changed(), &observed), @r"
+    stop web shop-web-r1 (replaced)
+    remove web shop-web-r1 (replaced)
+    rename web shop-web-r9.candidate (left by an unfinished deploy)
+    ");
+    // Back to what was before: that one may be stopping already.
+    assert_snapshot!(planned(fronted(), &observed), @r"
+    create web shop-web-r2 (changed: env.A)
+    start web
+    health web
+    route web:80
+    drain shop-edge
+    commit web shop-web-r2
+    stop web shop-web-r9.candidate (replaced)
+    remove web shop-web-r9.candidate (replaced)
+    stop web shop-web-r1 (replaced)
+    remove web shop-web-r1 (replaced)
+    ");
+}
+
+#[test]
+fn ports_go_from_containers_to_the_edge_and_back() {
+    let mut direct = deployed(&web());
+    direct.containers[0].ports = vec![PublishedPort {
+        container_port: 80,
+        protocol: Protocol::Tcp,
+        host_address: "0.0.0.0".into(),
+        host_port: 8080,
+    }];
+    let there = planned(fronted(), &direct);
+    assert_snapshot!(there, @r"
+    network shop_default (not there yet)
+    create web shop-web-r2 (changed: networks.default.priority, ports)
+    start web
+    health web
+    stop web shop-web-r1 (replaced)
+    edge shop-edge (not there yet)
+    route web:80
+    commit web shop-web-r2
+    remove web shop-web-r1 (replaced)
+    ");
+    assert!(after(&there, "stop").contains(&"health web".to_owned()));
+    let back = planned(web(), &behind(&fronted()));
+    assert_snapshot!(back, @r"
+    stop edge shop-edge (replaced)
+    create web shop-web-r2 (changed: networks.default.priority, ports)
+    stop web shop-web-r1 (replaced)
+    start web
+    health web
+    remove edge shop-edge (its service is not in the app any more)
+    commit web shop-web-r2
+    remove web shop-web-r1 (replaced)
+    ");
+    assert!(after(&back, "start web").contains(&"stop edge shop-edge (replaced)".to_owned()));
+}
+
+#[test]
+fn an_edge_is_started_joined_upgraded_and_told_again() {
+    let service = fronted();
+    let with = |change: fn(&mut ObservedEdge)| {
+        let mut observed = behind(&service);
+        change(&mut observed.edges[0]);
+        planned(fronted(), &observed).to_string()
+    };
+    assert_snapshot!(with(|edge| edge.state = ContainerState::Exited), @"start edge shop-edge (not running)");
+    assert_snapshot!(with(|edge| edge.networks.clear()), @"join edge shop-edge (not there yet)");
+    assert_snapshot!(with(|edge| edge.routes = None), @"route web:80");
+    assert_snapshot!(with(|edge| edge.version = "0.0.9".into()), @"upgrade edge shop-edge (a newer release of rengine)");
+    assert_snapshot!(with(|edge| edge.version = "99.0.0".into()), @"");
+}
+
+#[test]
+fn a_port_more_gets_an_edge_more_and_without_ports_there_is_none() {
+    let mut more = fronted();
+    let ports = more.edge.as_mut().map(|edge| &mut edge.ports);
+    let low = EdgePort {
+        host_address: None,
+        host_port: 80,
+        container_port: 80,
+        protocol: None,
+    };
+    ports.expect("an edge").push(low);
+    let plan = planned(more, &behind(&fronted()));
+    assert_snapshot!(plan, @r"
+    edge shop-edge-2 (not there yet)
+    route web:80
+    ");
+    let OperationKind::CreateEdge { slots, .. } = &plan.operations[0].kind else {
+        panic!("{plan}");
+    };
+    assert_eq!((slots[0].host_port, slots[0].listen), (80, 10_080));
+
+    let mut none = fronted();
+    none.edge = None;
+    let plan = planned(none, &behind(&fronted())).to_string();
+    assert!(plan.contains("remove edge shop-edge"), "{plan}");
+}
+
+#[test]
+fn a_port_of_another_app_is_a_conflict_before_anything_is_done() {
+    let mut observed = Observed::default();
+    observed.taken_ports.push(TakenPort {
+        port: PublishedPort {
+            container_port: 1,
+            protocol: Protocol::Tcp,
+            host_address: "0.0.0.0".into(),
+            host_port: 8080,
+        },
+        holder: "other".into(),
+    });
+    let conflicts = planned(fronted(), &observed).conflicts;
+    assert!(
+        matches!(&conflicts[..], [Conflict::Port { port: 8080, .. }]),
+        "{conflicts:?}"
+    );
+}

@@ -1,0 +1,170 @@
+//! Releases that change while clients never stop asking, and what becomes of the edge in between.
+
+use std::time::Instant;
+
+use rengine_tests::load::Load;
+use rengine_tests::{Project, docker, free_port, until};
+
+/// How often what runs is replaced under load.
+const RELEASES: u32 = 20;
+
+/// A server of pages on 8080, of what it is told on 9000, and of upgraded connections on 9001.
+const DOCKERFILE: &str = r#"FROM rengine/busybox:local
+COPY index.html /www/
+COPY --chmod=755 upgrade.sh serve.sh /
+CMD ["/serve.sh"]
+"#;
+const SERVE: &str = "#!/bin/sh
+nc -ll -p 9000 -e cat &
+nc -ll -p 9001 -e /upgrade.sh &
+exec httpd -f -p 8080 -h /www
+";
+const UPGRADE: &str = r#"#!/bin/sh
+while read -r line; do
+  [ "$line" = "$(printf '\r')" ] && break
+done
+printf 'HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n'
+exec cat
+"#;
+
+fn edge(project: &Project) -> String {
+    let filter = format!("label=dev.rengine.app={}", project.app);
+    let with = "label=dev.rengine.edge.slots";
+    docker(&[
+        "ps",
+        "-aq",
+        "--no-trunc",
+        "--filter",
+        &filter,
+        "--filter",
+        with,
+    ])
+}
+
+#[test]
+fn releases_change_without_a_lost_request() {
+    let project = Project::new("edge-load", "hello", "");
+    let (tcp, upgraded) = (free_port(), free_port());
+    for (name, text) in [
+        ("Dockerfile", DOCKERFILE),
+        ("serve.sh", SERVE),
+        ("upgrade.sh", UPGRADE),
+    ] {
+        project.write(name, text);
+    }
+    // Files of the project that change are no reason to build.
+    project.write(".dockerignore", "plugins.toml\n");
+    let release = |number: u32| {
+        let text = format!(
+            "[app]\nname = \"{}\"\nports = [\"{}:8080\", \"{tcp}:9000\", \"{upgraded}:9001\"]\n\
+             env = {{ NUMBER = {number} }}\nstop-timeout = \"1s\"\nhealth = {{ http = \"/\" }}\n",
+            project.app, project.port
+        );
+        project.write("plugins.toml", &text);
+        let deployed = project.rengine(&["deploy"]);
+        assert_eq!(deployed.code, 0, "{deployed:?}");
+        deployed
+    };
+    let first = release(0);
+    assert!(first.stderr.contains("✔ edge"), "{first:?}");
+    let container = project.containers();
+    let front = edge(&project);
+
+    let begun = Instant::now();
+    let loads = [
+        ("HTTP", Load::http(project.port, 8)),
+        ("TCP", Load::tcp(tcp, 2)),
+        ("upgraded", Load::upgraded(upgraded, 4)),
+    ];
+    for number in 1..=RELEASES {
+        let next = release(number);
+        assert!(!next.stderr.contains("cut off"), "{next:?}");
+    }
+    let took = begun.elapsed();
+    for (what, load) in loads {
+        let counts = load.stop();
+        let each = counts.fine as f64 / took.as_secs_f64();
+        println!(
+            "{what}: {} well in {RELEASES} releases ({each:.0} a second), {} failed",
+            counts.fine,
+            counts.failed.len()
+        );
+        assert!(counts.failed.is_empty(), "{what}: {:?}", counts.failed);
+        // Two a release of each: or else nobody was there to notice.
+        assert!(counts.fine > 2 * RELEASES as usize, "{what}: {counts:?}");
+    }
+    assert_ne!(project.containers(), container);
+    assert_eq!(edge(&project), front, "one edge for all of them");
+    let nothing = project.rengine(&["deploy"]);
+    assert!(nothing.stderr.contains("nothing to do"), "{nothing:?}");
+    assert_eq!(project.rengine(&["down"]).code, 0);
+    assert_eq!(edge(&project), "");
+}
+
+#[test]
+fn an_edge_that_is_lost_or_stopped_comes_back() {
+    let project = Project::new("edge-lost", "hello", "stop-timeout = \"1s\"");
+    assert_eq!(project.rengine(&["deploy"]).code, 0);
+    let container = project.containers();
+    for act in ["kill", "rm -f", "stop -t 1"] {
+        let front = edge(&project);
+        let words: Vec<&str> = act.split(' ').chain([front.trim()]).collect();
+        docker(&words);
+        until("the edge is gone", || project.get().is_err());
+        let plan = project.rengine(&["plan"]);
+        assert!(plan.stdout.contains("edge"), "{plan:?}");
+        let deployed = project.rengine(&["deploy"]);
+        assert_eq!(deployed.code, 0, "{act}: {deployed:?}");
+        assert!(project.get().expect("an answer").contains("hello"), "{act}");
+        assert_eq!(project.containers(), container, "it was left alone");
+    }
+}
+
+#[test]
+fn a_port_more_gets_an_edge_of_its_own_and_a_port_less_is_closed() {
+    let project = Project::new("edge-ports", "hello", "stop-timeout = \"1s\"");
+    assert_eq!(project.rengine(&["deploy"]).code, 0);
+    let front = edge(&project);
+    let load = Load::http(project.port, 4);
+    let more = free_port();
+    let both = format!(
+        "[app]\nname = \"{}\"\nports = [\"{}:8080\", \"{more}:8080\"]\nstop-timeout = \"1s\"\n",
+        project.app, project.port
+    );
+    let one = std::fs::read_to_string(project.path().join("plugins.toml")).expect("a file");
+    project.write("plugins.toml", &both);
+    let deployed = project.rengine(&["deploy"]);
+    assert_eq!(deployed.code, 0, "{deployed:?}");
+    let second = Load::http(more, 1);
+    until("two edges", || edge(&project).lines().count() == 2);
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    let counts = second.stop();
+    assert!(counts.failed.is_empty() && counts.fine > 0, "{counts:?}");
+    project.write("plugins.toml", &one);
+    let deployed = project.rengine(&["deploy"]);
+    assert_eq!(deployed.code, 0, "{deployed:?}");
+    let counts = load.stop();
+    assert!(counts.failed.is_empty() && counts.fine > 0, "{counts:?}");
+    assert_eq!(edge(&project), front);
+}
+
+#[test]
+fn to_the_edge_and_back_again() {
+    let project = Project::new("edge-back", "hello", "");
+    for strategy in ["recreate", "rolling", "recreate"] {
+        project.configure(&format!("stop-timeout = \"1s\"\nstrategy = \"{strategy}\""));
+        let deployed = project.rengine(&["deploy"]);
+        assert_eq!(deployed.code, 0, "{strategy}: {deployed:?}");
+        assert!(project.get().expect("an answer").contains("hello"));
+        assert_eq!(edge(&project).is_empty(), strategy == "recreate");
+        let status = project.rengine(&["status"]);
+        let address = format!("http://localhost:{}", project.port);
+        assert!(status.stdout.contains(&address), "{status:?}");
+        let again = project.rengine(&["deploy"]);
+        assert!(again.stderr.contains("nothing to do"), "{again:?}");
+    }
+    project.configure("strategy = \"rollin\"");
+    let typo = project.rengine(&["deploy"]);
+    assert_eq!(typo.code, 2, "{typo:?}");
+    assert!(typo.stderr.contains("rolling"), "{typo:?}");
+}
