@@ -124,10 +124,8 @@ fn members(value: &Value, into: &mut Vec<String>) {
         Value::Object(object) => {
             for (name, value) in object {
                 into.push(name.clone());
-                if !["basis", "spec", "build", "container", "edges", "slots"]
-                    .contains(&name.as_str())
-                    || value.is_array()
-                {
+                let own = ["basis", "spec", "build", "container", "edges", "slots"];
+                if !own.contains(&name.as_str()) {
                     match name.as_str() {
                         "services" => value
                             .as_object()
