@@ -42,6 +42,7 @@ mod worker;
 
 pub use client::{ControlClient, ControlError};
 pub use control::{Drained, Release, ServiceState, State, TargetCounts};
+pub use defaults::{DRAIN, HOLD};
 pub use error::EdgeError;
 pub use image::{
     EdgeImage, FOLDER as EDGE_FOLDER, ImageError, PROGRAM as EDGE_PROGRAM, USER as EDGE_USER,
@@ -52,6 +53,7 @@ pub use routes::{
     Address, Certificate, Check, InvalidRoutes, Listener, Mode, Protocol, Routes, Service, Target,
     TargetState,
 };
+
 /// The release of rengine whose edge this is.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 

@@ -3,6 +3,7 @@
 mod compose;
 mod convert;
 mod deploy;
+mod edge;
 mod error;
 mod init;
 mod plugin;
@@ -55,6 +56,8 @@ pub struct Manifest {
     pub docker: DockerSection,
     /// How to deploy.
     pub deploy: DeploySection,
+    /// `[edge]`.
+    pub edge: EdgeSection,
     /// The secrets that plugins are granted.
     pub secrets: Secrets,
     /// What is odd and no error.
@@ -75,6 +78,40 @@ pub struct DeploySection {
     pub timeout: Duration,
     /// How many releases that succeeded are kept, with their images.
     pub keep: usize,
+}
+
+/// `[edge]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EdgeSection {
+    /// How long a request waits while no container can take it; the edge's own default if `None`.
+    pub hold: Option<Duration>,
+    /// How long old containers may take to end what they do; the edge's own default if `None`.
+    pub drain: Option<Duration>,
+    /// Certificates for ports on which TLS is spoken.
+    pub tls: Vec<TlsSection>,
+}
+
+/// `[[edge.tls]]`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TlsSection {
+    /// The host's port.
+    pub port: u16,
+    /// The names that it is for; all that no other is for, if there are none.
+    pub names: Vec<String>,
+    /// PEM: the certificate, and those that signed it.
+    pub certificate: Vec<u8>,
+    /// PEM: its key.
+    pub key: Vec<u8>,
+}
+
+impl std::fmt::Debug for TlsSection {
+    /// Without the key.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TlsSection")
+            .field("port", &self.port)
+            .field("names", &self.names)
+            .finish_non_exhaustive()
+    }
 }
 
 /// `[plugins.NAME]`.

@@ -168,3 +168,77 @@ fn to_the_edge_and_back_again() {
     assert_eq!(typo.code, 2, "{typo:?}");
     assert!(typo.stderr.contains("rolling"), "{typo:?}");
 }
+
+/// Makes a certificate for `localhost`, and the files in the project that it is in.
+fn certificate(project: &Project) -> String {
+    let made = std::process::Command::new("openssl")
+        .current_dir(project.path())
+        .args([
+            "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+        ])
+        .args([
+            "-subj",
+            "/CN=localhost",
+            "-addext",
+            "subjectAltName=DNS:localhost",
+        ])
+        .args(["-out", "shop.pem", "-keyout", "shop.key"])
+        .output();
+    let made = made.expect("openssl is there: run ./dev test");
+    assert!(made.status.success(), "{made:?}");
+    std::fs::read_to_string(project.path().join("shop.pem")).expect("a certificate")
+}
+
+/// What is answered over TLS, by who has the certificate in the project.
+fn secure(project: &Project) -> String {
+    let output = std::process::Command::new("curl")
+        .current_dir(project.path())
+        .args(["-sS", "--max-time", "20", "--cacert", "shop.pem"])
+        .arg(format!("https://localhost:{}/", project.port))
+        .output();
+    let output = output.expect("curl is there: run ./dev test");
+    String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+}
+
+#[test]
+fn certificates_come_from_files_and_are_replaced_without_a_new_container() {
+    let project = Project::new("edge-tls", "hello over TLS", "");
+    project.write(".dockerignore", "plugins.toml\nshop.*\n");
+    let with = |port: u16| {
+        let table = "certificate = \"shop.pem\"\nkey = \"shop.key\"";
+        project.configure(&format!(
+            "stop-timeout = \"1s\"\nhealth = {{ http = \"/\" }}\n\
+             [edge]\ndrain = \"10s\"\n[[edge.tls]]\nport = {port}\n{table}"
+        ));
+        project.rengine(&["deploy"])
+    };
+    let missing = with(project.port);
+    assert_eq!(missing.code, 2, "{missing:?}");
+    assert!(missing.stderr.contains("shop.pem"), "{missing:?}");
+    let first = certificate(&project);
+    let other = with(1);
+    assert_eq!(other.code, 2, "{other:?}");
+    assert!(other.stderr.contains("port 1,"), "{other:?}");
+    let deployed = with(project.port);
+    assert_eq!(deployed.code, 0, "{deployed:?}");
+    assert!(secure(&project).contains("hello over TLS"));
+    let again = project.rengine(&["deploy"]);
+    assert!(again.stderr.contains("nothing to do"), "{again:?}");
+
+    let containers = project.containers();
+    assert_ne!(certificate(&project), first);
+    let replaced = with(project.port);
+    assert_eq!(replaced.code, 0, "{replaced:?}");
+    assert!(secure(&project).contains("hello over TLS"), "{replaced:?}");
+    assert_eq!(project.containers(), containers);
+    // A key that is another certificate's is refused by the edge, and the one before goes on.
+    let key = std::fs::read_to_string(project.path().join("shop.key")).expect("a key");
+    let good = std::fs::read_to_string(project.path().join("shop.pem")).expect("a certificate");
+    certificate(&project);
+    project.write("shop.key", &key);
+    let refused = with(project.port);
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert!(refused.stderr.contains("the edge"), "{refused:?}");
+    project.write("shop.pem", &good);
+    assert!(secure(&project).contains("hello over TLS"));
+}

@@ -1,16 +1,20 @@
 //! The edges of an app on the daemon.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
+
+use sha2::{Digest, Sha256};
 
 use tokio::time::{Instant, sleep};
 
 use super::steps::Execution;
 use super::{DeployError, Event};
-use crate::app::{ContainerFile, ContainerSpec, Logging, PortMapping};
+use crate::app::{ContainerFile, ContainerSpec, Logging, Name, PortMapping, hex};
 use crate::docker::{Docker, Joined, NewContainer};
-use crate::edge::{Drained, EDGE_FOLDER, EDGE_PROGRAM, EDGE_USER, EdgeImage};
-use crate::plan::edge::EdgeSlot;
+use crate::edge::{Certificate, Drained, EDGE_FOLDER, EDGE_PROGRAM, EDGE_USER, EdgeImage};
+use crate::manifest::EdgeSection;
+use crate::plan::edge::{EdgeService, EdgeSlot};
 use crate::plan::observed::label;
 use crate::plan::{EdgeRoutes, OperationKind};
 
@@ -18,8 +22,6 @@ use crate::plan::{EdgeRoutes, OperationKind};
 const READY: Duration = Duration::from_secs(20);
 /// Time for one command to it.
 const COMMAND: Duration = Duration::from_secs(30);
-/// Time for containers that answered before to end what they do, before they are stopped.
-pub const DRAIN: Duration = Duration::from_secs(30);
 /// An edge ends what it does by itself when it is asked to; it has no more to do by then.
 const STOP: Duration = Duration::from_secs(2);
 
@@ -41,6 +43,45 @@ async fn own_image(docker: &Docker) -> Result<EdgeImage, DeployError> {
         Ok(image) => Ok(image?),
         Err(panic) => std::panic::resume_unwind(panic.into_panic()),
     }
+}
+
+/// Gives the ports of edges their certificates, and the files that these are in the edges'
+/// containers. Their names are made from what is in them, so others are other routes.
+pub fn certify(
+    edges: &mut BTreeMap<Name, EdgeService>,
+    section: &EdgeSection,
+) -> Result<BTreeMap<String, ContainerFile>, DeployError> {
+    let mut files = BTreeMap::new();
+    for edge in edges.values_mut() {
+        edge.hold = section.hold.unwrap_or(edge.hold);
+    }
+    for tls in &section.tls {
+        let has = |edge: &&mut EdgeService| edge.ports.iter().any(|own| own.host_port == tls.port);
+        let edge = edges.values_mut().find(has);
+        let edge = edge.ok_or(DeployError::NoEdgePort { port: tls.port })?;
+        let digest = Sha256::new().chain_update(&tls.certificate);
+        let digest = hex(&digest.chain_update(&tls.key).finalize());
+        let mut file = |contents: &[u8], kind: &str| {
+            let path = format!("{EDGE_FOLDER}/{}.{kind}", &digest[..32]);
+            let file = ContainerFile {
+                contents: contents.to_vec(),
+                mode: 0o400,
+                uid: EDGE_USER,
+                gid: EDGE_USER,
+                secret: true,
+            };
+            files.insert(path.clone(), file);
+            PathBuf::from(path)
+        };
+        let certificate = Certificate {
+            names: tls.names.clone(),
+            certificate: file(&tls.certificate, "pem"),
+            key: file(&tls.key, "key"),
+        };
+        let of_port = edge.certificates.entry(tls.port);
+        of_port.or_default().push(certificate);
+    }
+    Ok(files)
 }
 
 impl Execution<'_> {
@@ -138,6 +179,11 @@ impl Execution<'_> {
         let Some(id) = edge.id.clone().or_else(|| self.edge_made(&edge.container)) else {
             return Ok(());
         };
+        let listeners = edge.routes.listeners.iter();
+        if listeners.clone().any(|one| !one.certificates.is_empty()) {
+            let files = &self.prepared.edge_files;
+            self.docker.put_files(&id, files, false).await?;
+        }
         let json = serde_json::to_string(&edge.routes).unwrap_or_default();
         let begun = Instant::now();
         loop {
@@ -177,9 +223,10 @@ impl Execution<'_> {
             let Some(id) = id.clone().or_else(|| self.edge_made(container)) else {
                 continue;
             };
-            let limit = format!("{}s", DRAIN.as_secs());
+            let time = self.prepared.drain;
+            let limit = format!("{}ms", time.as_millis());
             let words = ["drain", "--timeout", &limit];
-            let asked = self.command(&id, container, &words, DRAIN + COMMAND);
+            let asked = self.command(&id, container, &words, time + COMMAND);
             // Who stops a deploy here wants it over: requests go to the new containers already.
             let drained = tokio::select! {
                 answer = asked => answer.ok(),
@@ -191,10 +238,10 @@ impl Execution<'_> {
         if cut > 0 {
             self.reporter.report(Event::Warning {
                 message: format!(
-                    "{cut} requests or connections did not end within {} s, and are cut off",
-                    DRAIN.as_secs()
+                    "{cut} requests or connections did not end within {}, and are cut off",
+                    humantime::format_duration(self.prepared.drain)
                 ),
-                help: None,
+                help: Some("`drain` under [edge] in plugins.toml gives them more time".to_owned()),
             });
         }
         None

@@ -69,6 +69,15 @@ pub enum DeployError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     EdgeImage(#[from] ImageError),
+    /// A certificate is for a port that no edge has.
+    #[error("there is a certificate for port {port}, which the edge does not have")]
+    #[diagnostic(help(
+        "the edge has the fixed TCP ports of services that roll: see EDGE.md for which these are"
+    ))]
+    NoEdgePort {
+        /// The port.
+        port: u16,
+    },
     /// The edge did not do what it was asked.
     #[error("the edge {container} did not do what it was told: {reason}")]
     #[diagnostic(help(
@@ -273,6 +282,7 @@ impl DeployError {
             | Self::NothingBefore { .. }
             | Self::NeverRan { .. }
             | Self::Unusable { .. }
+            | Self::NoEdgePort { .. }
             | Self::NoDockerfile { .. } => ExitCode::BadInput,
             Self::Plugin(_) => ExitCode::Refused,
             Self::Docker(error) => docker_exit_code(error),

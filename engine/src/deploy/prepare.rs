@@ -2,21 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use miette::Diagnostic;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use super::attribute::attribute;
+use super::edge::certify;
 use super::hooks::Hooks;
 use super::output::{channel, transfer, with_output};
 use super::transform::{Transform, Transformed};
 use super::{DeployError, Event, Reporter, SavedPlan};
-use crate::app::{App, Fields, ImageSource, MountSource, Name, PullPolicy, Volume};
+use crate::app::{App, ContainerFile, Fields, ImageSource, MountSource, Name, PullPolicy, Volume};
 use crate::context::Context;
 use crate::docker::Docker;
 use crate::dockerfile::Dockerfile;
-use crate::edge::EdgeImage;
+use crate::edge::{DRAIN, EdgeImage};
 use crate::manifest::Manifest;
 use crate::plan::edge::{EdgeService, Reach, take};
 use crate::plan::observed::Observed;
@@ -54,6 +56,10 @@ pub struct Prepared {
     pub(super) rollback: Option<Record>,
     /// The file whose plan it has to be, where there is one.
     pub(super) saved: Option<SavedPlan>,
+    /// Files that edges read, by their paths there.
+    pub(super) edge_files: BTreeMap<String, ContainerFile>,
+    /// Time for old containers to end what they do.
+    pub(super) drain: Duration,
 }
 
 /// Runs the hooks that change the app, looks at the daemon, and plans what makes `release`.
@@ -86,7 +92,8 @@ pub async fn prepare(
     let Transformed { mut app, changes } = transform.run(manifest.app.clone()).await?;
     name_volumes(&mut app);
     let whole = app.clone();
-    let edges = take_ports(&mut app, docker, reporter);
+    let mut edges = take_ports(&mut app, docker, reporter);
+    let edge_files = certify(&mut edges, &manifest.edge)?;
     let references = references(&app);
     let (contexts, observed) = tokio::join!(contexts(&app), docker.observe_app(&app, &references));
     let contexts = contexts?;
@@ -129,6 +136,8 @@ pub async fn prepare(
         observed,
         rollback: None,
         saved: None,
+        edge_files,
+        drain: manifest.edge.drain.unwrap_or(DRAIN),
     })
 }
 

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use super::edge::certify;
 use super::ledger::releases;
 use super::prepare::take_ports;
 use super::{DeployError, Hooks, Prepared, Reporter};
 use crate::app::{App, Name, PullPolicy};
 use crate::docker::Docker;
+use crate::edge::DRAIN;
 use crate::manifest::Manifest;
 use crate::plan::{Wanted, WantedService, plan};
 use crate::plugin::Hook;
@@ -38,7 +40,14 @@ pub async fn prepare_rollback(
     let target = choose(&records, &manifest.app.name, target, runs)?;
     let whole = restore(target, manifest)?;
     let mut app = whole.clone();
-    let edges = take_ports(&mut app, docker, reporter);
+    let mut edges = take_ports(&mut app, docker, reporter);
+    // A port that came later is no part of that release.
+    let mut section = manifest.edge.clone();
+    section.tls.retain(|tls| {
+        let mut ports = edges.values().flat_map(|edge| &edge.ports);
+        ports.any(|port| port.host_port == tls.port)
+    });
+    let edge_files = certify(&mut edges, &section)?;
     let images = images(target, &app)?;
     let mut references: Vec<String> = images.iter().map(|(_, image)| image.clone()).collect();
     references.sort_unstable();
@@ -71,6 +80,8 @@ pub async fn prepare_rollback(
         observed,
         rollback: Some(target.clone()),
         saved: None,
+        edge_files,
+        drain: manifest.edge.drain.unwrap_or(DRAIN),
         whole,
         app,
     })

@@ -1,6 +1,7 @@
 //! The table of routes as it is now. It is replaced as a whole; what lives on are its targets.
 
 use std::collections::{BTreeMap, HashMap};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -253,11 +254,13 @@ async fn ask(target: &Target, check: &Check) -> Option<http::StatusCode> {
         .header(http::header::HOST, target.address.to_string())
         .header(http::header::USER_AGENT, "rengine-edge")
         .body(Empty::<bytes::Bytes>::new());
-    let answer = sender.send_request(request.ok()?);
-    tokio::select! {
-        answer = answer => answer.ok().map(|answer| answer.status()),
-        _ = connection => None,
-    }
+    let mut answer = pin!(sender.send_request(request.ok()?));
+    let answer = tokio::select! {
+        answer = &mut answer => answer,
+        // One that closes with its answer has answered.
+        _ = connection => answer.await,
+    };
+    answer.ok().map(|answer| answer.status())
 }
 
 /// A connection of its own.

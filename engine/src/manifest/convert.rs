@@ -73,6 +73,7 @@ pub fn manifest(
             host: file.docker.host,
         },
         deploy: reader.deploy(file.deploy)?,
+        edge: reader.edge(file.edge)?,
         secrets,
         warnings,
         dir: reader.dir,

@@ -16,6 +16,7 @@ pub struct File {
     pub app: AppTable,
     pub docker: DockerTable,
     pub deploy: DeployTable,
+    pub edge: EdgeTable,
     pub plugins: IndexMap<Spanned<String>, PluginTable>,
     pub secrets: IndexMap<Spanned<Variable>, Spanned<SecretTable>>,
 }
@@ -112,6 +113,23 @@ pub struct DockerTable {
 pub struct DeployTable {
     pub timeout: Option<Spanned<String>>,
     pub keep: Option<Spanned<u32>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EdgeTable {
+    pub hold: Option<Spanned<String>>,
+    pub drain: Option<Spanned<String>>,
+    pub tls: Vec<Spanned<TlsTable>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TlsTable {
+    pub port: Option<u16>,
+    pub names: Vec<String>,
+    pub certificate: Option<Spanned<String>>,
+    pub key: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

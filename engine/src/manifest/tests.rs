@@ -203,6 +203,8 @@ fn the_reference_has_each_key_and_no_other() {
         ("`[app.health]`", keys::<raw::Health>()),
         ("`[docker]`", keys::<raw::DockerTable>()),
         ("`[deploy]`", keys::<raw::DeployTable>()),
+        ("`[edge]`", keys::<raw::EdgeTable>()),
+        ("`[[edge.tls]]`", keys::<raw::TlsTable>()),
         ("`[plugins.NAME]`", plugin),
         ("`[plugins.NAME.grants]`", keys::<crate::grants::Grants>()),
         ("`[plugins.NAME.limits]`", keys::<raw::LimitsTable>()),

@@ -1,5 +1,6 @@
 //! The edge as a process, with real sockets at both of its ends.
 
 mod http;
+mod protocols;
 mod support;
 mod switch;

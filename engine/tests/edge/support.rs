@@ -25,11 +25,17 @@ pub fn free_port() -> u16 {
 impl Edge {
     /// One that runs, without routes.
     pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// The same, with words of its own.
+    pub async fn start_with(more: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let mut command = Command::new(env!("CARGO_BIN_EXE_rengine"));
         command
             .args(["edge", "serve", "--no-log", "--folder"])
-            .arg(folder.path());
+            .arg(folder.path())
+            .args(more);
         let edge = Self {
             keeper: command.spawn().expect("rengine"),
             client: ControlClient::new(folder.path()),

@@ -1,6 +1,8 @@
 //! Which published ports are the edge's, and not their containers' own.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use indexmap::{IndexMap, IndexSet};
 use serde::{Deserialize, Serialize};
@@ -9,7 +11,7 @@ use crate::app::{
     AppProtocol, Attachment, MountSource, Name, Network, PortMapping, Probe, Protocol, Service,
     Strategy,
 };
-use crate::edge::Check;
+use crate::edge::{Certificate, Check, HOLD};
 
 /// The key of the network that services without any get, if the edge has their ports: Compose's.
 const DEFAULT_NETWORK: &str = "default";
@@ -25,6 +27,10 @@ pub struct EdgeService {
     pub ports: Vec<EdgePort>,
     /// What it asks each of several containers, to see whether they are well.
     pub check: Option<(u16, Check)>,
+    /// With which certificates it speaks TLS on a port of the host, as files in its container.
+    pub certificates: BTreeMap<u16, Vec<Certificate>>,
+    /// How long a request waits while no container can take it.
+    pub hold: Duration,
 }
 
 /// A port of the host that the edge has in a service's stead.
@@ -126,6 +132,8 @@ pub fn take(
     Some(EdgeService {
         network: reached_by(service, networks)?.to_owned(),
         check: check(service, &ports),
+        certificates: BTreeMap::new(),
+        hold: HOLD,
         ports,
     })
 }

@@ -314,12 +314,17 @@ impl<'a> Edges<'a> {
                     continue;
                 };
                 let key = format!("{}:{}", service.name, port.container_port);
+                let certificates = edge.certificates.get(&port.host_port);
+                let certificates = certificates.cloned().unwrap_or_default();
                 routes.listeners.push(Listener {
                     address: None,
                     port: slot.listen,
-                    mode: mode(port.protocol),
+                    mode: match certificates.is_empty() {
+                        true => mode(port.protocol),
+                        false => Mode::Http,
+                    },
                     service: key.clone(),
-                    certificates: Vec::new(),
+                    certificates,
                     trust: Vec::new(),
                 });
                 let own = || self.service(edge, port, &hosts, &key, before);
@@ -367,6 +372,7 @@ impl<'a> Edges<'a> {
                 _ => Protocol::Http1,
             },
             check: check.map(|(_, check)| check.clone()),
+            hold: edge.hold,
             ..Service::default()
         }
     }

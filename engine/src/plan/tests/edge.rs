@@ -21,6 +21,8 @@ fn fronted() -> WantedService {
             protocol: None,
         }],
         check: None,
+        certificates: BTreeMap::new(),
+        hold: crate::edge::HOLD,
     });
     service
 }
