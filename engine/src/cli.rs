@@ -10,19 +10,23 @@ mod down;
 mod edge;
 mod error;
 mod exec;
+mod history;
 mod init;
 mod interrupt;
+mod lock;
 mod logs;
 mod oneoff;
 mod plan;
 mod plugin;
 mod project;
 mod push;
+mod rollback;
 mod services;
 mod session;
 mod status;
 mod terminal;
 mod top;
+mod wait;
 
 use std::path::PathBuf;
 use std::process::ExitCode as ProcessExitCode;
@@ -86,6 +90,16 @@ enum Command {
     Deploy(deploy::DeployArgs),
     /// Show what deploy would do, and which plugin changed what
     Plan(plan::PlanArgs),
+    /// Bring back an earlier release, without a build
+    Rollback(rollback::RollbackArgs),
+    /// Show the app's releases: when, by whom, how they ended
+    History,
+    /// Show one release: its images, its containers, what plugins changed
+    Show(history::ShowArgs),
+    /// Show what differs between two releases
+    Diff(history::DiffArgs),
+    /// Show who holds the app's lock, hold it, or release it
+    Lock(lock::LockArgs),
     /// Show the app's containers
     Status,
     /// Show what the app's containers write
@@ -195,6 +209,11 @@ async fn run(cli: Cli, ui: Ui) -> Result<(), CliError> {
     match cli.command {
         Command::Deploy(args) => deploy::run(global, args, ui).await,
         Command::Plan(args) => plan::run(global, args, ui).await,
+        Command::Rollback(args) => rollback::run(global, args, ui).await,
+        Command::History => history::history(global, ui).await,
+        Command::Show(args) => history::show(global, args, ui).await,
+        Command::Diff(args) => history::diff(global, args, ui).await,
+        Command::Lock(args) => lock::run(global, args, ui).await,
         Command::Status => status::run(global, ui).await,
         Command::Logs(args) => logs::run(global, args, ui).await,
         Command::Exec(args) => exec::run(global, args, ui).await,

@@ -19,5 +19,6 @@ pub mod grants;
 pub mod manifest;
 pub mod plan;
 pub mod plugin;
+pub mod release;
 pub mod secrets;
 pub mod ui;

@@ -2,6 +2,7 @@
 
 mod compose;
 mod convert;
+mod deploy;
 mod edge;
 mod error;
 mod init;
@@ -32,6 +33,10 @@ pub use secrets::Secrets;
 pub const FILE_NAME: &str = "plugins.toml";
 /// Time for a new container to become healthy, where plugins.toml does not say.
 pub const DEFAULT_DEPLOY_TIMEOUT: Duration = Duration::from_secs(60);
+/// How many releases are kept, where plugins.toml does not say.
+pub const DEFAULT_KEEP: usize = 5;
+/// How many releases can be kept: each has a record, which every deploy reads.
+const MAX_KEEP: u32 = 100;
 /// The largest file that is taken for a plugins.toml, a Dockerfile or a file of variables, in bytes.
 const MAX_FILE_BYTES: u64 = 1 << 20;
 
@@ -91,6 +96,8 @@ pub struct DockerSection {
 pub struct DeploySection {
     /// Time for a new container to become healthy.
     pub timeout: Duration,
+    /// How many releases that succeeded are kept, with their images.
+    pub keep: usize,
 }
 
 /// `[edge]`.

@@ -3,6 +3,7 @@
 mod json;
 mod plan;
 mod progress;
+mod release;
 mod style;
 mod text;
 
@@ -20,6 +21,7 @@ use progress::ProgressReporter;
 
 pub use plan::render_plan;
 pub use progress::render_services;
+pub use release::{render_diff, render_history, render_release};
 pub use style::Styles;
 pub use text::{columns, printable, table, time};
 

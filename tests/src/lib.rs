@@ -6,6 +6,7 @@ pub mod dockerd;
 pub mod load;
 pub mod machine;
 pub mod podman;
+pub mod proxy;
 pub mod registry;
 pub mod ssh;
 

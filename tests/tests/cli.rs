@@ -16,7 +16,7 @@ fn snapshot(name: &str, project: &Project, outcome: &Outcome) {
         .replace(&target.display().to_string(), "[plugins]")
         .replace(&project.app, "[app]")
         .replace(&format!("localhost:{}", project.port), "localhost:[port]")
-        .replace(&format!("\"{}:", project.port), "\"[port]:");
+        .replace(&project.port.to_string(), "[port]");
     let filters = [
         (r"\b1[0-9a-z]{8}\b", "[release]"),
         (r"sha256:[0-9a-f]{12,64}", "[digest]"),
@@ -40,7 +40,14 @@ fn snapshot(name: &str, project: &Project, outcome: &Outcome) {
 #[test]
 fn help_of_every_command() {
     let project = Project::new("help", "hello", "");
-    let commands: [&[&str]; 27] = [
+    let commands: [&[&str]; 34] = [
+        &["rollback"],
+        &["history"],
+        &["show"],
+        &["diff"],
+        &["lock"],
+        &["lock", "hold"],
+        &["lock", "release"],
         &["push"],
         &[],
         &["deploy"],

@@ -163,7 +163,7 @@ fn ten_services_with_all_that_belongs_to_them() {
     assert_ne!(docker(&["volume", "ls", "-q", "--filter", &filter]), "");
     let unknown = app.0.rengine(&["down", "--volume", "dta"]);
     assert_eq!(unknown.code, 2, "{unknown:#?}");
-    app.done(&["down", "--volume", "data"]);
+    app.done(&["down", "--volume", "data", "--history"]);
     assert_eq!(docker(&["volume", "ls", "-q", "--filter", &filter]), "");
 }
 

@@ -71,6 +71,13 @@ impl Fields {
         self.0.get(name).map(String::as_str)
     }
 
+    /// Every field with its value, in order of the names.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// Where `self` and `new` differ: field, old value, new value; in order of the names.
     pub fn differences<'a>(
         &'a self,

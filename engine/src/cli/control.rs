@@ -6,9 +6,10 @@ use clap::Args;
 use futures_util::future::join_all;
 
 use super::error::CliError;
+use super::wait::WaitArgs;
 use super::{GlobalArgs, services, session};
-use crate::deploy::lock_holder;
-use crate::docker::{Docker, DockerError};
+use crate::deploy::take_lock;
+use crate::docker::{Docker, DockerError, Wait};
 use crate::plan::observed::ObservedContainer;
 use crate::ui::{Ui, time};
 
@@ -18,6 +19,8 @@ pub struct StartArgs {
     /// Only these services
     #[arg(value_name = "SERVICE")]
     services: Vec<String>,
+    #[command(flatten)]
+    wait: WaitArgs,
 }
 
 /// Which containers to stop, and how.
@@ -29,6 +32,8 @@ pub struct StopArgs {
     /// Only these services
     #[arg(value_name = "SERVICE")]
     services: Vec<String>,
+    #[command(flatten)]
+    wait: WaitArgs,
 }
 
 /// What is done with each container.
@@ -67,15 +72,25 @@ impl Act {
 }
 
 pub async fn start(global: &GlobalArgs, args: StartArgs, ui: Ui) -> Result<(), CliError> {
-    run(global, Act::Start, &args.services, None, ui).await
+    run(
+        global,
+        Act::Start,
+        &args.services,
+        None,
+        args.wait.wait(),
+        ui,
+    )
+    .await
 }
 
 pub async fn stop(global: &GlobalArgs, args: StopArgs, ui: Ui) -> Result<(), CliError> {
-    run(global, Act::Stop, &args.services, args.timeout, ui).await
+    let wait = args.wait.wait();
+    run(global, Act::Stop, &args.services, args.timeout, wait, ui).await
 }
 
 pub async fn restart(global: &GlobalArgs, args: StopArgs, ui: Ui) -> Result<(), CliError> {
-    run(global, Act::Restart, &args.services, args.timeout, ui).await
+    let wait = args.wait.wait();
+    run(global, Act::Restart, &args.services, args.timeout, wait, ui).await
 }
 
 async fn run(
@@ -83,13 +98,14 @@ async fn run(
     act: Act,
     services: &[String],
     timeout: Option<u32>,
+    wait: Wait,
     ui: Ui,
 ) -> Result<(), CliError> {
     let manifest = session::load_manifest(global, ui)?;
     let docker = session::connect(global, &manifest, ui).await?;
     // A deploy that goes on would be surprised.
-    let holder = lock_holder(act.command());
-    let lock = docker.lock(&manifest.app.name, &holder).await?;
+    let app = &manifest.app.name;
+    let lock = take_lock(&docker, app, act.command(), wait, &ui.reporter()).await?;
     let work = async {
         let containers = services::containers(&manifest, &docker, services).await?;
         let timeout = timeout.map(|seconds| Duration::from_secs(u64::from(seconds)));
@@ -104,7 +120,7 @@ async fn run(
         }
         Ok::<_, CliError>(count)
     };
-    let result = work.await;
+    let result = lock.guard(work).await;
     lock.release().await?;
     let count = result?;
     let word = act.done();

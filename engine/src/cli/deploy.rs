@@ -1,15 +1,21 @@
 //! `rengine deploy`.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use super::error::CliError;
+use super::wait::WaitArgs;
 use super::{GlobalArgs, interrupt, session};
-use crate::deploy::{self, Hooks, Options};
+use crate::deploy::{self, Action, Hooks, Options, Request, SavedPlan};
 use crate::ui::{Ui, render_services};
 
 /// What can be asked of a deploy.
 #[derive(Debug, Args)]
 pub struct DeployArgs {
+    /// Carry out this plan, which `rengine plan --out` wrote, or nothing if something has moved
+    #[arg(value_name = "PLAN", conflicts_with_all = ["rebuild", "remove_orphans"])]
+    plan: Option<PathBuf>,
     /// Build and replace even what did not change
     #[arg(long)]
     rebuild: bool,
@@ -19,9 +25,15 @@ pub struct DeployArgs {
     /// Take over the app's lock from a deploy that is known to be dead
     #[arg(long)]
     break_lock: bool,
+    #[command(flatten)]
+    wait: WaitArgs,
 }
 
 pub async fn run(global: &GlobalArgs, args: DeployArgs, ui: Ui) -> Result<(), CliError> {
+    let saved = args
+        .plan
+        .map(|path| SavedPlan::read(&global.directory.join(path)));
+    let saved = saved.transpose()?;
     let manifest = session::load_manifest(global, ui)?;
     let cancel = interrupt::on_signal(ui);
     let reporter = ui.reporter();
@@ -34,7 +46,14 @@ pub async fn run(global: &GlobalArgs, args: DeployArgs, ui: Ui) -> Result<(), Cl
         rebuild: args.rebuild,
         remove_orphans: args.remove_orphans,
     };
-    let done = deploy::run(&manifest, &docker, plugins, options, &reporter, &cancel).await?;
+    let request = Request {
+        action: match saved {
+            Some(saved) => Action::Planned(Box::new(saved)),
+            None => Action::Deploy(options),
+        },
+        wait: args.wait.wait(),
+    };
+    let done = deploy::run(&manifest, &docker, plugins, request, &reporter, &cancel).await?;
     if !ui.is_json() {
         ui.result(&render_services(&done.services, ui.styles()));
     }

@@ -6,8 +6,9 @@ use std::time::Instant;
 use clap::Args;
 
 use super::error::CliError;
+use super::wait::WaitArgs;
 use super::{GlobalArgs, session};
-use crate::deploy::{Event, Hooks, lock_holder};
+use crate::deploy::{Event, Hooks, take_lock};
 use crate::docker::DockerError;
 use crate::plugin::CallContext;
 use crate::ui::{Ui, time};
@@ -21,15 +22,21 @@ pub struct DownArgs {
     /// Also remove this volume of the app, with the data in it; can be given several times
     #[arg(long = "volume", value_name = "NAME")]
     volumes: Vec<String>,
+    /// Also forget the app's releases: nothing can be rolled back to then
+    #[arg(long)]
+    history: bool,
+    #[command(flatten)]
+    wait: WaitArgs,
 }
 
 pub async fn run(global: &GlobalArgs, args: DownArgs, ui: Ui) -> Result<(), CliError> {
     let manifest = session::load_manifest(global, ui)?;
     let docker = session::connect(global, &manifest, ui).await?;
     let app = &manifest.app.name;
-    let lock = docker.lock(app, &lock_holder("rengine down")).await?;
-    // What can't be loaded can't be asked, and is no reason to leave the app running.
     let reporter = ui.reporter();
+    let wait = args.wait.wait();
+    let lock = take_lock(&docker, app, "rengine down", wait, &reporter).await?;
+    // What can't be loaded can't be asked, and is no reason to leave the app running.
     let hooks = match Hooks::load(&manifest, &docker, &*reporter).await {
         Ok(hooks) => hooks,
         Err(error) => {
@@ -117,6 +124,11 @@ pub async fn run(global: &GlobalArgs, args: DownArgs, ui: Ui) -> Result<(), CliE
                 ui.styles().good("✔")
             ));
         }
+        if args.history {
+            for record in docker.records(app).await? {
+                docker.remove_record(&record).await?;
+            }
+        }
         if args.images {
             for image in &observed.images {
                 // The daemon removes no image by its id that has names of several repositories.
@@ -133,7 +145,7 @@ pub async fn run(global: &GlobalArgs, args: DownArgs, ui: Ui) -> Result<(), CliE
         }
         Ok::<_, CliError>(removed)
     };
-    let result = work.await;
+    let result = lock.guard(work).await;
     lock.release().await?;
     let removed = result?;
     if ui.is_json() {

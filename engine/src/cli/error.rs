@@ -101,6 +101,15 @@ pub enum CliError {
         /// The service.
         service: String,
     },
+    /// A lock that another holds, or a deploy.
+    #[error("the lock of `{app}` is not yours to release: it is held {holder}")]
+    #[diagnostic(help("ask them; or release it all the same: `rengine lock release --force`"))]
+    NotYourLock {
+        /// The app.
+        app: String,
+        /// Who holds it.
+        holder: String,
+    },
     /// A process in a container ended so. It said why itself.
     #[error("exit code {code}")]
     Ended {
@@ -162,6 +171,7 @@ impl CliError {
             | Self::NotDeployed { .. }
             | Self::Malformed { .. }
             | Self::NoVolume { .. } => ExitCode::BadInput,
+            Self::NotYourLock { .. } => ExitCode::Locked,
             Self::Ended { .. } => ExitCode::Failed,
             Self::Cases { .. } | Self::Unfit { .. } => ExitCode::Failed,
             Self::Unwell { unreachable, .. } => match unreachable {

@@ -1,12 +1,13 @@
 //! `rengine plan`.
 
+use std::path::PathBuf;
 use std::time::SystemTime;
 
 use clap::Args;
 
 use super::error::CliError;
 use super::{GlobalArgs, session};
-use crate::deploy::{self, Event, Hooks, Options, release_id};
+use crate::deploy::{self, Event, Hooks, Options, SavedPlan, release_id};
 use crate::ui::{Ui, render_plan};
 
 /// What can be asked of a plan.
@@ -18,6 +19,9 @@ pub struct PlanArgs {
     /// Plan to remove containers of services that are not in the app any more
     #[arg(long)]
     remove_orphans: bool,
+    /// Also write the plan to this file, which `rengine deploy FILE` carries out
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
 }
 
 pub async fn run(global: &GlobalArgs, args: PlanArgs, ui: Ui) -> Result<(), CliError> {
@@ -35,6 +39,20 @@ pub async fn run(global: &GlobalArgs, args: PlanArgs, ui: Ui) -> Result<(), CliE
     std::mem::forget(hooks.clone());
     let release = release_id(SystemTime::now());
     let prepared = deploy::prepare(&manifest, &docker, hooks, &release, options, &reporter).await?;
+    if let Some(path) = &args.out {
+        let path = global.directory.join(path);
+        let text = SavedPlan::of(&prepared, &manifest, options).to_text();
+        std::fs::write(&path, text).map_err(|error| CliError::Io {
+            what: "writing",
+            path: path.clone(),
+            reason: error.to_string(),
+        })?;
+        ui.note(&format!(
+            "  {} written to {}: `rengine deploy` with it does this, or nothing",
+            ui.styles().good("✔"),
+            path.display()
+        ));
+    }
     let (mut plan, mut changes) = (prepared.plan, prepared.changes);
     if ui.is_json() {
         reporter.report(Event::Planned { plan, changes });

@@ -11,6 +11,7 @@ use crate::edge::ImageError;
 use crate::manifest::ManifestError;
 use crate::plan::Conflict;
 use crate::plugin::{LoadError, PluginError};
+use crate::release::Damage;
 
 /// What a command ends with. The numbers are part of the interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -184,6 +185,80 @@ pub enum DeployError {
         /// What can be done about it.
         help: String,
     },
+    /// A file that holds no plan.
+    #[error("{} can't be carried out: {why}", path.display())]
+    #[diagnostic(help("make it anew: `rengine plan --out {}`", path.display()))]
+    BadPlan {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// What a plan was made from is not so any more.
+    #[error("the plan can't be carried out, for what it was made from has moved: {}", moved.join("; "))]
+    #[diagnostic(help(
+        "nothing was touched; make the plan anew and have it looked at: `rengine plan --out plan.json`"
+    ))]
+    Moved {
+        /// What.
+        moved: Vec<String>,
+    },
+    /// There is no release of that id.
+    #[error("{}", match found.is_empty() {
+        true => format!("`{app}` has no release `{prefix}`"),
+        false => format!("`{prefix}` is the beginning of several releases of `{app}`: {found}"),
+    })]
+    #[diagnostic(help("`rengine history` shows them"))]
+    NoRelease {
+        /// The app.
+        app: String,
+        /// What was asked for.
+        prefix: String,
+        /// The releases whose ids begin so, with commas between them.
+        found: String,
+    },
+    /// There is nothing to go back to.
+    #[error("there is no release of `{app}` to go back to")]
+    #[diagnostic(help(
+        "`rengine history` shows what there is; only releases that succeeded are gone back to by themselves"
+    ))]
+    NothingBefore {
+        /// The app.
+        app: String,
+    },
+    /// A release never had all of its images.
+    #[error("release {release} can't be brought back: it {outcome}, and never ran as a whole")]
+    #[diagnostic(help("choose one that succeeded: `rengine history`"))]
+    NeverRan {
+        /// The release.
+        release: String,
+        /// How it ended.
+        outcome: String,
+    },
+    /// An image of a release is not there any more.
+    #[error(
+        "release {release} can't be brought back: the image of service `{service}` is gone ({image})"
+    )]
+    #[diagnostic(help(
+        "check out that release's sources and run `rengine deploy`, or choose another release: `rengine history`"
+    ))]
+    ImageGone {
+        /// The release.
+        release: String,
+        /// The service.
+        service: String,
+        /// The image's id.
+        image: String,
+    },
+    /// A record can't be used.
+    #[error("release {release} can't be brought back: {damage}")]
+    #[diagnostic(help("{}", damage.help()))]
+    Unusable {
+        /// The release.
+        release: String,
+        /// Why.
+        damage: Damage,
+    },
     /// The person who deploys stopped it.
     #[error("interrupted")]
     Interrupted,
@@ -224,6 +299,12 @@ impl DeployError {
             | Self::Context(_)
             | Self::Load(_)
             | Self::NoHost { .. }
+            | Self::BadPlan { .. }
+            | Self::Moved { .. }
+            | Self::NoRelease { .. }
+            | Self::NothingBefore { .. }
+            | Self::NeverRan { .. }
+            | Self::Unusable { .. }
             | Self::NoEdgePort { .. }
             | Self::NoContextImage { .. }
             | Self::DaemonCanNot { .. }
@@ -231,6 +312,7 @@ impl DeployError {
             Self::Plugin(_) => ExitCode::Refused,
             Self::Docker(error) => docker_exit_code(error),
             Self::EdgeImage(_)
+            | Self::ImageGone { .. }
             | Self::Edge { .. }
             | Self::Conflict { .. }
             | Self::Unhealthy { .. }
@@ -245,7 +327,7 @@ impl DeployError {
 fn docker_exit_code(error: &DockerError) -> ExitCode {
     match error {
         DockerError::Unreachable { .. } => ExitCode::Unreachable,
-        DockerError::Locked { .. } => ExitCode::Locked,
+        DockerError::Locked { .. } | DockerError::LockLost { .. } => ExitCode::Locked,
         _ => ExitCode::Failed,
     }
 }

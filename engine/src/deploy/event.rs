@@ -89,6 +89,13 @@ pub enum Event {
         #[serde(skip_serializing_if = "Option::is_none")]
         help: Option<String>,
     },
+    /// The app's lock is held by another.
+    Lock {
+        /// What is done about it.
+        news: LockStep,
+        /// Who holds it, or held it, where that can be read.
+        holder: Option<String>,
+    },
     /// The last lines of output of a container that failed.
     ContainerOutput {
         /// The container.
@@ -111,12 +118,27 @@ pub enum Event {
         outcome: Outcome,
         /// The release that was made, or was to be.
         release: String,
+        /// The release that it brought back, or was to, where it is a rollback.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        rollback_to: Option<String>,
         /// How long it took.
         #[serde(rename = "ms", serialize_with = "millis")]
         took: Duration,
         /// The services that run now, and where they answer.
         services: Vec<ServiceSummary>,
     },
+}
+
+/// What is done about a lock that another holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LockStep {
+    /// It is waited for.
+    Waiting,
+    /// Its holder gave no sign of life for too long, and is watched for a moment.
+    Watching,
+    /// Its holder is no more, and it was taken over.
+    TakenOver,
 }
 
 /// A plugin that takes part.

@@ -1,60 +1,156 @@
 //! Carrying out a plan, under the app's lock.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::ledger::Ledger;
+use super::recorder::Recorder;
+use super::recording::{Images, Recording, seal};
 use super::run::Done;
 use super::steps::Execution;
-use super::summary::{seen, services};
-use super::{DeployError, Event, Outcome, Prepared, Reporter};
-use crate::docker::{Docker, LockHolder};
+use super::summary::{of_observed, seen};
+use super::{DeployError, Event, Outcome, Prepared, Reporter, take_lock};
+use crate::docker::{Docker, DockerError, Wait};
+use crate::manifest::Manifest;
 
-/// Carries out the plan under the app's lock. What fails is taken back: the new container is
-/// removed, and the one that ran before runs again.
-///
-/// # Errors
-///
-/// Whatever ended it; by then it is taken back as far as the daemon can be reached.
-pub async fn execute(
-    mut prepared: Prepared,
-    docker: &Docker,
-    deadline: Duration,
-    reporter: &Arc<dyn Reporter>,
-    cancel: &CancellationToken,
-) -> Result<Done, DeployError> {
-    if prepared.plan.is_empty() && !prepared.pulls_again() {
-        report_plan(&prepared, reporter);
-        return Ok(Done {
-            outcome: Outcome::NothingToDo,
-            services: seen(&prepared, docker),
-        });
+/// What carrying out a plan needs beside it.
+pub struct Attempt<'a> {
+    pub manifest: &'a Manifest,
+    pub docker: &'a Docker,
+    /// Who is told, and remembers what the record of the release says.
+    pub recorder: &'a Arc<Recorder>,
+    pub cancel: &'a CancellationToken,
+    /// How long to wait for the lock.
+    pub wait: Wait,
+}
+
+impl Attempt<'_> {
+    /// Carries out the plan under the app's lock. What fails is taken back: the new container is
+    /// removed, and the one that ran before runs again.
+    ///
+    /// # Errors
+    ///
+    /// Whatever ended it; by then it is taken back as far as the daemon can be reached.
+    pub async fn execute(&self, mut prepared: Prepared) -> Result<Done, DeployError> {
+        let docker = self.docker;
+        let reporter: Arc<dyn Reporter> = self.recorder.clone();
+        let app = prepared.app.name.clone();
+        let idle = prepared.plan.is_empty() && !prepared.pulls_again();
+        if idle && !self.is_untidy(&prepared).await? {
+            report_plan(&prepared, &reporter);
+            return Ok(Done {
+                outcome: Outcome::NothingToDo,
+                services: seen(&prepared, docker),
+            });
+        }
+        let command = match prepared.rollback {
+            Some(_) => "rengine rollback",
+            None => "rengine deploy",
+        };
+        let lock = tokio::select! {
+            lock = take_lock(docker, &app, command, self.wait, &reporter) => lock?,
+            () = self.cancel.cancelled() => return Err(DeployError::Interrupted),
+        };
+        let result = lock.guard(self.locked(&mut prepared, &reporter)).await;
+        let released = lock.release().await;
+        let services = result?;
+        released?;
+        let outcome = match prepared.plan.is_empty() {
+            true => Outcome::NothingToDo,
+            false => Outcome::Succeeded,
+        };
+        Ok(Done { outcome, services })
     }
-    let holder = lock_holder("rengine deploy");
-    let lock = docker.lock(&prepared.app.name, &holder).await?;
-    let run = async {
+
+    /// True if a deploy before this one was killed and left something, though nothing is to be done.
+    async fn is_untidy(&self, prepared: &Prepared) -> Result<bool, DockerError> {
+        let app = &prepared.app.name;
+        let (lock, ledger) = tokio::try_join!(
+            self.docker.find_lock(app),
+            Ledger::load(self.docker, app, seal(self.manifest))
+        )?;
+        Ok(match lock {
+            // Whoever deploys now clears up.
+            Some(lock) => lock.is_dead() || lock.is_silent(),
+            None => ledger.is_untidy(self.manifest.deploy.keep, &prepared.observed),
+        })
+    }
+
+    async fn locked(
+        &self,
+        prepared: &mut Prepared,
+        reporter: &Arc<dyn Reporter>,
+    ) -> Result<Vec<super::ServiceSummary>, DeployError> {
+        let (docker, cancel) = (self.docker, self.cancel);
         prepared.pull_again(docker, reporter, cancel).await?;
         prepared.refresh(docker).await?;
-        report_plan(&prepared, reporter);
+        if let Some(saved) = &prepared.saved {
+            saved.check(prepared, self.manifest)?;
+        }
+        report_plan(prepared, reporter);
         if let Some(conflict) = prepared.plan.conflicts.first() {
             return Err(conflict.clone().into());
         }
-        let execution = Execution::new(&prepared, docker, deadline, reporter, cancel);
+        let app = prepared.app.name.clone();
+        let mut ledger = Ledger::load(docker, &app, seal(self.manifest)).await?;
+        ledger.close_left(prepared).await?;
         if !prepared.plan.is_empty() {
-            execution.run().await?;
+            self.recorded(prepared, reporter, &mut ledger).await?;
         }
-        services(&prepared, docker).await
-    };
-    let result = run.await;
-    let released = lock.release().await;
-    let services = result?;
-    released?;
-    let outcome = match prepared.plan.is_empty() {
-        true => Outcome::NothingToDo,
-        false => Outcome::Succeeded,
-    };
-    Ok(Done { outcome, services })
+        // Read anew: what was done is what is kept from now on.
+        let (ledger, observed) = tokio::try_join!(
+            Ledger::load(docker, &app, seal(self.manifest)),
+            docker.observe(&app, &[])
+        )?;
+        let keep = self.manifest.deploy.keep;
+        ledger.clean(keep, prepared, &observed, &**reporter).await;
+        Ok(of_observed(&observed, prepared, docker))
+    }
+
+    /// Does what the plan says, and writes down how it ended.
+    async fn recorded(
+        &self,
+        prepared: &Prepared,
+        reporter: &Arc<dyn Reporter>,
+        ledger: &mut Ledger<'_>,
+    ) -> Result<(), DeployError> {
+        let Self {
+            manifest,
+            docker,
+            recorder,
+            cancel,
+            ..
+        } = self;
+        let recording = Recording::begin(manifest, prepared, ledger).await?;
+        let execution = Execution::new(prepared, docker, manifest.deploy.timeout, reporter, cancel);
+        let result = execution.run().await;
+        let written = async {
+            let observed = match &result {
+                Ok(()) => Some(docker.observe(&prepared.app.name, &[]).await?),
+                Err(_) => None,
+            };
+            let images = match &observed {
+                Some(observed) => Images::Run(observed, docker),
+                None => {
+                    let services = prepared.app.services.keys();
+                    let made = services
+                        .filter_map(|name| Some((name.to_string(), execution.image(name)?)));
+                    Images::Made(made.collect())
+                }
+            };
+            recording
+                .end(manifest, &result, recorder, images, ledger)
+                .await
+        };
+        if let Err(error) = written.await {
+            reporter.report(Event::Warning {
+                message: format!("how this release ended could not be recorded: {error}"),
+                help: None,
+            });
+        }
+        result
+    }
 }
 
 fn report_plan(prepared: &Prepared, reporter: &Arc<dyn Reporter>) {
@@ -62,11 +158,4 @@ fn report_plan(prepared: &Prepared, reporter: &Arc<dyn Reporter>) {
         plan: prepared.plan.clone(),
         changes: prepared.changes.clone(),
     });
-}
-
-/// This process, as the holder of an app's lock.
-pub fn lock_holder(command: &str) -> LockHolder {
-    let user = std::env::var("USER");
-    let user = user.unwrap_or_else(|_| format!("user {}", rustix::process::getuid().as_raw()));
-    LockHolder::this_process(user, command.to_owned(), jiff::Timestamp::now())
 }

@@ -5,14 +5,16 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use miette::Diagnostic;
+use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
+use super::attribute::attribute;
 use super::contexts::{Contexts, NamedFolder};
 use super::edge::certify;
 use super::hooks::Hooks;
 use super::output::{channel, transfer, with_output};
 use super::transform::{Transform, Transformed};
-use super::{DeployError, Event, Reporter};
+use super::{DeployError, Event, Reporter, SavedPlan};
 use crate::app::{App, ContainerFile, Fields, ImageSource, MountSource, Name, PullPolicy, Volume};
 use crate::context::Context;
 use crate::docker::Docker;
@@ -23,10 +25,12 @@ use crate::plan::edge::{EdgeService, Reach, take};
 use crate::plan::observed::Observed;
 use crate::plan::{Plan, Wanted, WantedService, build_inputs, plan};
 use crate::plugin::{Change, Hook};
+use crate::release::Record;
 use crate::secrets::Redactor;
 
 /// What a person asked for beyond the manifest.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Options {
     /// Build and replace even what did not change.
     pub rebuild: bool,
@@ -38,6 +42,8 @@ pub struct Options {
 pub struct Prepared {
     /// The app as plugins made it.
     pub app: App,
+    /// The same before the edge took its ports: what a release is, wherever it runs.
+    pub(super) whole: App,
     /// What they changed.
     pub changes: Vec<Change>,
     /// What is to be done.
@@ -48,6 +54,10 @@ pub struct Prepared {
     pub(super) hooks: Hooks,
     pub(super) references: Vec<String>,
     pub(super) observed: Observed,
+    /// The release that is brought back, where that is what is prepared.
+    pub(super) rollback: Option<Record>,
+    /// The file whose plan it has to be, where there is one.
+    pub(super) saved: Option<SavedPlan>,
     /// Files that edges read, by their paths there.
     pub(super) edge_files: BTreeMap<String, ContainerFile>,
     /// Time for old containers to end what they do.
@@ -100,6 +110,7 @@ pub async fn prepare(
     }
     let (mut app, changes) = effective(manifest, docker, &hooks, release, reporter).await?;
     super::limits::check(&app, docker.facts(), &**reporter)?;
+    let whole = app.clone();
     let redactor = manifest.secrets.redactor();
     let contexts = Contexts::place(&mut app, &redactor).await?;
     let mut edges = take_ports(&mut app, docker, reporter);
@@ -129,9 +140,11 @@ pub async fn prepare(
     observed
         .containers
         .sort_by_key(|container| container.created);
-    let plan = plan(&wanted, &observed);
+    let mut plan = plan(&wanted, &observed);
+    attribute(&mut plan, &changes);
     Ok(Prepared {
         app,
+        whole,
         changes,
         plan,
         wanted,
@@ -144,6 +157,8 @@ pub async fn prepare(
         hooks,
         references,
         observed,
+        rollback: None,
+        saved: None,
         edge_files,
         drain: manifest.edge.drain.unwrap_or(DRAIN),
     })
@@ -166,7 +181,9 @@ impl Prepared {
     fn due(&self) -> impl Iterator<Item = &str> {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let now = now.map_or(0, |now| i64::try_from(now.as_secs()).unwrap_or(i64::MAX));
-        let services = self.app.services.values();
+        // What ran before is brought back from what is kept, and a plan of a file was made from it.
+        let here = self.rollback.is_none() && self.saved.is_none();
+        let services = self.app.services.values().filter(move |_| here);
         services.filter_map(move |service| {
             let reference = service.image.reference()?;
             if self.app.builder_of(reference).is_some() {
@@ -206,6 +223,7 @@ impl Prepared {
     pub(super) async fn refresh(&mut self, docker: &Docker) -> Result<(), DeployError> {
         self.observed = docker.observe_app(&self.app, &self.references).await?;
         self.plan = plan(&self.wanted, &self.observed);
+        attribute(&mut self.plan, &self.changes);
         Ok(())
     }
 }
@@ -224,7 +242,7 @@ pub(super) async fn note_pull(
 }
 
 /// Takes the ports from services that the app's edge is to have in their stead.
-fn take_ports(
+pub(super) fn take_ports(
     app: &mut App,
     docker: &Docker,
     reporter: &Arc<dyn Reporter>,
@@ -338,6 +356,7 @@ fn wanted_service(
         },
         bases: bases(&service.image),
         image: service.image.clone(),
+        image_id: None,
         container: service.container.clone(),
         replicas: service.replicas,
         container_name: service.container_name.clone(),

@@ -46,6 +46,7 @@ fn clean(event: &mut Event, redactor: &Redactor) {
             redactor.clean(message);
             clean_some(help, redactor);
         }
+        Event::Lock { holder, .. } => clean_some(holder, redactor),
         Event::ContainerOutput { lines, .. } => {
             lines.iter_mut().for_each(|line| redactor.clean(line));
         }

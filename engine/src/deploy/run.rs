@@ -1,20 +1,21 @@
 //! One deploy from its start to its end, and who is told how it ended.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime};
 
 use tokio_util::sync::CancellationToken;
 
-use super::execute::execute;
+use super::execute::Attempt;
 use super::hooks::Loading;
 use super::recorder::Recorder;
+use super::rollback::prepare_rollback;
 use super::summary::summaries;
 use super::{
-    DeployError, Event, Options, Outcome, Reporter, ServiceSummary, clean_changes, prepare,
-    release_id, state,
+    DeployError, Event, Options, Outcome, Reporter, SavedPlan, ServiceSummary, clean_changes,
+    prepare, release_id, state,
 };
 use crate::app::Name;
-use crate::docker::Docker;
+use crate::docker::{Docker, Wait};
 use crate::manifest::Manifest;
 use crate::plugin::{CallContext, FinishedDeploy, FinishedService};
 
@@ -27,7 +28,27 @@ pub struct Done {
     pub services: Vec<ServiceSummary>,
 }
 
-/// Deploys an app: prepares, carries out, and lets `post-deploy` hooks know, however it ended.
+/// What is asked for.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// What is to be done.
+    pub action: Action,
+    /// How long to wait for the app's lock, where another holds it.
+    pub wait: Wait,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone)]
+pub enum Action {
+    /// Deploy the app as it is written.
+    Deploy(Options),
+    /// Carry out the plan of a file, if it is still what would be done.
+    Planned(Box<SavedPlan>),
+    /// Bring back the release whose id begins so, or the one before the one that runs.
+    Rollback(Option<String>),
+}
+
+/// Deploys an app, or brings back a release of it: prepares, carries out, and lets `post-deploy` hooks know, however it ended.
 ///
 /// # Errors
 ///
@@ -36,25 +57,59 @@ pub async fn run(
     manifest: &Manifest,
     docker: &Docker,
     plugins: Loading,
-    options: Options,
+    request: Request,
     reporter: &Arc<dyn Reporter>,
     cancel: &CancellationToken,
 ) -> Result<Done, DeployError> {
     let started = Instant::now();
     let recorder = Arc::new(Recorder::new(reporter.clone()));
     let told: Arc<dyn Reporter> = recorder.clone();
-    let release = release_id(SystemTime::now());
+    let release = match &request.action {
+        Action::Planned(saved) => saved.release.clone(),
+        _ => release_id(SystemTime::now()),
+    };
     let hooks = tokio::select! {
         hooks = plugins.finish(docker, &*told) => hooks?,
         () = cancel.cancelled() => return Err(DeployError::Interrupted),
     };
+    // Known once it is looked up.
+    let target = OnceLock::new();
     let attempt = async {
-        let prepare = prepare(manifest, docker, hooks.clone(), &release, options, &told);
+        let hooks = hooks.clone();
+        let prepare = async {
+            match &request.action {
+                Action::Deploy(options) => {
+                    prepare(manifest, docker, hooks, &release, *options, &told).await
+                }
+                Action::Planned(saved) => {
+                    let options = saved.options;
+                    let prepared = prepare(manifest, docker, hooks, &release, options, &told);
+                    let mut prepared = prepared.await?;
+                    saved.check(&prepared, manifest)?;
+                    prepared.saved = Some(SavedPlan::clone(saved));
+                    Ok(prepared)
+                }
+                Action::Rollback(target) => {
+                    let target = target.as_deref();
+                    prepare_rollback(manifest, docker, hooks, &release, target, &told).await
+                }
+            }
+        };
         let prepared = tokio::select! {
             prepared = prepare => prepared?,
             () = cancel.cancelled() => return Err(DeployError::Interrupted),
         };
-        execute(prepared, docker, manifest.deploy.timeout, &told, cancel).await
+        let attempt = Attempt {
+            manifest,
+            docker,
+            recorder: &recorder,
+            cancel,
+            wait: request.wait,
+        };
+        if let Some(record) = &prepared.rollback {
+            let _ = target.set(record.release.clone());
+        }
+        attempt.execute(prepared).await
     };
     let result = attempt.await;
     let mut record = recorder.record();
@@ -104,6 +159,7 @@ pub async fn run(
     reporter.report(Event::Finished {
         outcome,
         release,
+        rollback_to: target.into_inner(),
         took: started.elapsed(),
         services,
     });

@@ -1,14 +1,15 @@
 //! Plugins' state in the daemon.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use super::hooks::Hooks;
-use super::{Event, Reporter, lock_holder};
+use super::{Event, Reporter, take_lock};
 use crate::app::Name;
-use crate::docker::Docker;
+use crate::docker::{Docker, Wait};
 use crate::plugin::{Entries, StateAccess};
 
 /// The daemon, as what keeps the state of an app's plugins.
@@ -48,6 +49,9 @@ impl StateAccess for DaemonState {
     }
 }
 
+/// How long to wait for the lock once more.
+const LOCK_PATIENCE: Duration = Duration::from_secs(60);
+
 /// Keeps what plugins wrote, under the app's lock. By now the deploy has ended, well or not, so
 /// that it can't be kept is no reason to fail.
 pub async fn save(hooks: &Hooks, app: &Name, docker: &Docker, reporter: &Arc<dyn Reporter>) {
@@ -65,7 +69,9 @@ pub async fn save(hooks: &Hooks, app: &Name, docker: &Docker, reporter: &Arc<dyn
             help: None,
         });
     };
-    let lock = match docker.lock(app, &lock_holder("rengine deploy")).await {
+    // Whoever waited for this deploy may be faster, and is to be done first.
+    let wait = Wait::AtMost(LOCK_PATIENCE);
+    let lock = match take_lock(docker, app, "rengine deploy", wait, reporter).await {
         Ok(lock) => lock,
         Err(why) => return changed.iter().for_each(|(name, _)| warn(name, &why)),
     };

@@ -5,19 +5,19 @@ use crate::app::{Name, Protocol};
 use crate::docker::Docker;
 use crate::plan::observed::{Observed, PublishedPort};
 
-/// The services of a deploy that run now.
-pub async fn services(
+/// The services of a deploy that run, by what was seen.
+pub fn of_observed(
+    observed: &Observed,
     prepared: &Prepared,
     docker: &Docker,
-) -> Result<Vec<ServiceSummary>, DeployError> {
+) -> Vec<ServiceSummary> {
     let names: Vec<Name> = prepared.app.services.keys().cloned().collect();
-    summaries(&prepared.app.name, &names, docker).await
+    of(observed, &names, docker)
 }
 
 /// The same where nothing was to be done: they run as they were seen for the plan.
 pub fn seen(prepared: &Prepared, docker: &Docker) -> Vec<ServiceSummary> {
-    let names: Vec<Name> = prepared.app.services.keys().cloned().collect();
-    running(&prepared.observed, &names, docker)
+    of_observed(&prepared.observed, prepared, docker)
 }
 
 /// Where these services of an app answer now; those that do not run are left out.
@@ -27,10 +27,10 @@ pub async fn summaries(
     docker: &Docker,
 ) -> Result<Vec<ServiceSummary>, DeployError> {
     let observed = docker.observe(app, &[]).await?;
-    Ok(running(&observed, services, docker))
+    Ok(of(&observed, services, docker))
 }
 
-fn running(observed: &Observed, services: &[Name], docker: &Docker) -> Vec<ServiceSummary> {
+fn of(observed: &Observed, services: &[Name], docker: &Docker) -> Vec<ServiceSummary> {
     let host = docker.endpoint().host_address();
     let mut running = Vec::new();
     for name in services {

@@ -199,13 +199,14 @@ pub enum DockerError {
         /// What it printed up to then.
         output: String,
     },
-    /// Somebody else deploys this app.
-    #[error("`{app}` is being deployed {}", holder.as_ref().map_or("by somebody else".to_owned(), |holder| holder.to_string()))]
+    /// Somebody else deploys this app, or keeps others from doing so.
+    #[error("`{app}` is {}", locked(holder.as_deref()))]
     #[diagnostic(
         code(rengine::docker::locked),
-        help(
-            "wait until that deploy ends; if it is no more, break its lock with `rengine deploy --break-lock`"
-        )
+        help("{}", match holder.as_ref().is_some_and(|holder| holder.message.is_some()) {
+            true => "ask them, or wait for it with `--wait`; `rengine lock release --force` releases it",
+            false => "wait for it with `--wait`; if that deploy is no more, break its lock with `rengine deploy --break-lock`",
+        })
     )]
     Locked {
         /// The app.
@@ -213,6 +214,24 @@ pub enum DockerError {
         /// Who holds the lock, where that can be read.
         holder: Option<Box<LockHolder>>,
     },
+    /// Somebody took the lock over while this process was cut off from the daemon.
+    #[error("the lock of `{app}` is gone: another took it over, or released it by force")]
+    #[diagnostic(
+        code(rengine::docker::lock_lost),
+        help("what was begun is left to whoever holds it now; deploy again when that is done")
+    )]
+    LockLost {
+        /// The app.
+        app: String,
+    },
+}
+
+fn locked(holder: Option<&LockHolder>) -> String {
+    match holder {
+        None => "being deployed by somebody else".to_owned(),
+        Some(holder) if holder.message.is_some() => format!("held {holder}"),
+        Some(holder) => format!("being deployed {holder}"),
+    }
 }
 
 /// Where and why a build failed.

@@ -3,120 +3,97 @@
 //! It is a container that is never started. A name is unique in a daemon, so creating the
 //! container is what takes the lock, atomically and across all clients; and a lock is removed by
 //! its id, so two who find the same dead holder can't remove each other's new lock.
+//!
+//! A holder on this machine that is dead is known by its process. One on another machine is known by
+//! its silence: the daemon's clock says how long ago its last sign of life was, and since that clock
+//! may have jumped, it is then watched for two more by this machine's steady one. Should it have
+//! been cut off, and come back, it finds its lock gone and does nothing more.
+
+mod beat;
+mod holder;
+mod image;
 
 use std::collections::HashMap;
-use std::fmt;
+use std::time::{Duration, Instant};
 
 use bollard::models::ContainerCreateBody;
-use bollard::query_parameters::ImportImageOptions;
-use futures_util::TryStreamExt;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
+use super::error::status;
 use super::{Docker, DockerError};
 use crate::app::Name;
 use crate::plan::observed::label;
+use beat::Beat;
+pub use holder::LockHolder;
+use image::IMAGE;
 
-/// The image of lock containers: it has no files, and is made where it is missing.
-const IMAGE: &str = "rengine-lock:1";
 /// How often a lock that vanishes while it is looked at is tried again.
 const ATTEMPTS: usize = 5;
+/// Time between two looks at a lock that is waited for.
+const POLL: Duration = Duration::from_millis(500);
 
-/// Who holds a lock.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct LockHolder {
-    /// The user's name.
-    pub user: String,
-    /// The host's name.
-    pub host: String,
-    /// The process.
-    pub pid: u32,
-    /// The host's start, by the id that Linux gives it: after a restart no process is the same.
-    pub boot_id: String,
-    /// When the process started, in Linux's clock ticks since the host did: another process may
-    /// have its number by now.
-    pub pid_start: Option<u64>,
-    /// Where the number counts, as Linux names it (`pid:[…]`): containers have numbers of their
-    /// own.
-    #[serde(default)]
-    pub pid_namespace: String,
-    /// When the lock was taken.
-    pub since: Timestamp,
-    /// What is being done.
-    pub command: String,
+/// How long to wait for a lock that another holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Wait {
+    /// Not at all.
+    #[default]
+    No,
+    /// At most so long.
+    AtMost(Duration),
+    /// Until it is there.
+    Forever,
 }
 
-impl fmt::Display for LockHolder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            user,
-            host,
-            pid,
-            since,
-            command,
-            ..
-        } = self;
-        write!(
-            f,
-            "by {user} on {host} (`{command}`, process {pid}) since {}",
-            since.strftime("%F %T UTC")
-        )
-    }
-}
-
-impl LockHolder {
-    /// This process, as the holder of a lock.
-    pub fn this_process(user: String, command: String, since: Timestamp) -> Self {
-        let pid = std::process::id();
-        Self {
-            user,
-            host: read("/proc/sys/kernel/hostname"),
-            pid,
-            boot_id: read("/proc/sys/kernel/random/boot_id"),
-            pid_start: process_start(pid),
-            pid_namespace: pid_namespace(),
-            since,
-            command,
+impl Wait {
+    fn is_over(self, begun: Instant) -> bool {
+        match self {
+            Self::No => true,
+            Self::AtMost(time) => begun.elapsed() >= time,
+            Self::Forever => false,
         }
     }
+}
 
-    /// True if the holder is known to be no more: it ran where this process runs, and is gone.
-    fn is_dead(&self) -> bool {
-        let here = !self.boot_id.is_empty()
-            && self.boot_id == read("/proc/sys/kernel/random/boot_id")
-            && self.host == read("/proc/sys/kernel/hostname")
-            && self.pid_namespace == pid_namespace();
-        here && self.pid_start.is_some() && process_start(self.pid) != self.pid_start
+/// A lock as it is found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockState {
+    id: String,
+    /// Who holds it, where that can be read.
+    pub holder: Option<LockHolder>,
+    /// How long ago its last sign of life was, by the daemon's clock; below zero where that
+    /// clock was set back. `None` for a holder that gives none.
+    pub silence: Option<jiff::SignedDuration>,
+}
+
+impl LockState {
+    /// True if the holder is known to be no more: it ran on this machine.
+    pub fn is_dead(&self) -> bool {
+        self.holder.as_ref().is_some_and(LockHolder::is_dead)
+    }
+
+    /// True if there was no sign of life for too long, or if nobody can say for how long.
+    pub fn is_silent(&self) -> bool {
+        let lease = self.holder.as_ref().and_then(LockHolder::lease);
+        let (Some(lease), Some(silence)) = (lease, self.silence) else {
+            return false;
+        };
+        // Times of volumes are in whole seconds.
+        let slack = jiff::SignedDuration::from_secs(1);
+        silence < -slack || silence.unsigned_abs() > lease
     }
 }
 
-/// What a file of the kernel says; nothing on systems without it, where no holder is ever known
-/// to be dead.
-fn read(path: &str) -> String {
-    std::fs::read_to_string(path)
-        .unwrap_or_default()
-        .trim()
-        .to_owned()
-}
-
-fn pid_namespace() -> String {
-    let link = std::fs::read_link("/proc/self/ns/pid").unwrap_or_default();
-    link.to_string_lossy().into_owned()
-}
-
-/// The 22nd field of `/proc/PID/stat`. The second is the program's name in parentheses, which may
-/// have blanks and parentheses itself.
-fn process_start(pid: u32) -> Option<u64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let (_, after_name) = stat.rsplit_once(')')?;
-    let mut fields = after_name.split_ascii_whitespace();
-    // A process that has ended, and waits for its parent to notice, holds nothing any more.
-    if matches!(fields.next()?, "Z" | "X") {
-        return None;
-    }
-    fields.nth(18)?.parse().ok()
+/// What is told of a lock that is not free.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LockNews {
+    /// It is waited for.
+    Waiting(Option<LockHolder>),
+    /// Its holder seems to be no more, and is watched for so long.
+    Watching(Option<LockHolder>, Duration),
+    /// It was taken from a holder that is no more.
+    TakenOver(Option<LockHolder>),
 }
 
 /// A lock that is held. It stays until it is released: not on drop, which can't wait for the
@@ -125,20 +102,176 @@ fn process_start(pid: u32) -> Option<u64> {
 #[must_use = "a lock stays until it is released"]
 pub struct Lock {
     docker: Docker,
+    app: Name,
     id: String,
+    stop: CancellationToken,
+    lost: CancellationToken,
+    beats: Option<JoinHandle<()>>,
+    /// Before this time there was no sign of life.
+    interval: Duration,
+    since: Instant,
 }
 
 impl Lock {
+    /// Does work that is to be done only while the lock is held: should somebody have taken it
+    /// over, the work ends where it is, as if the process had been killed.
+    pub async fn guard<T, E: From<DockerError>>(
+        &self,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        tokio::select! {
+            done = work => done,
+            () = self.lost.cancelled() => Err(DockerError::LockLost {
+                app: self.app.to_string(),
+            }.into()),
+        }
+    }
+
     /// Gives the lock back.
     pub async fn release(self) -> Result<(), DockerError> {
-        self.docker.remove(&self.id, true).await
+        self.stop.cancel();
+        if let Some(beats) = self.beats {
+            // It ends by itself, and takes its last volume away.
+            let _ = beats.await;
+        }
+        match self.since.elapsed() < self.interval {
+            true => self.docker.remove(&self.id, true).await,
+            // One that could not be taken away then may be left.
+            false => self.docker.remove_lock(&self.app, &self.id).await,
+        }
+    }
+
+    /// Leaves the lock held, for a person who gives it back later.
+    pub fn keep(self) {
+        self.stop.cancel();
     }
 }
 
 impl Docker {
     /// Takes an app's lock, or says who holds it. The lock of a holder that is no more is taken
-    /// over.
-    pub async fn lock(&self, app: &Name, holder: &LockHolder) -> Result<Lock, DockerError> {
+    /// over. What is worth telling meanwhile goes to `tell`.
+    pub async fn lock(
+        &self,
+        app: &Name,
+        holder: &LockHolder,
+        wait: Wait,
+        tell: &(dyn Fn(LockNews) + Sync),
+    ) -> Result<Lock, DockerError> {
+        let begun = Instant::now();
+        let mut told = None;
+        let mut vanished = 0;
+        loop {
+            if let Some(id) = self.create_lock(app, holder).await? {
+                return Ok(self.held(app, id, holder));
+            }
+            let Some(state) = self.find_lock(app).await? else {
+                vanished += 1;
+                if vanished >= ATTEMPTS && wait.is_over(begun) {
+                    return Err(locked(app, None));
+                }
+                continue;
+            };
+            if state.is_dead()
+                || (state.is_silent() && self.stays_silent(app, &state, tell).await?)
+            {
+                self.remove_lock(app, &state.id).await?;
+                tell(LockNews::TakenOver(state.holder));
+                continue;
+            }
+            if wait.is_over(begun) {
+                return Err(locked(app, state.holder));
+            }
+            if told.as_ref() != Some(&state.id) {
+                told = Some(state.id);
+                tell(LockNews::Waiting(state.holder));
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// An app's lock; `None` if nobody holds it.
+    pub async fn find_lock(&self, app: &Name) -> Result<Option<LockState>, DockerError> {
+        let name = container_name(app);
+        let found = match self.client().inspect_container(&name, None).await {
+            Ok(found) => found,
+            Err(error) if status(&error) == Some(404) => return Ok(None),
+            Err(error) => return Err(self.error(format!("inspect the container {name}"), error)),
+        };
+        let labels = found.config.and_then(|config| config.labels);
+        let text = labels.and_then(|mut labels| labels.remove(label::LOCK));
+        let holder: Option<LockHolder> = text.and_then(|text| serde_json::from_str(&text).ok());
+        let id = found.id.unwrap_or_default();
+        let created = found.created.map(|at| at.unix_timestamp_nanos());
+        let created = created.and_then(|at| Timestamp::from_nanosecond(at).ok());
+        let silence = match holder.as_ref().and_then(LockHolder::lease) {
+            None => None,
+            Some(_) => {
+                let (beats, info) = tokio::join!(self.beats(app), self.client().info());
+                let info = info.map_err(|error| self.error("say what time it is", error))?;
+                let now = info.system_time.and_then(|text| text.parse().ok());
+                let beats = beats?.into_iter();
+                let beats = beats.filter(|beat| beat.lock == id);
+                let last = beats.filter_map(|beat| beat.at).chain(created).max();
+                let since = |(now, last): (Timestamp, Timestamp)| now.duration_since(last);
+                now.zip(last).map(since)
+            }
+        };
+        Ok(Some(LockState {
+            id,
+            holder,
+            silence,
+        }))
+    }
+
+    /// Removes an app's lock, whoever holds it; false if there was none.
+    pub async fn break_lock(&self, app: &Name) -> Result<bool, DockerError> {
+        match self.find_lock(app).await? {
+            Some(state) => self.remove_lock(app, &state.id).await.map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// Removes this lock, and no other.
+    pub async fn remove_found_lock(&self, app: &Name, lock: &LockState) -> Result<(), DockerError> {
+        self.remove_lock(app, &lock.id).await
+    }
+
+    /// True if a holder gives no sign of life for the time of two.
+    async fn stays_silent(
+        &self,
+        app: &Name,
+        state: &LockState,
+        tell: &(dyn Fn(LockNews) + Sync),
+    ) -> Result<bool, DockerError> {
+        let interval = state.holder.as_ref().and_then(LockHolder::interval);
+        let interval = interval.unwrap_or(POLL);
+        let time = interval * 5 / 2;
+        tell(LockNews::Watching(state.holder.clone(), time));
+        let of_this = |beats: Vec<Beat>| -> Vec<String> {
+            let beats = beats.into_iter().filter(|beat| beat.lock == state.id);
+            beats.map(|beat| beat.volume).collect()
+        };
+        let first = of_this(self.beats(app).await?);
+        let begun = Instant::now();
+        while begun.elapsed() < time {
+            tokio::time::sleep(interval.min(POLL)).await;
+            let same = async {
+                let there = self.inspect(&state.id).await?.is_some();
+                Ok::<_, DockerError>(there && of_this(self.beats(app).await?) == first)
+            };
+            if !same.await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Creates the container that is the lock; `None` if there is one.
+    async fn create_lock(
+        &self,
+        app: &Name,
+        holder: &LockHolder,
+    ) -> Result<Option<String>, DockerError> {
         let name = container_name(app);
         let text = serde_json::to_string(holder).unwrap_or_default();
         let labels = HashMap::from([
@@ -152,175 +285,60 @@ impl Docker {
             labels: Some(labels),
             ..ContainerCreateBody::default()
         };
-        let mut last = None;
-        for _ in 0..ATTEMPTS {
-            match self.create(&name, body.clone()).await {
-                Ok(id) => {
-                    return Ok(Lock {
-                        docker: self.clone(),
-                        id,
-                    });
-                }
-                Err(DockerError::NoSuchImage { .. }) => self.make_lock_image().await?,
-                Err(DockerError::NameTaken { .. }) => {
-                    let Some((id, found)) = self.find_lock(app).await? else {
-                        continue;
-                    };
-                    match &found {
-                        Some(found) if found.is_dead() => self.remove(&id, true).await?,
-                        _ => {
-                            let holder = found.map(Box::new);
-                            return Err(DockerError::Locked {
-                                app: app.to_string(),
-                                holder,
-                            });
-                        }
-                    }
-                    last = found;
-                }
-                Err(error) => return Err(error),
+        let created = match self.create(&name, body.clone()).await {
+            Err(DockerError::NoSuchImage { .. }) => {
+                self.make_lock_image().await?;
+                self.create(&name, body).await
+            }
+            created => created,
+        };
+        match created {
+            Ok(id) => Ok(Some(id)),
+            Err(DockerError::NameTaken { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn held(&self, app: &Name, id: String, holder: &LockHolder) -> Lock {
+        let (stop, lost) = (CancellationToken::new(), CancellationToken::new());
+        let beats = holder.interval().map(|interval| {
+            let (stop, lost) = (stop.clone(), lost.clone());
+            let beats = self
+                .clone()
+                .beat(app.clone(), id.clone(), interval, stop, lost);
+            tokio::spawn(beats)
+        });
+        Lock {
+            docker: self.clone(),
+            app: app.clone(),
+            id,
+            stop,
+            lost,
+            beats,
+            interval: holder.interval().unwrap_or(Duration::MAX),
+            since: Instant::now(),
+        }
+    }
+
+    /// Removes a lock by its container's id. Its signs of life go first: a lock without any is as
+    /// old as its container, and is found by the next one if this ends in between.
+    async fn remove_lock(&self, app: &Name, id: &str) -> Result<(), DockerError> {
+        for beat in self.beats(app).await? {
+            if beat.lock == id {
+                self.remove_volume(&beat.volume).await?;
             }
         }
-        Err(DockerError::Locked {
-            app: app.to_string(),
-            holder: last.map(Box::new),
-        })
+        self.remove(id, true).await
     }
+}
 
-    /// Who holds an app's lock; `None` if nobody does, or if it can't be read.
-    pub async fn lock_holder(&self, app: &Name) -> Result<Option<LockHolder>, DockerError> {
-        Ok(self.find_lock(app).await?.and_then(|(_, holder)| holder))
-    }
-
-    /// Removes an app's lock, whoever holds it; false if there was none.
-    pub async fn break_lock(&self, app: &Name) -> Result<bool, DockerError> {
-        match self.find_lock(app).await? {
-            Some((id, _)) => self.remove(&id, true).await.map(|()| true),
-            None => Ok(false),
-        }
-    }
-
-    async fn find_lock(
-        &self,
-        app: &Name,
-    ) -> Result<Option<(String, Option<LockHolder>)>, DockerError> {
-        let Some(detail) = self.inspect(&container_name(app)).await? else {
-            return Ok(None);
-        };
-        let holder = detail
-            .labels
-            .get(label::LOCK)
-            .and_then(|text| serde_json::from_str(text).ok());
-        Ok(Some((detail.id, holder)))
-    }
-
-    /// Makes [`IMAGE`]. It is the same each time, down to its id, so two who do this at once
-    /// leave one image behind.
-    async fn make_lock_image(&self) -> Result<(), DockerError> {
-        let archive = lock_image(&self.facts().arch).map_err(|error| DockerError::Daemon {
-            action: "make the image of locks".to_owned(),
-            status: None,
-            message: error.to_string(),
-        })?;
-        let body = bollard::body_full(archive.into());
-        let loading = self
-            .client()
-            .import_image(ImportImageOptions::default(), body, None);
-        let loaded: Result<Vec<_>, _> = loading.try_collect().await;
-        loaded
-            .map(|_| ())
-            .map_err(|error| self.error("load the image of locks", error))
+fn locked(app: &Name, holder: Option<LockHolder>) -> DockerError {
+    DockerError::Locked {
+        app: app.to_string(),
+        holder: holder.map(Box::new),
     }
 }
 
 fn container_name(app: &Name) -> String {
     format!("rengine-lock-{app}")
-}
-
-/// An image with one empty layer, in the format of `docker save`.
-fn lock_image(arch: &str) -> std::io::Result<Vec<u8>> {
-    let hex = |bytes: &[u8]| {
-        Sha256::digest(bytes)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>()
-    };
-    // An empty tar archive: two empty blocks.
-    let layer = [0; 1024];
-    let config = serde_json::json!({
-        "architecture": arch,
-        "os": "linux",
-        "created": "1970-01-01T00:00:00Z",
-        "config": {},
-        "rootfs": { "type": "layers", "diff_ids": [format!("sha256:{}", hex(&layer))] },
-        "history": [{ "created": "1970-01-01T00:00:00Z", "created_by": "rengine" }],
-    })
-    .to_string();
-    let config_name = format!("{}.json", hex(config.as_bytes()));
-    let manifest = serde_json::json!([{ "Config": config_name, "RepoTags": [IMAGE], "Layers": ["layer.tar"] }]);
-    let mut builder = tar::Builder::new(Vec::new());
-    let files = [
-        (config_name.as_str(), config.as_bytes()),
-        ("layer.tar", &layer),
-        ("manifest.json", manifest.to_string().as_bytes()),
-    ]
-    .map(|(name, contents)| (name.to_owned(), contents.to_vec()));
-    for (name, contents) in files {
-        let mut header = tar::Header::new_gnu();
-        header.set_mode(0o644);
-        header.set_size(contents.len() as u64);
-        builder.append_data(&mut header, name, &contents[..])?;
-    }
-    builder.into_inner()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_process_is_known_by_its_start() {
-        let this =
-            LockHolder::this_process("me".to_owned(), "deploy".to_owned(), Timestamp::UNIX_EPOCH);
-        assert!(!this.is_dead());
-        assert!(
-            LockHolder {
-                pid_start: Some(1),
-                ..this.clone()
-            }
-            .is_dead(),
-            "another process has its number"
-        );
-        assert!(
-            LockHolder {
-                pid: u32::MAX,
-                ..this.clone()
-            }
-            .is_dead(),
-            "no such process"
-        );
-        let elsewhere = LockHolder {
-            host: "elsewhere".to_owned(),
-            pid_start: Some(1),
-            ..this.clone()
-        };
-        assert!(!elsewhere.is_dead(), "nobody can know");
-        let before = LockHolder {
-            boot_id: "before".to_owned(),
-            pid_start: Some(1),
-            ..this
-        };
-        assert!(!before.is_dead());
-    }
-
-    #[test]
-    fn a_holder_can_be_read_again() {
-        let holder =
-            LockHolder::this_process("me".to_owned(), "deploy".to_owned(), Timestamp::UNIX_EPOCH);
-        let text = serde_json::to_string(&holder).expect("text");
-        assert_eq!(
-            serde_json::from_str::<LockHolder>(&text).expect("a holder"),
-            holder
-        );
-    }
 }

@@ -70,7 +70,8 @@ impl Docker {
             .collect())
     }
 
-    /// Makes a network. One of that name that appeared meanwhile is an error.
+    /// Makes a network. Daemons allow several of one name, and then start no container in any: one
+    /// that a process that was killed had asked for may be there a moment later, and goes again.
     pub async fn create_network(
         &self,
         network: &Network,
@@ -85,7 +86,7 @@ impl Docker {
         let pools: Vec<_> = pools.collect();
         let has_ipam =
             network.ipam_driver.is_some() || !pools.is_empty() || !network.ipam_options.is_empty();
-        let all = network.labels.clone().into_iter().chain(labels);
+        let all = network.labels.clone().into_iter().chain(labels.clone());
         let request = NetworkCreateRequest {
             name: network.name.clone(),
             driver: network.driver.clone(),
@@ -104,8 +105,21 @@ impl Docker {
         };
         let created = self.client().create_network(request).await;
         created
-            .map(drop)
-            .map_err(|error| self.error(format!("create the network {}", network.name), error))
+            .map_err(|error| self.error(format!("create the network {}", network.name), error))?;
+        let names = BTreeSet::from([network.name.as_str()]);
+        let own = labels
+            .get(label::APP)
+            .and_then(|app| Name::parse_app(app).ok());
+        let Some(own) = own else { return Ok(()) };
+        let same = self.networks(&own, &names).await?.into_iter();
+        let same = same.filter(|one| one.name == network.name && one.app.as_ref() == Some(&own));
+        let mut same: Vec<_> = same.map(|one| one.id).collect();
+        // Whoever looks keeps the same one.
+        same.sort_unstable();
+        for id in same.iter().skip(1) {
+            self.remove_network(id, &network.name).await?;
+        }
+        Ok(())
     }
 
     /// Removes a network; one that is not there is left alone.

@@ -12,9 +12,7 @@ use miette::NamedSource;
 use toml::{Spanned, Value};
 
 use super::raw::{AppTable, Build, BuildTable, File, Health, OneOrMany};
-use super::{
-    DEFAULT_DEPLOY_TIMEOUT, DeploySection, DockerSection, FILE_NAME, Manifest, ManifestError,
-};
+use super::{DockerSection, FILE_NAME, Manifest, ManifestError};
 use crate::app::{
     App, ByteSize, ContainerSpec, Cpus, Device, HealthCheck, ImageBuild, ImageSource, Mount,
     MountOptions, MountSource, Name, PortMapping, Probe, Protocol, RestartPolicy, Service,
@@ -66,7 +64,6 @@ pub fn manifest(
         .collect::<Result<_, _>>()?;
     let granted = plugins.iter().zip(places);
     let secrets = reader.secrets(file.secrets, granted, &mut warnings)?;
-    let timeout = reader.duration(file.deploy.timeout.as_ref())?;
     Ok(Manifest {
         path,
         app,
@@ -76,9 +73,7 @@ pub fn manifest(
         docker: DockerSection {
             host: file.docker.host,
         },
-        deploy: DeploySection {
-            timeout: timeout.unwrap_or(DEFAULT_DEPLOY_TIMEOUT),
-        },
+        deploy: reader.deploy(file.deploy)?,
         edge: reader.edge(file.edge)?,
         secrets,
         warnings,

@@ -112,6 +112,7 @@ pub struct DockerTable {
 #[serde(default, deny_unknown_fields)]
 pub struct DeployTable {
     pub timeout: Option<Spanned<String>>,
+    pub keep: Option<Spanned<u32>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -67,6 +67,9 @@ pub struct Difference {
     pub old: Option<String>,
     /// Its value in the app.
     pub new: Option<String>,
+    /// The plugins that set it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub plugins: Vec<String>,
 }
 
 impl fmt::Display for Cause {

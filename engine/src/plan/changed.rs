@@ -15,6 +15,7 @@ pub fn changed(old: &Fields, new: &Fields) -> Cause {
                 field: field.to_owned(),
                 old: old.map(str::to_owned),
                 new: new.map(str::to_owned),
+                plugins: Vec::new(),
             })
             .collect()
     };

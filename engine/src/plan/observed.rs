@@ -28,12 +28,20 @@ pub mod label {
     pub const BASES: &str = "dev.rengine.bases";
     /// On the container that is an app's lock: who holds it, as JSON.
     pub const LOCK: &str = "dev.rengine.lock";
+    /// On a volume that is a sign of life of who holds the lock: the id of the lock's container.
+    pub const BEAT: &str = "dev.rengine.beat";
     /// On a volume: the plugin whose state it holds.
     pub const STATE: &str = "dev.rengine.state";
     /// On such a volume: a number that grows with each.
     pub const STATE_VERSION: &str = "dev.rengine.state.version";
     /// On such a volume: the keys and values, as a JSON object.
     pub const STATE_VALUES: &str = "dev.rengine.state.values";
+    /// On a volume: the release whose record it holds.
+    pub const RECORD: &str = "dev.rengine.record";
+    /// On such a volume: which version of the record, from 1; the highest counts.
+    pub const RECORD_VERSION: &str = "dev.rengine.record.version";
+    /// On such a volume: the record, as a JSON object.
+    pub const RECORD_VALUE: &str = "dev.rengine.record.value";
     /// On an edge's container: the release of rengine whose edge it is; its image has it, too.
     pub const EDGE: &str = "dev.rengine.edge";
     /// On an edge's container: the ports that it publishes, as JSON.

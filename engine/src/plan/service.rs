@@ -127,6 +127,11 @@ impl<'a> ServicePlan<'a> {
 
     /// Finds the image, or plans to get it. `images` has those of the services before it.
     pub fn get_image(&mut self, images: &BTreeMap<&Name, Image>, builder: &mut Builder) -> Image {
+        if let Some(id) = &self.service.image_id {
+            let image = Image::There(id.clone());
+            self.image = Some(image.clone());
+            return image;
+        }
         let built = self.wanted.builder_of(self.service);
         let image = match built.and_then(|other| images.get(other)) {
             Some(image) => image.clone(),

@@ -44,6 +44,7 @@ fn web() -> WantedService {
         generated: BTreeMap::new(),
     };
     WantedService {
+        image_id: None,
         name: name("web"),
         build_inputs: super::build_inputs(&build, "c1", &Redactor::default()),
         image: ImageSource::Build(Box::new(build)),

@@ -40,6 +40,8 @@ pub struct WantedService {
     pub name: Name,
     /// Where its image comes from.
     pub image: ImageSource,
+    /// The id of the image, where it is to be one that is there and no other.
+    pub image_id: Option<String>,
     /// What its image is built from, as [`build_inputs`] gives it; empty if it is not built.
     pub build_inputs: Fields,
     /// The base images of its Dockerfile, as they are written there.

@@ -9,7 +9,7 @@ use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::text::time;
 use super::{Styles, Verbosity, printable, render_plan};
-use crate::deploy::{Event, Outcome, Reporter, ServiceSummary};
+use crate::deploy::{Event, LockStep, Outcome, Reporter, ServiceSummary};
 use crate::plugin::{Level, LogRecord};
 
 /// Time between two pictures of what moves.
@@ -152,12 +152,16 @@ impl ProgressReporter {
         }
     }
 
-    fn finished(&self, outcome: Outcome, release: &str, took: Duration) {
+    fn finished(&self, outcome: Outcome, release: &str, back_to: Option<&str>, took: Duration) {
         let took = self.style.dim(format_args!("in {}", time(took)));
         match outcome {
             Outcome::Succeeded => {
                 let sign = self.style.good("✔");
-                self.line(&format!("{sign} deployed release {release} {took}"));
+                let what = match back_to {
+                    Some(target) => format!("back at release {target}, as release {release}"),
+                    None => format!("deployed release {release}"),
+                };
+                self.line(&format!("{sign} {what} {took}"));
             }
             Outcome::NothingToDo => {
                 let sign = self.style.good("✔");
@@ -213,6 +217,18 @@ impl Reporter for ProgressReporter {
                 if let Some(help) = help {
                     self.line(&format!("  {} {}", style.good("help:"), printable(&help)));
                 }
+            }
+            Event::Lock { news, holder } => {
+                let holder = holder.unwrap_or_else(|| "by somebody".to_owned());
+                let words = match news {
+                    LockStep::Waiting => "waiting for the lock, which is held",
+                    LockStep::Watching => {
+                        "no sign of life for long, watching the lock, which is held"
+                    }
+                    LockStep::TakenOver => "took over the lock that was held",
+                };
+                let sign = style.dim("·");
+                self.line(&format!("  {sign} {words} {}", printable(&holder)));
             }
             Event::ContainerOutput { container, lines } => {
                 let count = match lines.len() {
@@ -272,9 +288,10 @@ impl Reporter for ProgressReporter {
             Event::Finished {
                 outcome,
                 release,
+                rollback_to,
                 took,
                 ..
-            } => self.finished(outcome, &release, took),
+            } => self.finished(outcome, &release, rollback_to.as_deref(), took),
         }
     }
 }

@@ -1,0 +1,209 @@
+//! From the record of a release to a plan that brings it back.
+
+use std::sync::Arc;
+
+use super::edge::certify;
+use super::ledger::releases;
+use super::prepare::take_ports;
+use super::{DeployError, Hooks, Prepared, Reporter};
+use crate::app::{App, Name, PullPolicy};
+use crate::docker::Docker;
+use crate::edge::DRAIN;
+use crate::manifest::Manifest;
+use crate::plan::{Wanted, WantedService, plan};
+use crate::plugin::Hook;
+use crate::release::{self, Record, Unseal};
+
+/// Plans how to go back to a release: the one whose id begins with `target`, or the last before the
+/// one that runs that succeeded. Nothing is built, and no hook changes anything: images are those
+/// of that release, and containers as they were made then. Secrets, which records do not hold,
+/// are those of the manifest.
+///
+/// # Errors
+///
+/// If there is no such release, if its images or what it needs of secrets are gone, or if the
+/// daemon can't be asked.
+pub async fn prepare_rollback(
+    manifest: &Manifest,
+    docker: &Docker,
+    hooks: Hooks,
+    release: &str,
+    target: Option<&str>,
+    reporter: &Arc<dyn Reporter>,
+) -> Result<Prepared, DeployError> {
+    let records = releases(docker, &manifest.app.name).await?;
+    let observed = docker.observe(&manifest.app.name, &[]).await?;
+    let runs = observed
+        .containers
+        .iter()
+        .any(|container| container.is_running());
+    let target = choose(&records, &manifest.app.name, target, runs)?;
+    let whole = restore(target, manifest)?;
+    let mut app = whole.clone();
+    let mut edges = take_ports(&mut app, docker, reporter);
+    // A port that came later is no part of that release.
+    let mut section = manifest.edge.clone();
+    section.tls.retain(|tls| {
+        let mut ports = edges.values().flat_map(|edge| &edge.ports);
+        ports.any(|port| port.host_port == tls.port)
+    });
+    let edge_files = certify(&mut edges, &section)?;
+    let images = images(target, &app)?;
+    let mut references: Vec<String> = images.iter().map(|(_, image)| image.clone()).collect();
+    references.sort_unstable();
+    references.dedup();
+    let mut observed = docker.observe_app(&app, &references).await?;
+    for (service, image) in &images {
+        if !observed.references.contains_key(image) {
+            return Err(DeployError::ImageGone {
+                release: target.release.clone(),
+                service: service.to_string(),
+                image: image.clone(),
+            });
+        }
+    }
+    observed
+        .containers
+        .sort_by_key(|container| container.created);
+    let mut wanted = wanted(target, &app, images, manifest, &hooks, release);
+    for service in &mut wanted.services {
+        service.edge = edges.get(&service.name).cloned();
+    }
+    let plan = plan(&wanted, &observed);
+    Ok(Prepared {
+        changes: Vec::new(),
+        plan,
+        wanted,
+        contexts: Default::default(),
+        folders: Default::default(),
+        hooks,
+        references,
+        observed,
+        rollback: Some(target.clone()),
+        saved: None,
+        edge_files,
+        drain: manifest.edge.drain.unwrap_or(DRAIN),
+        whole,
+        app,
+    })
+}
+
+/// The release that is meant. Where nothing runs, as after `rengine down`, that is the last one that
+/// did.
+fn choose<'a>(
+    records: &'a [Record],
+    app: &Name,
+    target: Option<&str>,
+    runs: bool,
+) -> Result<&'a Record, DeployError> {
+    if let Some(prefix) = target {
+        return find(records, app, prefix);
+    }
+    let running = release::running(records);
+    let target = match runs {
+        true => running.and_then(|running| release::previous(records, running)),
+        false => running,
+    };
+    target.ok_or_else(|| DeployError::NothingBefore {
+        app: app.to_string(),
+    })
+}
+
+/// The release whose id begins so.
+///
+/// # Errors
+///
+/// If there is none, or more than one.
+pub fn find<'a>(
+    records: &'a [Record],
+    app: &Name,
+    prefix: &str,
+) -> Result<&'a Record, DeployError> {
+    release::find(records, prefix).map_err(|found| DeployError::NoRelease {
+        app: app.to_string(),
+        prefix: prefix.to_owned(),
+        found: found.join(", "),
+    })
+}
+
+fn restore(target: &Record, manifest: &Manifest) -> Result<App, DeployError> {
+    let secret = |name: &str| {
+        let mut secrets = manifest.secrets.values.iter();
+        let (_, secret) = secrets.find(|(own, _)| own.as_str() == name)?;
+        Some(secret.expose().to_owned())
+    };
+    let unseal = Unseal {
+        secret: &secret,
+        present: &manifest.app,
+    };
+    release::restore(&target.spec, &unseal).map_err(|damage| DeployError::Unusable {
+        release: target.release.clone(),
+        damage,
+    })
+}
+
+/// The image of each service.
+fn images(target: &Record, app: &App) -> Result<Vec<(Name, String)>, DeployError> {
+    let image = |name: &Name| {
+        let service = target.services.get(name.as_str())?;
+        let id = service.image.as_ref()?.id.clone();
+        (!id.is_empty()).then_some(id)
+    };
+    let services = app.services.keys().map(|name| match image(name) {
+        Some(id) => Ok((name.clone(), id)),
+        None => Err(DeployError::NeverRan {
+            release: target.release.clone(),
+            outcome: target.outcome.to_string(),
+        }),
+    });
+    services.collect()
+}
+
+fn wanted(
+    target: &Record,
+    app: &App,
+    images: Vec<(Name, String)>,
+    manifest: &Manifest,
+    hooks: &Hooks,
+    release: &str,
+) -> Wanted {
+    let services = app.services.values().zip(images);
+    let services = services.map(|(service, (name, image))| WantedService {
+        image_id: Some(image),
+        build_inputs: (target.services.get(name.as_str()))
+            .map(|service| service.build.clone())
+            .unwrap_or_default(),
+        bases: Vec::new(),
+        image: service.image.clone(),
+        container: service.container.clone(),
+        replicas: service.replicas,
+        container_name: service.container_name.clone(),
+        pull: PullPolicy::Missing,
+        edge: None,
+        strategy: service.strategy,
+        depends_on: service.depends_on.clone(),
+        shares_with: service
+            .shares_with()
+            .filter_map(|name| Name::parse(name).ok())
+            .collect(),
+        builds_on: Vec::new(),
+        build_plugins: Vec::new(),
+        run_plugins: Vec::new(),
+        post_build_plugins: Vec::new(),
+        health_plugins: hooks.names(Hook::Health, &name),
+        post_run_plugins: hooks.names(Hook::PostRun, &name),
+        pre_stop_plugins: hooks.names(Hook::PreStop, &name),
+        name,
+    });
+    Wanted {
+        app: app.name.clone(),
+        release: release.to_owned(),
+        rebuild: false,
+        // A service that came later is no part of that release.
+        remove_orphans: true,
+        redactor: manifest.secrets.redactor(),
+        services: services.collect(),
+        networks: app.networks.clone(),
+        volumes: app.volumes.clone(),
+    }
+}
