@@ -99,11 +99,11 @@ fn what_has_the_volumes_of_another_that_is_replaced_is_replaced() {
     stop side shop-side-r1 (replaced)
     start side
     health side
+    commit side shop-side-r2
+    remove side shop-side-r1 (replaced)
     commit db shop-db-r2
     stop db shop-db-r1 (replaced)
     remove db shop-db-r1 (replaced)
-    commit side shop-side-r2
-    remove side shop-side-r1 (replaced)
     ");
 }
 
