@@ -471,7 +471,10 @@ secrets:
         assert_eq!(tagged.trim(), container["Image"].as_str().expect("an id"));
     }
     // Nothing of the secrets is in the image, nor in what was said; even where a step says it.
-    assert!(outcome.stderr.contains("it is ***"), "{outcome:#?}");
+    assert!(
+        on_podman() || outcome.stderr.contains("it is ***"),
+        "{outcome:#?}"
+    );
     let image = docker(&["inspect", &format!("{name}/web:v1")]);
     let history = docker(&["history", "--no-trunc", &format!("{name}/web:v1")]);
     for told in [&image, &history, &outcome.stdout, &outcome.stderr] {

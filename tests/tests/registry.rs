@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rengine_tests::registry::{ODD_PASSWORD, ODD_USER, PASSWORD, Registry, USER};
 use rengine_tests::ssh::script;
-use rengine_tests::{Outcome, Project, docker};
+use rengine_tests::{Outcome, Project, docker, on_podman};
 
 /// `deployer:open-sesame` in base64.
 const AUTH: &str = "ZGVwbG95ZXI6b3Blbi1zZXNhbWU=";
@@ -197,6 +197,11 @@ fn an_image_is_fetched_again_when_it_is_old() {
     // It got its name a moment ago.
     lab.compose(&format!("image: {reference}\n    pull_policy: daily"));
     lab.done(&["deploy"]);
+    if on_podman() {
+        // It does not say when that was, so each image is old: see engine/PODMAN.md.
+        assert_ne!(id(&reference), first);
+        return;
+    }
     assert_eq!(id(&reference), first);
     lab.compose(&format!("image: {reference}\n    pull_policy: every_0s"));
     lab.done(&["deploy"]);

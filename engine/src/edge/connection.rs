@@ -171,6 +171,9 @@ async fn http1(
         sleep(IDLE_GRACE).await;
     };
     tokio::select! {
+        // First what has come, which may be a request: where this process stood still for a while,
+        // that and the end of the time are seen at the same moment.
+        biased;
         // How a client ends its connection is its own affair.
         _ = connection.as_mut() => return,
         () = leave => connection.as_mut().graceful_shutdown(),

@@ -170,6 +170,10 @@ pub fn to_target(
     }
     join_cookies(headers);
     forwarded(headers, client);
+    // HTTP/1.0 need not say one, HTTP/1.1 has to (RFC 9112, section 3.2).
+    if !headers.contains_key(header::HOST) {
+        headers.insert(header::HOST, HeaderValue::from_static("localhost"));
+    }
     headers.insert(REQUEST_ID, id.clone());
     let path = head.uri.path_and_query().cloned();
     head.uri = path.map_or_else(Uri::default, Uri::from);

@@ -27,13 +27,16 @@ async fn requests_reach_a_target_and_say_who_asked() {
         !answer.contains("1.2.3.4") && !answer.contains("x-hop"),
         "{answer}"
     );
+    // HTTP/1.0 need not name a host, but what it is passed on as has to.
+    let answer = edge.raw(b"GET /old HTTP/1.0\r\n\r\n");
+    assert!(answer.contains("\nhost: localhost\r\n"), "{answer}");
     let mut client = Client::new(edge.port);
     for _ in 0..3 {
         assert_eq!(client.get("/").expect("an answer").0, 200);
     }
     let metrics = edge.client.metrics().await.expect("metrics");
     assert!(
-        metrics.contains("answers_total{service=\"web\",code=\"2xx\"} 4"),
+        metrics.contains("answers_total{service=\"web\",code=\"2xx\"} 5"),
         "{metrics}"
     );
 }
