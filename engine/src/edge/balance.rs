@@ -2,14 +2,13 @@
 
 /// The place of the one with the least to do. Of those that have equally little, each gets its turn:
 /// `turn` is a number that grows. `None` stands for one that may not be chosen.
-pub fn least(
-    outstanding: impl Iterator<Item = Option<usize>> + Clone,
-    turn: usize,
-) -> Option<usize> {
-    let least = outstanding.clone().flatten().min()?;
+pub fn least(outstanding: impl Iterator<Item = Option<usize>>, turn: usize) -> Option<usize> {
+    // Looked at once: others change them meanwhile, and then none would be the least.
+    let outstanding: Vec<Option<usize>> = outstanding.collect();
+    let least = outstanding.iter().flatten().min().copied()?;
     let equal = || {
-        let places = outstanding.clone().enumerate();
-        places.filter(|(_, count)| *count == Some(least))
+        let places = outstanding.iter().enumerate();
+        places.filter(|(_, count)| **count == Some(least))
     };
     let count = equal().count();
     equal()
@@ -31,6 +30,16 @@ mod tests {
         assert_eq!(chosen(&[None, Some(9)], 0), Some(1));
         assert_eq!(chosen(&[None, None], 0), None);
         assert_eq!(chosen(&[], 0), None);
+    }
+
+    #[test]
+    fn what_changes_meanwhile_leaves_nobody_out() {
+        let now = std::cell::Cell::new(0);
+        let changing = (0..2).map(|_| {
+            now.set(now.get() + 1);
+            Some(now.get())
+        });
+        assert_eq!(least(changing, 0), Some(0));
     }
 
     #[test]
