@@ -78,14 +78,16 @@ release 0
 "$program" -C "$folder/rengine" deploy --quiet >/dev/null
 (cd "$folder/compose" && docker-compose up -d --build >/dev/null 2>&1)
 
-times() { # what, how to do it once with a number
-  local number begun
+times() { # what makes the numbers differ, what is done once each time, and what is measured
+  local number begun took=()
   for number in $(seq "$rounds"); do
-    release "$2$number"
+    release "$1$number"
+    "$2" >/dev/null 2>&1
     begun=$(now)
-    "$3" >/dev/null 2>&1
-    since "$begun"
-  done | median
+    "$3" >/dev/null 2>&1 || { echo "$3 failed" >&2; exit 1; }
+    took+=("$(since "$begun")")
+  done
+  printf '%s\n' "${took[@]}" | median
 }
 deploy() { "$program" -C "$folder/rengine" deploy --json >"$folder/events"; }
 compose() { (cd "$folder/compose" && docker-compose up -d); }
@@ -93,7 +95,7 @@ back() { "$program" -C "$folder/rengine" rollback; }
 lock() { "$program" -C "$folder/rengine" lock hold -m bench && "$program" -C "$folder/rengine" lock release; }
 
 ask "$RENGINE"
-printf 'rengine deploy: %s ms in the middle; ' "$(times deploy a deploy)"
+printf 'rengine deploy: %s ms in the middle; ' "$(times a true deploy)"
 asked
 python3 - "$folder/events" <<'TEXT'
 import json, sys
@@ -108,12 +110,12 @@ for line in open(sys.argv[1]):
 print("  its steps, the last time: " + ", ".join(lines))
 TEXT
 ask "$COMPOSE"
-printf 'docker-compose up -d: %s ms; ' "$(times compose b compose)"
+printf 'docker-compose up -d: %s ms; ' "$(times b true compose)"
 asked
 ask "$RENGINE"
-printf 'rengine rollback: %s ms; ' "$(times back c back)"
+printf 'rengine rollback: %s ms; ' "$(times c deploy back)"
 asked
-printf 'lock hold and lock release, two commands: %s ms\n' "$(times lock d lock)"
+printf 'lock hold and lock release, two commands: %s ms\n' "$(times d true lock)"
 begun=$(now)
 docker version >/dev/null && docker version >/dev/null
 printf 'docker version, twice: %s ms\n' "$(since "$begun")"
