@@ -7,6 +7,8 @@ use rengine_tests::{Project, docker, free_port, until};
 
 /// How often what runs is replaced under load.
 const RELEASES: u32 = 20;
+/// How often what ran before is brought back.
+const ROLLBACKS: u32 = 5;
 
 /// A server of pages on 8080, of what it is told on 9000, and of upgraded connections on 9001.
 const DOCKERFILE: &str = r#"FROM rengine/busybox:local
@@ -57,7 +59,8 @@ fn releases_change_without_a_lost_request() {
     let release = |number: u32| {
         let text = format!(
             "[app]\nname = \"{}\"\nports = [\"{}:8080\", \"{tcp}:9000\", \"{upgraded}:9001\"]\n\
-             env = {{ NUMBER = {number} }}\nstop-timeout = \"1s\"\nhealth = {{ http = \"/\" }}\n",
+             env = {{ NUMBER = {number} }}\nstop-timeout = \"1s\"\nhealth = {{ http = \"/\" }}\n\
+             [deploy]\nkeep = 10\n",
             project.app, project.port
         );
         project.write("plugins.toml", &text);
@@ -80,12 +83,20 @@ fn releases_change_without_a_lost_request() {
         let next = release(number);
         assert!(!next.stderr.contains("cut off"), "{next:?}");
     }
+    for _ in 0..ROLLBACKS {
+        let back = project.rengine(&["rollback"]);
+        assert_eq!(back.code, 0, "{back:?}");
+        assert!(!back.stderr.contains("cut off"), "{back:?}");
+    }
+    let env = project.inspect()["Config"]["Env"].to_string();
+    let number = format!("NUMBER={}", RELEASES - ROLLBACKS);
+    assert!(env.contains(&number), "{env}");
     let took = begun.elapsed();
     for (what, load) in loads {
         let counts = load.stop();
         let each = counts.fine as f64 / took.as_secs_f64();
         println!(
-            "{what}: {} well in {RELEASES} releases ({each:.0} a second), {} failed",
+            "{what}: {} well in {RELEASES} releases and {ROLLBACKS} rollbacks ({each:.0} a second), {} failed",
             counts.fine,
             counts.failed.len()
         );
@@ -95,6 +106,7 @@ fn releases_change_without_a_lost_request() {
     }
     assert_ne!(project.containers(), container);
     assert_eq!(edge(&project), front, "one edge for all of them");
+    release(RELEASES);
     let nothing = project.rengine(&["deploy"]);
     assert!(nothing.stderr.contains("nothing to do"), "{nothing:?}");
     assert_eq!(project.rengine(&["down"]).code, 0);
