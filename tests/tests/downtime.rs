@@ -254,3 +254,30 @@ fn certificates_come_from_files_and_are_replaced_without_a_new_container() {
     project.write("shop.pem", &good);
     assert!(secure(&project).contains("hello over TLS"));
 }
+
+#[test]
+fn an_image_can_not_pass_itself_off_as_an_edge() {
+    let project = Project::new("edge-false", "hello", "");
+    let slots = format!(
+        "[{{\\\"host-address\\\":null,\\\"host-port\\\":{},\\\"listen\\\":8080}}]",
+        project.port
+    );
+    let labels = format!(
+        "LABEL dev.rengine.edge=0.0.1 dev.rengine.edge.slots=\"{slots}\" dev.rengine.edge.target=web\n"
+    );
+    let plain = std::fs::read_to_string(project.path().join("Dockerfile")).expect("a file");
+    project.write("Dockerfile", &format!("{plain}{labels}"));
+    project.write(".dockerignore", "plugins.toml\n");
+    for strategy in ["rolling", "recreate"] {
+        project.configure(&format!("stop-timeout = \"1s\"\nstrategy = \"{strategy}\""));
+        let deployed = project.rengine(&["deploy"]);
+        assert_eq!(deployed.code, 0, "{deployed:?}");
+        assert!(project.get().expect("an answer").contains("hello"));
+        let status = project.rengine(&["status"]);
+        assert!(status.stdout.contains("web "), "{status:?}");
+        let again = project.rengine(&["deploy"]);
+        assert!(again.stderr.contains("nothing to do"), "{again:?}");
+    }
+    let down = project.rengine(&["down"]);
+    assert!(down.stderr.contains("-web-"), "{down:?}");
+}

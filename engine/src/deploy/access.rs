@@ -351,7 +351,7 @@ pub fn without_dockerfile(folder: &Path) -> String {
     if folder.join("go.mod").is_file() {
         "write a Dockerfile, or use the plugin go-static, which writes one for Go programs".into()
     } else if other.iter().any(|name| folder.join(name).is_file()) {
-        "Compose files are not supported yet: name what to build under [app] in plugins.toml".into()
+        "write a Dockerfile where the Compose file says that it is, or name an `image` there".into()
     } else {
         "write a Dockerfile, name another with `build = { dockerfile = \"…\" }`, or an image with \
          `image = \"…\"` under [app] in plugins.toml"

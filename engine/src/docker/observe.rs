@@ -15,6 +15,7 @@ use super::inspect::{host_address, image_id, plain_name};
 use super::{Docker, DockerError};
 use crate::app::{App, Fields, Name, Protocol};
 use crate::edge::{EDGE_FOLDER, KEPT, kept_routes};
+use crate::plan::edge::target_name;
 use crate::plan::observed::{
     ContainerState, Observed, ObservedContainer, ObservedEdge, ObservedImage, PublishedPort,
     TakenPort, label,
@@ -61,9 +62,14 @@ impl Docker {
                 .and_then(|labels| labels.get(label::APP))
                 .is_some_and(|name| name == app.as_str())
         };
-        let (fronts, all): (Vec<_>, Vec<_>) = all
-            .into_iter()
-            .partition(|container| has_label(container, label::EDGE_SLOTS));
+        // An image may have any label, and its containers have it then; but what rengine makes of
+        // it has one of these, and an edge none. Certificates are put into edges.
+        let is_edge = |container: &ContainerSummary| {
+            let others = [label::SERVICE, label::RELEASE, label::ONE_OFF];
+            let is_other = others.iter().any(|key| has_label(container, key));
+            has_label(container, label::EDGE_SLOTS) && !is_other
+        };
+        let (fronts, all): (Vec<_>, Vec<_>) = all.into_iter().partition(is_edge);
         let edges = join_all(fronts.into_iter().map(|front| self.edge(front))).await;
         let mut containers: Vec<ObservedContainer> = all
             .into_iter()
@@ -232,12 +238,18 @@ impl Docker {
 fn container(summary: ContainerSummary) -> ObservedContainer {
     let labels = summary.labels.unwrap_or_default();
     let label = |key: &str| labels.get(key).cloned().unwrap_or_default();
+    let service = Name::parse(&label(label::SERVICE)).ok();
+    // Those that older versions made have no number, and are alone.
+    let replica = label(label::REPLICA).parse().unwrap_or(1);
+    // Another name comes from the image, and means nothing.
+    let own_target = service
+        .as_ref()
+        .map(|service| target_name(service, replica, &label(label::RELEASE)));
     ObservedContainer {
         name: name(summary.names.as_deref()),
         id: summary.id.unwrap_or_default(),
-        service: Name::parse(&label(label::SERVICE)).ok(),
-        // Those that older versions made have no number, and are alone.
-        replica: label(label::REPLICA).parse().unwrap_or(1),
+        service,
+        replica,
         exit_code: exit_code(summary.status.as_deref().unwrap_or_default()),
         release: label(label::RELEASE),
         fingerprint: label(label::FINGERPRINT),
@@ -245,7 +257,7 @@ fn container(summary: ContainerSummary) -> ObservedContainer {
         image_id: image_id(&summary.image_id.unwrap_or_default()),
         state: state(summary.state),
         ports: ports(summary.ports),
-        edge_target: labels.get(label::EDGE_TARGET).cloned(),
+        edge_target: own_target.filter(|own| labels.get(label::EDGE_TARGET) == Some(own)),
         routed: false,
         created: summary.created.unwrap_or(0),
         status: summary.status.unwrap_or_default(),
