@@ -4,6 +4,7 @@ mod compose;
 mod convert;
 mod deploy;
 mod edge;
+mod edit;
 mod error;
 mod init;
 mod plugin;
@@ -20,9 +21,11 @@ use crate::app::{App, BuildSecret, ByteSize, Name};
 use crate::compose::{Options as ComposeOptions, Project};
 use crate::grants::Grants;
 use crate::plugin::Limits;
+use crate::registry::{RegistrySettings, Source};
 use crate::secrets::{Redactor, Secret};
 
 pub(crate) use convert::Reader;
+pub use edit::{Edit, EditError};
 pub use error::ManifestError;
 pub use init::{InitFile, init};
 pub(crate) use plugin::config_text;
@@ -61,6 +64,8 @@ pub struct Manifest {
     pub deploy: DeploySection,
     /// `[edge]`.
     pub edge: EdgeSection,
+    /// `[registries."HOST"]`, by host.
+    pub registries: BTreeMap<String, RegistrySettings>,
     /// The secrets that plugins are granted.
     pub secrets: Secrets,
     /// What is odd and no error.
@@ -137,8 +142,8 @@ impl std::fmt::Debug for TlsSection {
 /// `[plugins.NAME]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PluginEntry {
-    /// The component, absolute.
-    pub path: PathBuf,
+    /// Where the component is.
+    pub from: PluginSource,
     /// The services it is for; all if `None`.
     pub services: Option<BTreeSet<Name>>,
     /// What it reads through `wasi:config`: scalars as text, arrays and tables as JSON.
@@ -155,6 +160,15 @@ pub struct PluginEntry {
     pub memory: ByteSize,
     /// The other limits of one call.
     pub limits: Limits,
+}
+
+/// Where a plugin's component is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PluginSource {
+    /// A file, absolute: `path`.
+    File(PathBuf),
+    /// In a registry: `source`.
+    Registry(Source),
 }
 
 /// What a plugin's refusal or failure does.
@@ -192,6 +206,18 @@ pub fn load(
         }
         Err(error) => Err(error),
     }
+}
+
+/// Reads only `[registries]` of a plugins.toml: commands that are about no app need no more of it.
+///
+/// # Errors
+///
+/// If the file can't be read, or says what can't be meant.
+pub fn registries(path: &Path) -> Result<BTreeMap<String, RegistrySettings>, ManifestError> {
+    let text = read(path)?;
+    let folder = path.parent().unwrap_or(Path::new(".")).to_owned();
+    let reader = Reader::new(&text, Some(path), folder, &|_| None);
+    reader.registries_alone()
 }
 
 /// Reads the text of a plugins.toml of the folder `dir`, an absolute path. `env` gives environment

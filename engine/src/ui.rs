@@ -144,6 +144,18 @@ impl Ui {
         }
     }
 
+    /// Asks a person; `None` if there is none to ask, or a program reads along.
+    pub fn confirm(self, question: &str) -> Option<bool> {
+        if self.json || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+            return None;
+        }
+        let _ = write!(std::io::stderr(), "{question} [y/N] ");
+        let mut line = String::new();
+        std::io::stdin().read_line(&mut line).ok()?;
+        let answer = line.trim().to_lowercase();
+        Some(matches!(answer.as_str(), "y" | "yes"))
+    }
+
     /// Writes an error: what happened, where, and what to do about it.
     pub fn error(self, error: &dyn Diagnostic) {
         let redactor = self.redactor();

@@ -1,8 +1,10 @@
 //! What end-to-end tests share: a project in a folder of its own, the real `rengine`, and the
 //! real daemon.
 
+pub mod authority;
 pub mod compose;
 pub mod dockerd;
+pub mod faulty;
 pub mod load;
 pub mod machine;
 pub mod podman;

@@ -11,6 +11,7 @@ use crate::edge::ImageError;
 use crate::manifest::ManifestError;
 use crate::plan::Conflict;
 use crate::plugin::{LoadError, PluginError};
+use crate::registry::RegistryError;
 use crate::release::Damage;
 
 /// What a command ends with. The numbers are part of the interface.
@@ -57,6 +58,10 @@ pub enum DeployError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Context(#[from] ContextError),
+    /// A plugin can't be had from its registry, or is not what it should be.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Registry(Box<RegistryError>),
     /// A plugin can't be loaded.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -309,6 +314,12 @@ impl DeployError {
             | Self::NoContextImage { .. }
             | Self::DaemonCanNot { .. }
             | Self::NoDockerfile { .. } => ExitCode::BadInput,
+            Self::Registry(error) => match **error {
+                RegistryError::Unreachable { .. }
+                | RegistryError::Failed { .. }
+                | RegistryError::Store(_) => ExitCode::Failed,
+                _ => ExitCode::BadInput,
+            },
             Self::Plugin(_) => ExitCode::Refused,
             Self::Docker(error) => docker_exit_code(error),
             Self::EdgeImage(_)
@@ -329,5 +340,11 @@ fn docker_exit_code(error: &DockerError) -> ExitCode {
         DockerError::Unreachable { .. } => ExitCode::Unreachable,
         DockerError::Locked { .. } | DockerError::LockLost { .. } => ExitCode::Locked,
         _ => ExitCode::Failed,
+    }
+}
+
+impl From<RegistryError> for DeployError {
+    fn from(error: RegistryError) -> Self {
+        Self::Registry(Box::new(error))
     }
 }

@@ -25,6 +25,24 @@ pub enum Event {
         #[serde(rename = "ms", serialize_with = "millis")]
         took: Duration,
     },
+    /// How far the download of a plugin is.
+    Download {
+        /// What comes.
+        what: String,
+        /// Bytes that are here.
+        done: u64,
+        /// Bytes in all.
+        total: u64,
+    },
+    /// plugins.lock has another plugin than before.
+    PluginLocked {
+        /// Its name in plugins.toml.
+        plugin: String,
+        /// The tag that was picked, if it is one.
+        version: Option<String>,
+        /// The digest of its artifact.
+        digest: String,
+    },
     /// A plugin logged something.
     PluginLog(LogRecord),
     /// The plan is made. Told by `plan`, and by `deploy` before it carries it out.

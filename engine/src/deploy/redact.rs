@@ -51,6 +51,8 @@ fn clean(event: &mut Event, redactor: &Redactor) {
             lines.iter_mut().for_each(|line| redactor.clean(line));
         }
         Event::PluginsLoaded { .. }
+        | Event::Download { .. }
+        | Event::PluginLocked { .. }
         | Event::StepProgress { .. }
         | Event::StepFailed { .. }
         | Event::RolledBack { .. }

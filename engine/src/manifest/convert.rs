@@ -62,6 +62,7 @@ pub fn manifest(
         .into_iter()
         .map(|(name, table)| reader.plugin(name, table, &app))
         .collect::<Result<_, _>>()?;
+    let registries = reader.registries(file.registries)?;
     let granted = plugins.iter().zip(places);
     let secrets = reader.secrets(file.secrets, granted, &mut warnings)?;
     Ok(Manifest {
@@ -75,6 +76,7 @@ pub fn manifest(
         },
         deploy: reader.deploy(file.deploy)?,
         edge: reader.edge(file.edge)?,
+        registries,
         secrets,
         warnings,
         dir: reader.dir,

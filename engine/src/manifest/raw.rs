@@ -19,6 +19,7 @@ pub struct File {
     pub edge: EdgeTable,
     pub plugins: IndexMap<Spanned<String>, PluginTable>,
     pub secrets: IndexMap<Spanned<Variable>, Spanned<SecretTable>>,
+    pub registries: IndexMap<Spanned<String>, RegistryTable>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -133,9 +134,16 @@ pub struct TlsTable {
 }
 
 #[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RegistryTable {
+    pub mirrors: Vec<Spanned<String>>,
+    pub ca: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct PluginTable {
-    pub path: Option<String>,
+    pub path: Option<Spanned<String>>,
     pub source: Option<Spanned<String>>,
     pub builtin: Option<Spanned<String>>,
     pub services: Option<Vec<Spanned<String>>>,

@@ -121,6 +121,21 @@ impl ProgressReporter {
         spinner.set_message(names(&steps));
     }
 
+    /// A download before there is a plan: on a terminal the line that moves, elsewhere nothing.
+    fn download(&self, what: &str, done: u64, total: u64) {
+        let Some(spinner) = &self.spinner else {
+            return;
+        };
+        if done >= total {
+            spinner.disable_steady_tick();
+            spinner.finish_and_clear();
+            return;
+        }
+        let (done, total) = (HumanBytes(done), HumanBytes(total));
+        spinner.set_message(format!("{} {done} of {total}", printable(what)));
+        spinner.enable_steady_tick(TICK);
+    }
+
     /// Output of one step: with its service, where several write at once.
     fn output(&self, step: usize, text: &str) {
         let steps = self.lock();
@@ -261,6 +276,18 @@ impl Reporter for ProgressReporter {
                 let took = style.dim(time(took));
                 let sign = style.good("✔");
                 self.line(&format!("  {sign} plugins {} {took}", names.join(", ")));
+            }
+            Event::Download { what, done, total } => self.download(&what, done, total),
+            Event::PluginLocked {
+                plugin,
+                version,
+                digest,
+            } => {
+                let version = version.map_or_else(String::new, |version| format!("{version} "));
+                let digest = style.dim(digest.get(..19).unwrap_or(&digest));
+                let sign = style.good("✔");
+                let words = format!("locked {} {version}{digest}", style.plugin(&plugin));
+                self.line(&format!("  {sign} {}", words.trim_end()));
             }
             Event::PluginLog(record) => self.plugin_log(&record),
             Event::Planned { plan, changes } => {
