@@ -19,6 +19,7 @@ mod oneoff;
 mod plan;
 mod plugin;
 mod project;
+mod provenance;
 mod push;
 mod rollback;
 mod services;
@@ -98,6 +99,8 @@ enum Command {
     Show(history::ShowArgs),
     /// Show what differs between two releases
     Diff(history::DiffArgs),
+    /// Print how a release came to be, as an in-toto statement
+    Provenance(provenance::ProvenanceArgs),
     /// Show who holds the app's lock, hold it, or release it
     Lock(lock::LockArgs),
     /// Show the app's containers
@@ -213,6 +216,7 @@ async fn run(cli: Cli, ui: Ui) -> Result<(), CliError> {
         Command::History => history::history(global, ui).await,
         Command::Show(args) => history::show(global, args, ui).await,
         Command::Diff(args) => history::diff(global, args, ui).await,
+        Command::Provenance(args) => provenance::run(global, args, ui).await,
         Command::Lock(args) => lock::run(global, args, ui).await,
         Command::Status => status::run(global, ui).await,
         Command::Logs(args) => logs::run(global, args, ui).await,

@@ -10,6 +10,7 @@ mod init;
 mod plugin;
 mod raw;
 mod secrets;
+mod trust;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -21,7 +22,7 @@ use crate::app::{App, BuildSecret, ByteSize, Name};
 use crate::compose::{Options as ComposeOptions, Project};
 use crate::grants::Grants;
 use crate::plugin::Limits;
-use crate::registry::{RegistrySettings, Source};
+use crate::registry::{RegistrySettings, Source, Trust};
 use crate::secrets::{Redactor, Secret};
 
 pub(crate) use convert::Reader;
@@ -66,6 +67,8 @@ pub struct Manifest {
     pub edge: EdgeSection,
     /// `[registries."HOST"]`, by host.
     pub registries: BTreeMap<String, RegistrySettings>,
+    /// `[trust]`.
+    pub trust: Trust,
     /// The secrets that plugins are granted.
     pub secrets: Secrets,
     /// What is odd and no error.

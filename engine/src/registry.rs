@@ -12,7 +12,10 @@ mod lock;
 mod outline;
 mod reference;
 mod resolve;
+mod sign;
+mod signatures;
 mod store;
+mod trust;
 
 pub use artifact::{Artifact, Described, Metadata, MetadataError};
 pub use client::{Registries, RegistrySettings, Transfer};
@@ -21,7 +24,11 @@ pub use lock::{FILE_NAME as LOCK_FILE, Lock, LockError, Locked};
 pub use outline::Outline;
 pub use reference::{Digest, Pick, Reference, ReferenceError, Repository, SCHEME, Source, version};
 pub use resolve::{Mode, Resolution, Resolved, Resolver, VENDOR_FOLDER};
+pub use sign::{
+    Envelope, KeyError, PublicKey, Signature, SigningKey, Untrusted, signing_key, verify,
+};
 pub use store::{Kept, Store, StoreError};
+pub use trust::Trust;
 
 /// The largest component that is taken, in bytes. Python with libraries has 20 MB.
 pub const MAX_COMPONENT_BYTES: u64 = 256 << 20;

@@ -349,3 +349,15 @@ fn target() -> PathBuf {
     let target = test.ancestors().nth(3).expect("three folders above");
     target.to_owned()
 }
+
+/// A program that `./dev test` installs for tests.
+pub fn tool(name: &str) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let path = root.join(".dev/tools/bin").join(name);
+    assert!(
+        path.is_file(),
+        "{} is missing: run ./dev test",
+        path.display()
+    );
+    path
+}

@@ -590,3 +590,314 @@ fn a_mirror_is_asked_first_and_believed_nothing() {
         }
     }
 }
+
+/// A key pair of a team: the private one's path, and the text of the public one.
+fn keys(team: &Team, name: &str) -> (String, String) {
+    team.done(&["plugin", "keygen", name]);
+    let path = team.path().join(format!("{name}.key"));
+    (
+        path.display().to_string(),
+        team.read(&format!("{name}.pub")),
+    )
+}
+
+#[test]
+fn only_what_a_trusted_team_signed_is_run() {
+    let registry = Registry::start_with(Access::Open);
+    let host = registry.host.clone();
+    let platform = Team::new();
+    let (key, public) = keys(&platform, "platform");
+    let file = plugin("harden.wasm").display().to_string();
+    let at = |tag: &str| format!("{host}/platform/harden:{tag}");
+    let push = |tag: &str, more: &[&str]| {
+        let place = at(tag);
+        let args = [&["plugin", "push", file.as_str(), place.as_str()], more].concat();
+        platform.done(&args)
+    };
+    push("1.0.0", &["--sign", &key]);
+    let toml = |tag: &str| {
+        format!(
+            "[plugins.harden]\nsource = \"oci://{}\"\n[trust]\nkeys = [\"team.pub\"]\n",
+            at(tag)
+        )
+    };
+    let user = Team::new();
+    user.write("team.pub", &public);
+    user.write("plugins.toml", &toml("1.0.0"));
+    user.done(&["plugin", "fetch"]);
+    // With nobody to ask.
+    user.done(&["plan", "--offline", "--locked"]);
+    let verified = user
+        .done(&["plugin", "verify", &at("1.0.0"), "--key", "team.pub"])
+        .stdout;
+    assert!(verified.contains("is signed by team.pub"), "{verified}");
+
+    // Each way to be wrong is told from the others, and nothing of it is kept.
+    let refused = |tag: &str, texts: &[&str]| {
+        let other = Team::new();
+        other.write("team.pub", &public);
+        other.write("plugins.toml", &toml(tag));
+        let outcome = other.fails(&["plan"], texts);
+        assert_eq!(outcome.code, 2, "{outcome:#?}");
+        assert!(
+            outcome.stderr.contains("nothing of it was run"),
+            "{outcome:#?}"
+        );
+        let component = std::fs::metadata(&file).expect("there").len();
+        let stored = other.stored();
+        let has =
+            |path: &std::path::PathBuf| std::fs::metadata(path).expect("there").len() == component;
+        assert!(!stored.iter().any(has), "not a byte of it came");
+    };
+    // Another file's time makes another artifact of the same component.
+    let copy = platform.path().join("copy.wasm");
+    let fresh = |tag: &str, more: &[&str]| {
+        std::fs::copy(&file, &copy).expect("a copy");
+        let time = std::time::SystemTime::UNIX_EPOCH
+            + std::time::Duration::from_secs(tag.len() as u64 * 1000 + 7);
+        std::fs::File::options()
+            .write(true)
+            .open(&copy)
+            .expect("a file")
+            .set_modified(time)
+            .expect("set");
+        let place = at(tag);
+        let path = copy.display().to_string();
+        let args = [&["plugin", "push", path.as_str(), place.as_str()], more].concat();
+        platform.done(&args)
+    };
+    fresh("1.0.1", &[]);
+    refused(
+        "1.0.1",
+        &[
+            "plugin `harden` is not trusted",
+            "it is not signed",
+            "--sign",
+        ],
+    );
+    let (stranger, _) = keys(&platform, "stranger");
+    fresh("1.0.22", &["--sign", &stranger]);
+    refused(
+        "1.0.22",
+        &["none of its 1 signatures is by a key that is trusted here"],
+    );
+    fresh("1.0.333", &["--sign", &key, "--expires", "1s"]);
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    refused("1.0.333", &["the signature by team.pub has ended at"]);
+    // The signatures of one under the tag of another: a replay, as only a registry can do it.
+    let digest = |tag: &str| {
+        let json = platform
+            .done(&["plugin", "info", &at(tag), "--json"])
+            .stdout;
+        let value: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+        value["digest"]
+            .as_str()
+            .expect("text")
+            .replace("sha256:", "")
+    };
+    let tags = registry
+        .data()
+        .join("docker/registry/v2/repositories/platform/harden/_manifests/tags");
+    let link = |digest: &str| tags.join(format!("sha256-{digest}.sig"));
+    fresh("1.0.4444", &["--sign", &stranger]);
+    let (good, bad) = (digest("1.0.0"), digest("1.0.4444"));
+    let current = |digest: &str| link(digest).join("current/link");
+    std::fs::copy(current(&good), current(&bad)).expect("copied");
+    refused(
+        "1.0.4444",
+        &["the signature by team.pub is for another artifact", &good],
+    );
+    // No key for the place.
+    let other = Team::new();
+    other.write("team.pub", &public);
+    other.write(
+        "plugins.toml",
+        &format!("{}paths = {{ \"{host}/platform\" = [] }}\n", toml("1.0.0")),
+    );
+    other.fails(
+        &["plan"],
+        &["by a key that is trusted here", "has no key for it"],
+    );
+    // Signed later, it is trusted.
+    let signed = platform.done(&["plugin", "sign", &at("1.0.1"), "--key", &key]);
+    assert!(signed.stdout.contains("signed"), "{signed:#?}");
+    let other = Team::new();
+    other.write("team.pub", &public);
+    other.write("plugins.toml", &toml("1.0.1"));
+    other.done(&["plan"]);
+    // Not trusted without `[trust]`, but not asked for either.
+    other.write(
+        "plugins.toml",
+        toml("1.0.22").split("[trust]").next().expect("a part"),
+    );
+    other.done(&["plan"]);
+    // A key that is none.
+    other.write("plugins.toml", &toml("1.0.0"));
+    other.write("team.pub", "no key");
+    other.fails(
+        &["plan"],
+        &["plugins.toml:4", "team.pub", "BEGIN PUBLIC KEY"],
+    );
+}
+
+#[test]
+fn others_can_verify_what_was_signed_and_their_signatures_count() {
+    let registry = Registry::start_with(Access::Open);
+    let platform = Team::new();
+    let (key, public) = keys(&platform, "platform");
+    let file = plugin("harden.wasm").display().to_string();
+    let reference = format!("{}/team/harden:1.0.0", registry.host);
+    platform.done(&["plugin", "push", &file, &reference, "--sign", &key]);
+    // The store of whoever verified has what was signed, and the signature.
+    let toml = format!(
+        "[plugins.harden]\nsource = \"oci://{reference}\"\n[trust]\nkeys = [\"platform.pub\"]\n"
+    );
+    platform.write("plugins.toml", &toml);
+    platform.done(&["plugin", "fetch"]);
+    let folder = platform.path().join("cache/rengine/store/signatures");
+    let kept = std::fs::read_dir(folder)
+        .expect("a folder")
+        .flatten()
+        .next()
+        .expect("one");
+    let text = std::fs::read_to_string(kept.path()).expect("readable");
+    let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let openssl = |args: &[&str], input: &str| {
+        use std::io::Write;
+        let mut child = Command::new("openssl")
+            .args(args)
+            .current_dir(platform.path())
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .expect("openssl runs: run ./dev test, or install it");
+        let mut stdin = child.stdin.take().expect("piped");
+        stdin.write_all(input.as_bytes()).expect("written");
+        drop(stdin);
+        let output = child.wait_with_output().expect("it ends");
+        (output.status.success(), output.stdout)
+    };
+    for (field, name) in [("payload", "payload"), ("bytes", "signature")] {
+        let text = value[0][field].as_str().expect("text");
+        let (_, bytes) = openssl(&["base64", "-d", "-A"], text);
+        std::fs::write(platform.path().join(name), bytes).expect("written");
+    }
+    let verify = [
+        "dgst",
+        "-sha256",
+        "-verify",
+        "platform.pub",
+        "-signature",
+        "signature",
+        "payload",
+    ];
+    assert!(openssl(&verify, "").0, "openssl verifies it");
+    let payload = platform.read("payload");
+    assert!(
+        payload.contains("cosign container image signature"),
+        "{payload}"
+    );
+    // A pair that openssl made.
+    let made = openssl(
+        &[
+            "genpkey",
+            "-algorithm",
+            "EC",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-out",
+            "other.key",
+        ],
+        "",
+    );
+    assert!(made.0);
+    assert!(
+        openssl(
+            &["pkey", "-in", "other.key", "-pubout", "-out", "other.pub"],
+            ""
+        )
+        .0
+    );
+    platform.done(&["plugin", "sign", &reference, "--key", "other.key"]);
+    platform.done(&["plugin", "verify", &reference, "--key", "other.pub"]);
+    platform.done(&["plugin", "verify", &reference, "--key", "platform.pub"]);
+    drop(public);
+}
+
+#[test]
+fn wkg_reads_what_is_pushed_and_what_it_pushes_runs() {
+    let wkg = rengine_tests::tool("wkg");
+    let registry = Registry::start_with(Access::Open);
+    let team = Team::new();
+    let file = plugin("harden.wasm");
+    let run = |args: &[&str]| {
+        let mut command = Command::new(&wkg);
+        team.at_home(command.args(args).env("HOME", team.path()));
+        let output = command.output().expect("wkg runs");
+        assert!(output.status.success(), "wkg {args:?}: {output:?}");
+    };
+    let ours = format!("{}/team/ours:1.0.0", registry.host);
+    let path = file.display().to_string();
+    team.done(&["plugin", "push", &path, &ours]);
+    let insecure = registry.host.as_str();
+    run(&[
+        "oci",
+        "pull",
+        &ours,
+        "--insecure",
+        insecure,
+        "--output",
+        "pulled.wasm",
+    ]);
+    let same = |name: &str| {
+        let pulled = std::fs::read(team.path().join(name)).expect("written");
+        assert!(
+            pulled == std::fs::read(&file).expect("readable"),
+            "{name} is another"
+        );
+    };
+    same("pulled.wasm");
+    let theirs = format!("{}/team/theirs:1.0.0", registry.host);
+    run(&["oci", "push", &theirs, &path, "--insecure", insecure]);
+    team.done(&["plugin", "pull", &theirs, "-o", "theirs.wasm"]);
+    same("theirs.wasm");
+    team.done(&["plugin", "info", &theirs]);
+    team.write(
+        "plugins.toml",
+        &format!("[plugins.theirs]\nsource = \"oci://{theirs}\"\n"),
+    );
+    team.done(&["plan"]);
+}
+
+#[test]
+fn a_release_says_how_it_came_to_be() {
+    let team = Team::new();
+    let (key, _) = keys(&team, "release");
+    let project = Project::new("provenance", "made", "");
+    let file = plugin("harden.wasm").display().to_string();
+    project.configure(&format!("[plugins.harden]\npath = \"{file}\"\n"));
+    assert_eq!(project.rengine(&["deploy"]).code, 0);
+    let said = project.rengine(&["provenance", "--json"]);
+    let statement: serde_json::Value = serde_json::from_str(&said.stdout).expect("JSON");
+    let image = project.inspect()["Image"]
+        .as_str()
+        .expect("an id")
+        .replace("sha256:", "");
+    assert_eq!(
+        statement["subject"][0]["digest"]["sha256"],
+        image.as_str(),
+        "{statement:#}"
+    );
+    let definition = &statement["predicate"]["buildDefinition"];
+    assert_eq!(definition["resolvedDependencies"][0]["name"], "harden");
+    let changes = definition["internalParameters"]["changes"]
+        .as_array()
+        .expect("a list");
+    assert!(changes.iter().all(|change| change["plugin"] == "harden") && !changes.is_empty());
+    let signed = project.rengine(&["provenance", "--sign", &key]);
+    let envelope: serde_json::Value = serde_json::from_str(&signed.stdout).expect("JSON");
+    assert_eq!(envelope["payloadType"], "application/vnd.in-toto+json");
+    let missing = project.rengine(&["provenance", "--sign", "none.key"]);
+    assert!(missing.stderr.contains("none.key"), "{missing:#?}");
+    assert_eq!(project.rengine(&["down"]).code, 0);
+}

@@ -8,6 +8,7 @@ mod check;
 mod fetch;
 mod info;
 mod inspect;
+mod keygen;
 mod list;
 mod new;
 mod outdated;
@@ -15,10 +16,15 @@ mod pull;
 mod push;
 mod remove;
 mod search;
+mod sign;
 mod test;
 mod tree;
 mod update;
 mod vendor;
+mod verify;
+
+pub use add::refused;
+pub use sign::read_signing_key;
 
 use clap::Subcommand;
 
@@ -53,6 +59,12 @@ pub enum PluginCommand {
     Cache(cache::CacheArgs),
     /// Publish a component in a registry
     Push(push::PushArgs),
+    /// Make a pair of keys to sign plugins with
+    Keygen(keygen::KeygenArgs),
+    /// Sign what is published
+    Sign(sign::SignCommandArgs),
+    /// Check who signed what is published
+    Verify(verify::VerifyArgs),
     /// Download a component from a registry
     Pull(pull::PullArgs),
     /// Show what a registry says of a plugin, without downloading it
@@ -87,6 +99,9 @@ pub async fn run(global: &GlobalArgs, command: PluginCommand, ui: Ui) -> Result<
         PluginCommand::Vendor => vendor::run(global, ui).await,
         PluginCommand::Cache(args) => cache::run(&args, ui),
         PluginCommand::Push(args) => push::run(global, args, ui).await,
+        PluginCommand::Keygen(args) => keygen::run(global, &args, ui),
+        PluginCommand::Sign(args) => sign::run(global, args, ui).await,
+        PluginCommand::Verify(args) => verify::run(global, args, ui).await,
         PluginCommand::Pull(args) => pull::run(global, args, ui).await,
         PluginCommand::Info(args) => info::run(global, args, ui).await,
         PluginCommand::Search(args) => search::run(global, args, ui).await,

@@ -9,7 +9,7 @@ use crate::credentials::Credentials;
 use crate::manifest::{FILE_NAME, Manifest, PluginSource};
 use crate::registry::{
     Lock, Mode, Registries, RegistryError, RegistrySettings, Resolution, Resolver, Source, Store,
-    Transfer,
+    Transfer, Trust,
 };
 
 /// How plugins are had.
@@ -43,6 +43,7 @@ pub struct WantedPlugins {
     lock: PathBuf,
     folder: PathBuf,
     registries: BTreeMap<String, RegistrySettings>,
+    trust: Trust,
     plugins: Vec<(String, PluginSource)>,
 }
 
@@ -56,6 +57,7 @@ impl WantedPlugins {
             lock: Lock::beside(path),
             folder: path.parent().unwrap_or(&manifest.dir).to_owned(),
             registries: manifest.registries.clone(),
+            trust: manifest.trust.clone(),
             plugins: plugins
                 .map(|(name, entry)| (name.to_string(), entry.from.clone()))
                 .collect(),
@@ -101,6 +103,7 @@ impl WantedPlugins {
             registries,
             store()?,
             &self.folder,
+            self.trust.clone(),
             sources.mode,
         ))
     }

@@ -63,6 +63,7 @@ pub fn manifest(
         .map(|(name, table)| reader.plugin(name, table, &app))
         .collect::<Result<_, _>>()?;
     let registries = reader.registries(file.registries)?;
+    let trust = reader.trust(file.trust)?;
     let granted = plugins.iter().zip(places);
     let secrets = reader.secrets(file.secrets, granted, &mut warnings)?;
     Ok(Manifest {
@@ -77,6 +78,7 @@ pub fn manifest(
         deploy: reader.deploy(file.deploy)?,
         edge: reader.edge(file.edge)?,
         registries,
+        trust,
         secrets,
         warnings,
         dir: reader.dir,

@@ -20,6 +20,7 @@ pub struct File {
     pub plugins: IndexMap<Spanned<String>, PluginTable>,
     pub secrets: IndexMap<Spanned<Variable>, Spanned<SecretTable>>,
     pub registries: IndexMap<Spanned<String>, RegistryTable>,
+    pub trust: Option<TrustTable>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -131,6 +132,14 @@ pub struct TlsTable {
     pub names: Vec<String>,
     pub certificate: Option<Spanned<String>>,
     pub key: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrustTable {
+    pub require: Option<bool>,
+    pub keys: Vec<Spanned<String>>,
+    pub paths: IndexMap<Spanned<String>, Vec<Spanned<String>>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -4,7 +4,7 @@ use miette::Diagnostic;
 use oci_client::errors::{OciDistributionError, OciErrorCode};
 use thiserror::Error;
 
-use super::{LockError, MetadataError, ReferenceError, StoreError};
+use super::{KeyError, LockError, MetadataError, ReferenceError, StoreError, Untrusted};
 use crate::credentials::CredentialsError;
 
 /// Why something could not be done with a registry.
@@ -105,6 +105,23 @@ pub enum RegistryError {
         /// Why.
         reason: String,
     },
+    /// Nobody vouches for it whose word counts here.
+    #[error("plugin `{plugin}` is not trusted: {why}: {artifact}")]
+    #[diagnostic(help("nothing of it was run; {help}"))]
+    Untrusted {
+        /// The plugin.
+        plugin: String,
+        /// Its artifact.
+        artifact: String,
+        /// Why not.
+        why: Untrusted,
+        /// What to do.
+        help: String,
+    },
+    /// A key can't be used.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Key(#[from] KeyError),
     /// plugins.lock has no answer, and no registry may be asked.
     #[error(
         "plugin `{plugin}` is not in plugins.lock as plugins.toml names it, and {mode} was given"

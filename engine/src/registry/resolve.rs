@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
+use super::store::read_signatures;
 use super::{
     Described, Digest, Lock, Locked, Outline, Registries, RegistryError, Repository, Source, Store,
+    Trust, Untrusted,
 };
 
 /// Plugins that are kept with the project, by digest, as in the store.
@@ -42,6 +44,8 @@ pub struct Resolved {
     pub locked: Locked,
     /// What its manifest says of it.
     pub described: Described,
+    /// Whose signature it has, where one is needed.
+    pub signer: Option<String>,
 }
 
 /// What became of all sources.
@@ -61,16 +65,24 @@ pub struct Resolver {
     registries: Registries,
     store: Store,
     vendor: PathBuf,
+    trust: Trust,
     mode: Mode,
 }
 
 impl Resolver {
     /// One for the project in `folder`.
-    pub fn new(registries: Registries, store: Store, folder: &Path, mode: Mode) -> Self {
+    pub fn new(
+        registries: Registries,
+        store: Store,
+        folder: &Path,
+        trust: Trust,
+        mode: Mode,
+    ) -> Self {
         Self {
             registries,
             store,
             vendor: folder.join(VENDOR_FOLDER),
+            trust,
             mode,
         }
     }
@@ -164,6 +176,8 @@ impl Resolver {
                 )));
             }
         }
+        // Before a byte of the component is here.
+        let signer = self.trusted(name, repository, &digest).await?;
         let path = self
             .component(name, repository, &digest, &described)
             .await?;
@@ -190,7 +204,44 @@ impl Resolver {
             path,
             locked,
             described,
+            signer,
         })
+    }
+
+    /// Who vouches for an artifact: as the signatures say that are kept here, or else those that the
+    /// registry has by now.
+    async fn trusted(
+        &self,
+        name: &str,
+        repository: &Repository,
+        digest: &Digest,
+    ) -> Result<Option<String>, RegistryError> {
+        let untrusted = |why: Untrusted| RegistryError::Untrusted {
+            plugin: name.to_owned(),
+            artifact: format!("{repository}@{digest}"),
+            help: match self.trust.keys_for(repository).is_empty() {
+                true => "`[trust]` in plugins.toml has no key for it".to_owned(),
+                false => "who publishes it signs it with `rengine plugin push --sign`, or \
+                          `rengine plugin sign`"
+                    .to_owned(),
+            },
+            why,
+        };
+        let vendored = read_signatures(&self.vendor.join(format!("{}.sig", digest.hex())));
+        let mut kept = self.store.signatures(digest);
+        kept.extend(vendored);
+        let why = match self.trust.check(&kept, repository, digest) {
+            Ok(signer) => return Ok(signer),
+            Err(why) => why,
+        };
+        if self.mode.offline {
+            return Err(untrusted(why));
+        }
+        let found = self.registries.signatures(repository, digest).await?;
+        let signer = self.trust.check(&found, repository, digest);
+        let signer = signer.map_err(untrusted)?;
+        self.store.put_signatures(digest, &found)?;
+        Ok(signer)
     }
 
     async fn manifest(

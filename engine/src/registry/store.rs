@@ -5,6 +5,7 @@
 //! store/blobs/sha256/<digest>     whole, read-only; appears by a rename
 //! store/partial/<digest>          what has come of one that is downloaded; gone on with after a kill
 //! store/locks/<digest>            who fills it holds a lock on this, which ends with the process
+//! store/signatures/<digest>       those of an artifact, as its registry had them
 //! store/seen/<inode>              says that a blob was read and found to be what its name says
 //! ```
 //!
@@ -21,7 +22,7 @@ use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 use tokio::io::AsyncSeekExt;
 
-use super::Digest;
+use super::{Digest, Signature};
 use crate::app::hex;
 use crate::stamp::Stamp;
 
@@ -76,7 +77,7 @@ impl Store {
         let store = Self {
             root: root.to_owned(),
         };
-        for folder in ["blobs/sha256", "partial", "locks", "seen"] {
+        for folder in ["blobs/sha256", "partial", "locks", "seen", "signatures"] {
             let path = root.join(folder);
             fs::DirBuilder::new()
                 .recursive(true)
@@ -182,6 +183,33 @@ impl Store {
             Ok(result) => result,
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         }
+    }
+
+    /// The signatures that are kept of an artifact. They count for nothing before they are verified.
+    pub fn signatures(&self, digest: &Digest) -> Vec<Signature> {
+        read_signatures(&self.root.join("signatures").join(digest.hex()))
+    }
+
+    /// Keeps the signatures of an artifact.
+    ///
+    /// # Errors
+    ///
+    /// If they can't be written.
+    pub fn put_signatures(
+        &self,
+        digest: &Digest,
+        signatures: &[Signature],
+    ) -> Result<(), StoreError> {
+        use std::io::Write;
+        let path = self.root.join("signatures").join(digest.hex());
+        let text = serde_json::to_vec(signatures).unwrap_or_default();
+        let write = || -> io::Result<()> {
+            let mut file = tempfile::NamedTempFile::new_in(self.root.join("partial"))?;
+            file.write_all(&text)?;
+            file.persist(&path)?;
+            Ok(())
+        };
+        write().map_err(|error| StoreError::new(&path, &error))
     }
 
     /// All that is kept, by digest.
@@ -303,6 +331,12 @@ impl Store {
     fn blob(&self, digest: &Digest) -> PathBuf {
         self.root.join("blobs/sha256").join(digest.hex())
     }
+}
+
+/// Reads a file of signatures; what can't be read has none.
+pub(super) fn read_signatures(path: &Path) -> Vec<Signature> {
+    let text = fs::read(path).unwrap_or_default();
+    serde_json::from_slice(&text).unwrap_or_default()
 }
 
 /// A place in the store that this process fills.

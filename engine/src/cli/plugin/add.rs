@@ -87,6 +87,6 @@ fn newest(tags: &[String]) -> Pick {
     range.map_or_else(|| Pick::Tag("latest".to_owned()), Pick::Range)
 }
 
-pub(super) fn refused(error: impl Into<RegistryError>) -> CliError {
+pub fn refused(error: impl Into<RegistryError>) -> CliError {
     DeployError::from(error.into()).into()
 }

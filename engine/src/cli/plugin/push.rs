@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use clap::Args;
 
 use super::add::refused;
+use super::sign::SignArgs;
 use crate::app::ByteSize;
 use crate::cli::GlobalArgs;
 use crate::cli::error::CliError;
@@ -31,6 +32,8 @@ pub struct PushArgs {
     /// grants [default: plugin.toml beside FILE, or here]
     #[arg(long, value_name = "FILE")]
     metadata: Option<PathBuf>,
+    #[command(flatten)]
+    sign: SignArgs,
     /// Publish another component under a version that is taken
     #[arg(long)]
     force: bool,
@@ -96,17 +99,25 @@ pub async fn run(global: &GlobalArgs, args: PushArgs, ui: Ui) -> Result<(), CliE
         .push(&repository, &tag, &blobs, &artifact.manifest)
         .await;
     let digest = digest.map_err(refused)?;
+    let signer = args
+        .sign
+        .sign(global, &registries, &repository, &digest)
+        .await?;
     if ui.is_json() {
         ui.json(&serde_json::json!({
             "event": "plugin-pushed",
             "reference": format!("{repository}:{tag}"),
             "digest": digest,
+            "signed-by": signer,
             "size": artifact.component.len(),
         }));
         return Ok(());
     }
     let size = ByteSize(artifact.component.len() as u64);
     ui.result(&format!("pushed {repository}:{tag}@{digest}, {size}"));
+    if let Some(signer) = signer {
+        ui.result(&format!("signed with the key {signer}"));
+    }
     ui.note(&format!("use it with `rengine plugin add {repository}`"));
     Ok(())
 }

@@ -35,11 +35,22 @@ pub async fn run(global: &GlobalArgs, ui: Ui) -> Result<(), CliError> {
             }
         }
     }
+    for plugin in &lock.plugins {
+        let name = format!("{}.sig", plugin.digest.hex());
+        let path = folder.join(&name);
+        wanted.insert(name);
+        let signatures = store.signatures(&plugin.digest);
+        if !signatures.is_empty() {
+            let text = serde_json::to_vec(&signatures).unwrap_or_default();
+            std::fs::write(&path, text).map_err(|error| failed("writing", &path, error))?;
+        }
+    }
     // What is not wanted any more goes; files that are none of ours stay.
     for entry in std::fs::read_dir(&folder).map_err(|error| failed("reading", &folder, error))? {
         let Ok(entry) = entry else { continue };
         let name = entry.file_name().to_string_lossy().into_owned();
-        let ours = name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let digits = name.strip_suffix(".sig").unwrap_or(&name);
+        let ours = digits.len() == 64 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
         if ours && !wanted.contains(&name) {
             let path = entry.path();
             std::fs::remove_file(&path).map_err(|error| failed("removing", &path, error))?;
