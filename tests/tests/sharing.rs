@@ -168,7 +168,7 @@ fn a_plugin_is_published_with_one_command_and_runs_elsewhere_by_its_name() {
     assert_eq!(added.code, 0, "{added:#?}");
     let text = std::fs::read_to_string(project.path().join("plugins.toml")).expect("a file");
     let line = format!("[plugins.harden]\nsource = \"oci://{reference}:^1.2.0\"\n");
-    assert!(text.ends_with(&line), "{text}");
+    assert!(text.contains(&line), "{text}");
     let lock = std::fs::read_to_string(project.path().join("plugins.lock")).expect("a file");
     assert!(lock.contains("version = \"1.2.0\""), "{lock}");
 
@@ -246,7 +246,7 @@ fn an_update_tells_what_it_asks_for() {
     assert!(dry.contains("1.0.0 → 1.1.0"), "{dry}");
     let more = [
         "1.0.0 → 1.1.0",
-        "imports wasi:http/outgoing-handler",
+        "wasi:http/outgoing-handler",
         "needs grants",
         "--yes",
     ];
@@ -392,7 +392,8 @@ fn a_registry_that_fails_is_asked_again_and_a_download_goes_on() {
     let (outcome, requests) = fetch(Box::new(|_| Fate::Status("502 Bad Gateway")));
     assert_eq!(outcome.code, 1, "{outcome:#?}");
     assert!(outcome.stderr.contains("502"), "{outcome:#?}");
-    assert_eq!(requests.len(), 5, "{requests:#?}");
+    let asked = requests.iter().filter(|line| line.contains("/v2/ "));
+    assert_eq!(asked.count(), 5, "{requests:#?}");
     // None at all.
     let user = Team::new();
     user.write("plugins.toml", &toml("127.0.0.1:1"));

@@ -147,7 +147,7 @@ fn errors_point_at_what_is_wrong() {
         ("[plugins.x]\n", "has no `path`", "x"),
         (
             "[plugins.x]\nsource = \"oci://r/x:1\"",
-            "can't be loaded by `source` yet",
+            "`r` is no host",
             "\"oci://r/x:1\"",
         ),
         ("[app]\nmemroy = 1", "unknown field `memroy`", "memroy"),

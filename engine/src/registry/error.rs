@@ -235,20 +235,16 @@ pub(super) fn kind(error: &OciDistributionError) -> Kind {
                 Kind::Other(words)
             }
         }
-        E::ServerError { code: 404, .. } | E::ImageManifestNotFoundError(_) => Kind::NotFound,
-        E::ServerError {
-            code: 401 | 403, ..
-        } => Kind::Denied,
+        E::ImageManifestNotFoundError(_) => Kind::NotFound,
         E::ServerError { code, message, .. } => {
             let message = message.lines().next().unwrap_or_default();
             let message: String = message.chars().take(200).collect();
-            let words = format!("it answered {code} {message}")
-                .trim_end()
-                .to_owned();
-            match code {
-                408 | 425 | 429 | 500..=599 => Kind::Passing(words),
-                _ => Kind::Other(words),
-            }
+            by_code(
+                *code,
+                format!("it answered {code} {message}")
+                    .trim_end()
+                    .to_owned(),
+            )
         }
         E::DigestError(oci_client::errors::DigestError::VerificationError { expected, actual }) => {
             Kind::Digest {
@@ -256,9 +252,24 @@ pub(super) fn kind(error: &OciDistributionError) -> Kind {
                 actual: actual.clone(),
             }
         }
+        // Some of the client's calls make an error of an answer.
+        E::RequestError(error) if error.status().is_some() => {
+            let code = error.status().map_or(0, |status| status.as_u16());
+            by_code(code, format!("it answered {code}"))
+        }
         E::RequestError(error) => Kind::Unreachable(causes(error)),
         E::IoError(error) => Kind::Unreachable(causes(error)),
         other => Kind::Other(other.to_string()),
+    }
+}
+
+/// What an answer's status means.
+fn by_code(code: u16, words: String) -> Kind {
+    match code {
+        404 => Kind::NotFound,
+        401 | 403 => Kind::Denied,
+        408 | 425 | 429 | 500..=599 => Kind::Passing(words),
+        _ => Kind::Other(words),
     }
 }
 
