@@ -34,6 +34,7 @@ mod steps;
 mod summary;
 mod transform;
 mod walk;
+mod watch;
 
 pub use crate::plugin::Outcome;
 pub use edge::edge_image;
@@ -49,6 +50,10 @@ pub use push::{Push, push};
 pub use redact::{RedactingReporter, clean_changes, clean_plan};
 pub use release::release_id;
 pub use rollback::find as find_release;
-pub use run::{Action, Done, Request, run};
+pub use run::{Action, Asker, Done, Request, run};
 pub use saved::SavedPlan;
 pub use summary::addresses;
+pub use watch::{
+    Condition, LogEntry, News, Picture, Row, Stats, Traffic, Watch, WatchEvent, WatchOptions,
+    Weight, follow_logs, follow_stats,
+};

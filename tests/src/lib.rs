@@ -3,6 +3,7 @@
 
 pub mod compose;
 pub mod dockerd;
+pub mod gate;
 pub mod load;
 pub mod machine;
 pub mod podman;

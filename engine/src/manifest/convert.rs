@@ -75,6 +75,7 @@ pub fn manifest(
         },
         deploy: reader.deploy(file.deploy)?,
         edge: reader.edge(file.edge)?,
+        watch: reader.watch(file.watch)?,
         secrets,
         warnings,
         dir: reader.dir,
