@@ -30,7 +30,11 @@ fn sicken(container: &str) {
 
 fn watch(project: &Project, args: &[&str]) -> Running {
     let mut running = project.start(&[&["watch"], args].concat());
-    running.wait_for("watching release");
+    let begun = match args.contains(&"--json") {
+        true => "\"what\":\"watching\"",
+        false => "watching release",
+    };
+    running.wait_for(begun);
     running
 }
 
@@ -229,12 +233,43 @@ fn one_that_has_the_lock_is_left_in_peace() {
     watch.wait_for("unhealthy");
     // What somebody does while they have the lock is theirs.
     docker(&["rm", "-f", &before[1]]);
-    until("it is gone", || app.0.containers().len() == 1);
+    until("it is gone", || !app.0.containers().contains(&before[1]));
     app.done(&["lock", "release"]);
     watch.wait_for("restarted");
     watch.wait_for("healthy again");
     let outcome = stop(watch);
     assert_eq!(containers(&app), before[..1], "{outcome:?}");
+}
+
+#[test]
+fn a_deploy_waits_while_a_container_is_restarted() {
+    // It does not end when it is asked to.
+    let slow = TWO.replace(
+        "tmpfs: /tmp\n    stop_grace_period: 1s",
+        "tmpfs: /tmp\n    command: [\"sh\", \"-c\", \"trap '' TERM; httpd -f -p 8080 -h /www\"]\n    stop_grace_period: 4s",
+    );
+    let app = App::new("watch-waits", &slow);
+    app.deployed();
+    let mut watch = watch(&app.0, &[]);
+    sicken(&containers(&app)[0]);
+    watch.wait_for("restarting, try 1");
+    until("the watch has the lock", || {
+        let lock = app.0.rengine(&["lock"]);
+        lock.stdout.contains("`rengine watch`")
+    });
+    app.write(&slow.replace("first", "second"));
+    let deployed = app.deployed();
+    assert!(
+        deployed.stderr.contains("waiting for the lock"),
+        "{deployed:?}"
+    );
+    let second = history(&app.0)[1]["release"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
+    watch.wait_for(&format!("watching release {second}, 2 containers"));
+    let outcome = stop(watch);
+    assert!(!outcome.stderr.contains("GIVEN UP"), "{outcome:?}");
 }
 
 #[test]

@@ -65,6 +65,8 @@ struct Going {
     core: Core,
     begun: Instant,
     spec: Spec,
+    /// The releases of the containers that were there when that was read; `None` if it is old.
+    spec_of: Option<BTreeSet<String>>,
     /// The app's containers, by their ids, in the daemon's words.
     status: BTreeMap<String, String>,
     edges: Vec<(String, String)>,
@@ -94,6 +96,7 @@ impl Watch {
             core,
             begun: Instant::now(),
             spec: Spec::default(),
+            spec_of: None,
             status: BTreeMap::new(),
             edges: Vec::new(),
             checkups: JoinSet::new(),
@@ -196,6 +199,7 @@ impl Going {
                 "create" => self.see(Seen::Locked(holder.to_string())).await,
                 "destroy" => {
                     self.see(Seen::Unlocked).await;
+                    self.spec_of = None;
                     self.look_again().await;
                 }
                 _ => {}
@@ -258,18 +262,11 @@ impl Going {
     /// Looks at all that there is.
     async fn refresh(&mut self) -> Result<(), DeployError> {
         let Watch {
-            manifest,
-            docker,
-            reporter,
-            ..
+            manifest, docker, ..
         } = &self.watch;
         let app = &manifest.app.name;
-        let (observed, spec, lock) = tokio::try_join!(
-            async { Ok::<_, DeployError>(docker.observe(app, &[]).await?) },
-            Spec::read(docker, manifest, &**reporter, &self.spec),
-            async { Ok(docker.find_lock(app).await?) },
-        )?;
-        self.spec = spec;
+        let (observed, lock) = tokio::try_join!(docker.observe(app, &[]), docker.find_lock(app))?;
+        self.read_spec(&observed).await?;
         self.edges = running(&observed.edges);
         let facts = self.facts(&observed);
         let running = self.spec.running.as_ref().filter(|_| !facts.is_empty());
@@ -285,6 +282,31 @@ impl Going {
         self.look_at(&facts);
         self.see(lock).await;
         self.see(Seen::Roster(facts, running)).await;
+        Ok(())
+    }
+
+    /// Reads the record of the release that runs, if it may be another, or has others before it.
+    async fn read_spec(&mut self, observed: &Observed) -> Result<(), DeployError> {
+        let containers = observed.containers.iter();
+        let releases: BTreeSet<String> = containers.map(|one| one.release.clone()).collect();
+        // Records may be large. Who has the lock may write one.
+        if !self.core.is_locked() && self.spec_of.as_ref() == Some(&releases) {
+            return Ok(());
+        }
+        let Watch {
+            manifest,
+            docker,
+            reporter,
+            ..
+        } = &self.watch;
+        let spec = Spec::read(docker, manifest, &**reporter, &self.spec).await?;
+        if spec.id() != self.spec.id() {
+            // Its checks may be others.
+            self.checkups.abort_all();
+            self.looked_at.clear();
+        }
+        self.spec = spec;
+        self.spec_of = Some(releases);
         Ok(())
     }
 
@@ -370,6 +392,9 @@ impl Going {
     }
 
     async fn see(&mut self, seen: Seen) {
+        if matches!(seen, Seen::Done(_) | Seen::Lost(_)) {
+            self.spec_of = None;
+        }
         let acts = self.core.see(seen, self.now());
         self.act(acts).await;
     }

@@ -89,6 +89,11 @@ impl Spec {
         Ok(Self { running, services })
     }
 
+    /// The release's id.
+    pub fn id(&self) -> Option<&str> {
+        self.running.as_ref().map(|release| release.id.as_str())
+    }
+
     /// What is said of a service.
     pub fn service(&self, name: &str) -> ServiceSpec {
         self.services.get(name).cloned().unwrap_or_default()

@@ -13,9 +13,9 @@ use crate::deploy::{Condition, Row, Traffic, Weight};
 use crate::ui::printable;
 
 /// Below this many columns, only what matters most is shown of a container.
-const NARROW: u16 = 70;
+const NARROW: u16 = 60;
 /// Below this many, its times are left out.
-const MEDIUM: u16 = 96;
+const MEDIUM: u16 = 78;
 /// Rows of the news at most.
 const MOST_NEWS: u16 = 8;
 /// Below this many rows there is no room for the news.
@@ -44,7 +44,7 @@ pub fn draw(frame: &mut Frame<'_>, screen: &Screen) {
     let room = area.height.saturating_sub(2 + news + 4);
     let [head, table, happened, log, foot] = Layout::vertical([
         Constraint::Length(1),
-        Constraint::Length((count + 1).min(room.max(2))),
+        Constraint::Length((count.max(1) + 1).min(room.max(2))),
         Constraint::Length(news),
         Constraint::Min(0),
         Constraint::Length(1),
@@ -99,6 +99,13 @@ fn headline(screen: &Screen) -> Line<'_> {
     let picture = &screen.picture;
     let strong = Style::new().add_modifier(Modifier::BOLD);
     let mut spans = vec![Span::styled(format!(" {} ", plain(&screen.app)), strong)];
+    if picture.locked {
+        spans.push(Span::styled("  LOCKED", screen.ink(Color::Yellow)));
+    }
+    if picture.lost {
+        let style = screen.weight(Weight::Bad);
+        spans.push(Span::styled("  THE DAEMON DOES NOT ANSWER", style));
+    }
     match &picture.release {
         Some(release) => spans.push(Span::raw(format!(
             " release {release}, {} old",
@@ -109,13 +116,6 @@ fn headline(screen: &Screen) -> Line<'_> {
     if let Some(left) = picture.probation {
         let text = format!("  on probation, {} left", span(left));
         spans.push(Span::styled(text, screen.ink(Color::Yellow)));
-    }
-    if picture.locked {
-        spans.push(Span::styled("  LOCKED", screen.ink(Color::Yellow)));
-    }
-    if picture.lost {
-        let style = screen.weight(Weight::Bad);
-        spans.push(Span::styled("  THE DAEMON DOES NOT ANSWER", style));
     }
     if screen.look_only {
         spans.push(Span::raw("  (looking on)"));
@@ -141,16 +141,18 @@ fn rows<'a>(screen: &'a Screen, service: &str) -> impl Iterator<Item = &'a Row> 
 fn services(frame: &mut Frame<'_>, screen: &Screen, area: Rect) {
     let narrow = area.width < NARROW;
     let medium = area.width < MEDIUM;
-    let mut widths = vec![Constraint::Length(22), Constraint::Length(12)];
+    let wide = area.width > 100;
+    let name = if wide { 24 } else { 16 };
+    let mut widths = vec![Constraint::Length(name), Constraint::Length(15)];
     let mut names = vec!["SERVICE", "HEALTH"];
     if !narrow {
-        widths.push(Constraint::Min(14));
+        widths.push(Constraint::Min(12));
         names.push("STATE");
     }
-    widths.extend([Constraint::Length(9), Constraint::Length(7)]);
+    widths.extend([Constraint::Length(7), Constraint::Length(7)]);
     names.extend(["REQ/S", "ERRORS"]);
     if !medium {
-        widths.extend([Constraint::Length(8), Constraint::Length(8)]);
+        widths.extend([Constraint::Length(7), Constraint::Length(7)]);
         names.extend(["P50", "P99"]);
     }
     if area.width < 45 {
