@@ -60,8 +60,9 @@ impl ProgressReporter {
 
     fn line(&self, line: &str) {
         match &self.spinner {
-            Some(spinner) => spinner.suspend(|| write(line)),
-            None => write(line),
+            // Where nothing moves, it would be drawn, and stay.
+            Some(spinner) if !self.lock().is_empty() => spinner.suspend(|| write(line)),
+            _ => write(line),
         }
     }
 

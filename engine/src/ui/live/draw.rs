@@ -143,7 +143,7 @@ fn services(frame: &mut Frame<'_>, screen: &Screen, area: Rect) {
     let medium = area.width < MEDIUM;
     let wide = area.width > 100;
     let name = if wide { 24 } else { 16 };
-    let mut widths = vec![Constraint::Length(name), Constraint::Length(15)];
+    let mut widths = vec![Constraint::Length(name), Constraint::Length(16)];
     let mut names = vec!["SERVICE", "HEALTH"];
     if !narrow {
         widths.push(Constraint::Min(12));
