@@ -211,3 +211,80 @@ impl std::fmt::Display for News {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One of each kind.
+    fn all() -> Vec<News> {
+        let why = || "why".to_owned();
+        vec![
+            News::Watching {
+                release: Some("r1".to_owned()),
+                containers: 1,
+                probation: Some(60),
+            },
+            News::Unhealthy { why: why() },
+            News::Healthy,
+            News::Ended { why: why() },
+            News::CrashLoop { times: 3 },
+            News::Out,
+            News::In,
+            News::AllUnhealthy,
+            News::Restarting { attempt: 1 },
+            News::Restarted,
+            News::Replacing { why: why() },
+            News::Replaced,
+            News::Failed { why: why() },
+            News::GaveUp { why: why() },
+            News::Bad {
+                why: why(),
+                left: why(),
+            },
+            News::RollingBack {
+                why: why(),
+                to: "r0".to_owned(),
+            },
+            News::RolledBack {
+                to: "r0".to_owned(),
+            },
+            News::Yielding { holder: why() },
+            News::Resuming,
+            News::DaemonLost { why: why() },
+            News::DaemonBack,
+            News::Stopped,
+        ]
+    }
+
+    #[test]
+    fn the_reference_has_each_of_them() {
+        let reference = include_str!("../../../JSON.md");
+        let section = reference
+            .split("\n## ")
+            .find(|text| text.starts_with("A watch"));
+        let section = section.expect("a section");
+        for news in all() {
+            let event = WatchEvent {
+                time: Timestamp::UNIX_EPOCH,
+                service: Some("web".to_owned()),
+                container: Some("shop-web-1".to_owned()),
+                news,
+            };
+            let json = serde_json::to_value(&event).expect("JSON");
+            let object = json.as_object().expect("an object");
+            let what = object["what"].as_str().expect("a text");
+            for name in object.keys().map(String::as_str).chain([what]) {
+                assert!(section.contains(&format!("`{name}`")), "{name} of {what}");
+            }
+        }
+    }
+
+    #[test]
+    fn each_is_a_line() {
+        for news in all() {
+            let text = news.to_string();
+            assert!(!text.is_empty() && !text.contains('\n'), "{text}");
+        }
+    }
+}

@@ -72,6 +72,8 @@ struct Going {
     looked_at: HashMap<String, AbortHandle>,
     work: JoinSet<Result<(), Failure>>,
     to: mpsc::UnboundedSender<Seen>,
+    /// Containers that reached their memory limit, and have not ended since.
+    out_of_memory: BTreeSet<String>,
     /// True if the edge was asked without success, as told.
     edge_told: bool,
     stop_work: CancellationToken,
@@ -101,6 +103,7 @@ impl Watch {
             looked_at: HashMap::new(),
             work: JoinSet::new(),
             to,
+            out_of_memory: BTreeSet::new(),
             edge_told: false,
             stop_work: CancellationToken::new(),
             watch: self,
@@ -210,9 +213,10 @@ impl Going {
                 let service = event.service.as_deref().unwrap_or_default();
                 let code = event.exit_code.unwrap_or_default();
                 let fine = code == 0 && self.spec.service(service).may_end;
-                let why = match code {
-                    137 => "it was killed (exit status 137)".to_owned(),
-                    code => format!("exit status {code}"),
+                let why = match (self.out_of_memory.remove(&id), code) {
+                    (true, _) => "it was killed because it reached its memory limit".to_owned(),
+                    (_, 137) => "it was killed (exit status 137)".to_owned(),
+                    (_, code) => format!("exit status {code}"),
                 };
                 self.see(Seen::Ended { id, why, fine }).await;
                 true
@@ -224,6 +228,10 @@ impl Going {
             "destroy" => {
                 self.see(Seen::Removed(id)).await;
                 true
+            }
+            "oom" => {
+                self.out_of_memory.insert(id);
+                false
             }
             "start" | "rename" | "create" => true,
             "health_status: unhealthy" if self.is_daemons(event) => {

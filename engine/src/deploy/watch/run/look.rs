@@ -30,7 +30,8 @@ impl Going {
         let facts = self.facts(&observed);
         let running = self.spec.running.as_ref().filter(|_| !facts.is_empty());
         let running = running.map(|release| release.at(Timestamp::now()));
-        let held = lock.filter(|lock| !lock.is_dead());
+        // That of a holder that is no more is taken over by whoever needs it next.
+        let held = lock.filter(|lock| !lock.is_dead() && !lock.is_silent());
         let lock = match held {
             Some(lock) => Seen::Locked(
                 lock.holder
