@@ -28,6 +28,7 @@ mod status;
 mod terminal;
 mod top;
 mod wait;
+mod watch;
 
 use std::path::PathBuf;
 use std::process::ExitCode as ProcessExitCode;
@@ -123,6 +124,8 @@ enum Command {
     Stats(top::StatsArgs),
     /// Show what happens to the app on the daemon
     Events(top::EventsArgs),
+    /// Keep the app healthy: restart or replace what is not, and take back a release that turns bad
+    Watch(watch::WatchArgs),
     /// Stop and remove the app's containers
     Down(down::DownArgs),
     /// Send the images of the running release to their registry
@@ -228,6 +231,7 @@ async fn run(cli: Cli, ui: Ui) -> Result<(), CliError> {
         Command::Top(args) => top::top(global, args, ui).await,
         Command::Stats(args) => top::stats(global, args, ui).await,
         Command::Events(args) => top::events(global, args, ui).await,
+        Command::Watch(args) => watch::run(global, args, ui).await,
         Command::Down(args) => down::run(global, args, ui).await,
         Command::Push(args) => push::run(global, args, ui).await,
         Command::Config(args) => config::run(global, args, ui).await,

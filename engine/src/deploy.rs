@@ -35,6 +35,7 @@ mod steps;
 mod summary;
 mod transform;
 mod walk;
+mod watch;
 
 pub use crate::plugin::Outcome;
 pub use edge::edge_image;
@@ -51,7 +52,11 @@ pub use push::{Push, push};
 pub use redact::{RedactingReporter, clean_changes, clean_plan};
 pub use release::release_id;
 pub use rollback::find as find_release;
-pub use run::{Action, Done, Request, run};
+pub use run::{Action, Asker, Done, Request, run};
 pub use saved::SavedPlan;
 pub use sources::{Sources, WantedPlugins, store};
 pub use summary::addresses;
+pub use watch::{
+    Condition, LogEntry, News, Picture, Row, Stats, Traffic, Watch, WatchEvent, WatchOptions,
+    Weight, follow_logs, follow_stats,
+};

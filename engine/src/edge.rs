@@ -41,7 +41,7 @@ mod tunnel;
 mod worker;
 
 pub use client::{ControlClient, ControlError};
-pub use control::{Drained, Release, ServiceState, State, TargetCounts};
+pub use control::{Drained, Out, Release, ServiceState, State, TargetCounts};
 pub use defaults::{DRAIN, HOLD};
 pub use error::EdgeError;
 pub use image::{

@@ -11,6 +11,7 @@ mod plugin;
 mod raw;
 mod secrets;
 mod trust;
+mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -69,6 +70,8 @@ pub struct Manifest {
     pub registries: BTreeMap<String, RegistrySettings>,
     /// `[trust]`.
     pub trust: Trust,
+    /// `[watch]`.
+    pub watch: WatchSection,
     /// The secrets that plugins are granted.
     pub secrets: Secrets,
     /// What is odd and no error.
@@ -140,6 +143,35 @@ impl std::fmt::Debug for TlsSection {
             .field("names", &self.names)
             .finish_non_exhaustive()
     }
+}
+
+/// `[watch]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WatchSection {
+    /// Time between two looks at a container that has no check of its own, and two calls of
+    /// `health` hooks.
+    pub interval: Duration,
+    /// How often a container is restarted within [`Self::window`] before it is replaced.
+    pub restarts: usize,
+    /// How long restarts and replacements count.
+    pub window: Duration,
+    /// How long after its deploy a release is taken back if it turns bad; never, if `None`.
+    pub probation: Option<Duration>,
+    /// How long most of a service's containers have to be unhealthy for the release to be bad.
+    pub bad_after: Duration,
+    /// What is done with a release that turned bad.
+    pub on_bad: OnBad,
+}
+
+/// What is done with a release that turned bad while it was on probation.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnBad {
+    /// The one before it is brought back.
+    #[default]
+    Rollback,
+    /// It is told.
+    Warn,
 }
 
 /// `[plugins.NAME]`.

@@ -1,6 +1,7 @@
 //! What a person, a pipe or a program sees: the only code that prints.
 
 mod json;
+mod live;
 mod plan;
 mod progress;
 mod release;
@@ -12,13 +13,15 @@ use std::sync::{Arc, OnceLock};
 
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 use serde::Serialize;
+use tokio::sync::mpsc;
 
-use crate::deploy::{RedactingReporter, Reporter};
+use crate::deploy::{Event, RedactingReporter, Reporter};
 use crate::docker::LogStream;
 use crate::secrets::Redactor;
 use json::JsonReporter;
 use progress::ProgressReporter;
 
+pub use live::{Live, LiveReporter};
 pub use plan::render_plan;
 pub use progress::render_services;
 pub use release::{render_diff, render_history, render_release};
@@ -103,6 +106,21 @@ impl Ui {
         };
         let redactor = self.redactor();
         Arc::new(RedactingReporter { inner, redactor })
+    }
+
+    /// True if a person sits at a terminal that can be drawn on, and wants to see what goes on.
+    pub fn can_show(self) -> bool {
+        let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+        let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+        terminal && !dumb && !self.json && self.verbosity > Verbosity::Quiet
+    }
+
+    /// Hands what a deploy tells on to a view, without the secrets in it.
+    pub fn live_reporter(self, to: mpsc::UnboundedSender<Event>) -> Arc<dyn Reporter> {
+        Arc::new(RedactingReporter {
+            inner: Arc::new(LiveReporter(to)),
+            redactor: self.redactor(),
+        })
     }
 
     /// Writes a result.

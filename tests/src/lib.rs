@@ -5,6 +5,7 @@ pub mod authority;
 pub mod compose;
 pub mod dockerd;
 pub mod faulty;
+pub mod gate;
 pub mod load;
 pub mod machine;
 pub mod podman;

@@ -54,6 +54,7 @@ pub async fn run(global: &GlobalArgs, args: DeployArgs, ui: Ui) -> Result<(), Cl
             None => Action::Deploy(options),
         },
         wait: args.wait.wait(),
+        asker: None,
     };
     let done = deploy::run(&manifest, &docker, plugins, request, &reporter, &cancel).await?;
     if !ui.is_json() {

@@ -29,6 +29,7 @@ pub async fn run(global: &GlobalArgs, args: RollbackArgs, ui: Ui) -> Result<(), 
     let docker = session::connect(global, &manifest, ui).await?;
     let request = Request {
         wait: args.wait.wait(),
+        asker: None,
         action: Action::Rollback(args.release),
     };
     let done = deploy::run(&manifest, &docker, plugins, request, &reporter, &cancel).await?;

@@ -247,7 +247,6 @@ impl Execution<'_> {
         None
     }
 
-    /// Has the edge's program say something to the edge that runs in the same container.
     async fn command(
         &self,
         id: &str,
@@ -255,17 +254,28 @@ impl Execution<'_> {
         words: &[&str],
         limit: Duration,
     ) -> Result<String, DeployError> {
-        let program = [EDGE_PROGRAM, "edge", "ctl"];
-        let words = program.iter().chain(words).map(|&word| word.to_owned());
-        let words: Vec<String> = words.collect();
-        let outcome = self.docker.exec(id, &words, limit).await?;
-        match outcome.exit_code {
-            0 => Ok(outcome.output),
-            _ => Err(DeployError::Edge {
-                container: container.to_owned(),
-                reason: outcome.output.trim().to_owned(),
-            }),
-        }
+        edge_command(self.docker, id, container, words, limit).await
+    }
+}
+
+/// Has the edge's program say something to the edge that runs in the same container.
+pub(super) async fn edge_command(
+    docker: &Docker,
+    id: &str,
+    container: &str,
+    words: &[&str],
+    limit: Duration,
+) -> Result<String, DeployError> {
+    let program = [EDGE_PROGRAM, "edge", "ctl"];
+    let words = program.iter().chain(words).map(|&word| word.to_owned());
+    let words: Vec<String> = words.collect();
+    let outcome = docker.exec(id, &words, limit).await?;
+    match outcome.exit_code {
+        0 => Ok(outcome.output),
+        _ => Err(DeployError::Edge {
+            container: container.to_owned(),
+            reason: outcome.output.trim().to_owned(),
+        }),
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::watch::WatchEvent;
 use crate::plan::Plan;
 use crate::plugin::{Change, Hook, LogRecord, Outcome};
 
@@ -130,6 +131,8 @@ pub enum Event {
         /// The container that runs again or still; `None` if there was none before.
         running: Option<String>,
     },
+    /// A watcher saw or did something.
+    Watch(WatchEvent),
     /// The deploy ended.
     Finished {
         /// How.

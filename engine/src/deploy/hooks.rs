@@ -43,6 +43,7 @@ impl Hooks {
             daemon,
             entries,
             work,
+            loaded: Hooks::default(),
         }
     }
 
@@ -150,12 +151,24 @@ pub struct Loading {
     entries: Vec<PluginEntry>,
     /// `None` where there are none.
     work: Option<JoinHandle<Result<Loaded, DeployError>>>,
+    /// Those that were loaded before.
+    loaded: Hooks,
 }
 
 /// The plugins, and how long loading all took.
 type Loaded = (Vec<Plugin>, Duration);
 
 impl Loading {
+    /// Plugins that are loaded already.
+    pub fn of(hooks: Hooks) -> Self {
+        Self {
+            daemon: Arc::default(),
+            entries: Vec::new(),
+            work: None,
+            loaded: hooks,
+        }
+    }
+
     /// Waits until they are loaded, and tells of them. Their state is kept in `docker`.
     ///
     /// # Errors
@@ -167,7 +180,7 @@ impl Loading {
         reporter: &dyn Reporter,
     ) -> Result<Hooks, DeployError> {
         let Some(work) = self.work else {
-            return Ok(Hooks::default());
+            return Ok(self.loaded);
         };
         self.daemon.get_or_init(|| docker.clone());
         let (plugins, took) = match work.await {

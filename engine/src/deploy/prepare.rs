@@ -14,7 +14,7 @@ use super::edge::certify;
 use super::hooks::Hooks;
 use super::output::{channel, transfer, with_output};
 use super::transform::{Transform, Transformed};
-use super::{DeployError, Event, Reporter, SavedPlan};
+use super::{Asker, DeployError, Event, Reporter, SavedPlan};
 use crate::app::{App, ContainerFile, Fields, ImageSource, MountSource, Name, PullPolicy, Volume};
 use crate::context::Context;
 use crate::docker::Docker;
@@ -56,6 +56,8 @@ pub struct Prepared {
     pub(super) observed: Observed,
     /// The release that is brought back, where that is what is prepared.
     pub(super) rollback: Option<Record>,
+    /// What asks for it, where that is no person.
+    pub(super) asker: Option<Asker>,
     /// The file whose plan it has to be, where there is one.
     pub(super) saved: Option<SavedPlan>,
     /// Files that edges read, by their paths there.
@@ -126,6 +128,7 @@ pub async fn prepare(
         release: release.to_owned(),
         rebuild: options.rebuild,
         remove_orphans: options.remove_orphans,
+        unwell: Default::default(),
         networks: app.networks.clone(),
         volumes: app.volumes.clone(),
         services: app
@@ -158,6 +161,7 @@ pub async fn prepare(
         references,
         observed,
         rollback: None,
+        asker: None,
         saved: None,
         edge_files,
         drain: manifest.edge.drain.unwrap_or(DRAIN),

@@ -182,7 +182,8 @@ pub fn render(metrics: &Metrics, table: &Table) -> String {
                 escape(&service.name),
                 target.address
             );
-            let well = *state == TargetState::Active && target.health().is_well();
+            let well =
+                *state == TargetState::Active && target.health().is_well() && !target.is_out();
             up.push((labels.clone(), u8::from(well).to_string()));
             outstanding.push((labels.clone(), target.outstanding().to_string()));
             failures.push((labels.clone(), load(&target.counts.failures).to_string()));

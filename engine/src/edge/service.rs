@@ -68,9 +68,16 @@ impl Service {
     /// The target that is to take the next request, if one can. Not `avoid`, if there is another.
     pub fn pick(&self, avoid: Option<&Arc<Target>>) -> Option<Lease> {
         let turn = self.gate.turn.fetch_add(1, Ordering::Relaxed);
+        let well =
+            |target: &Arc<Target>, state| state == TargetState::Active && target.health().is_well();
+        // Those that are taken out are better than nobody.
+        let leave_out = self.targets.iter().any(|(target, _)| target.is_out()) && {
+            let mut targets = self.targets.iter();
+            targets.any(|(target, state)| well(target, *state) && !target.is_out())
+        };
         let free = |target: &Arc<Target>, state: TargetState, avoid: Option<&Arc<Target>>| {
             let avoided = avoid.is_some_and(|avoid| Arc::ptr_eq(avoid, target));
-            let fit = state == TargetState::Active && !avoided && target.health().is_well();
+            let fit = well(target, state) && !avoided && !(leave_out && target.is_out());
             fit.then(|| target.outstanding())
         };
         let place = |avoid| {
@@ -144,6 +151,36 @@ mod tests {
         service.targets[1].0.saw(Seen::Refused);
         let picked = service.pick(Some(&a));
         assert_eq!(name(picked.as_ref()).as_deref(), Some("a:1"));
+    }
+
+    #[test]
+    fn who_is_taken_out_is_asked_if_nobody_else_can() {
+        let service = service(&[("a:1", TargetState::Active), ("b:1", TargetState::Active)]);
+        let (a, b) = (service.targets[0].0.clone(), service.targets[1].0.clone());
+        let minute = Some(Duration::from_secs(60));
+        let picked = || -> Vec<String> {
+            let leases: Vec<_> = (0..4).map(|_| service.pick(None)).collect();
+            let names = leases.iter().filter_map(|lease| name(lease.as_ref()));
+            let mut names: Vec<String> = names.collect();
+            names.sort();
+            names.dedup();
+            names
+        };
+        a.take_out(minute);
+        assert_eq!(picked(), ["b:1"]);
+        b.take_out(minute);
+        assert_eq!(picked(), ["a:1", "b:1"], "all of them are out, so none is");
+        a.take_out(None);
+        assert_eq!(picked(), ["a:1"]);
+        b.take_out(Some(Duration::ZERO));
+        assert_eq!(picked(), ["a:1", "b:1"], "its time is over");
+        b.take_out(minute);
+        a.saw(Seen::Refused);
+        assert_eq!(picked(), ["b:1"], "out, but it takes connections");
+        assert_eq!(
+            name(service.pick(Some(&b)).as_ref()).as_deref(),
+            Some("b:1")
+        );
     }
 
     #[test]

@@ -79,6 +79,7 @@ pub fn manifest(
         edge: reader.edge(file.edge)?,
         registries,
         trust,
+        watch: reader.watch(file.watch)?,
         secrets,
         warnings,
         dir: reader.dir,

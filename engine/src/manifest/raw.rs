@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use serde::Deserialize;
 use toml::{Spanned, Value};
 
-use super::OnError;
+use super::{OnBad, OnError};
 use crate::app::Strategy;
 use crate::grants::{Grants, Variable};
 
@@ -17,6 +17,7 @@ pub struct File {
     pub docker: DockerTable,
     pub deploy: DeployTable,
     pub edge: EdgeTable,
+    pub watch: WatchTable,
     pub plugins: IndexMap<Spanned<String>, PluginTable>,
     pub secrets: IndexMap<Spanned<Variable>, Spanned<SecretTable>>,
     pub registries: IndexMap<Spanned<String>, RegistryTable>,
@@ -123,6 +124,17 @@ pub struct EdgeTable {
     pub hold: Option<Spanned<String>>,
     pub drain: Option<Spanned<String>>,
     pub tls: Vec<Spanned<TlsTable>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub struct WatchTable {
+    pub interval: Option<Spanned<String>>,
+    pub restarts: Option<Spanned<u32>>,
+    pub window: Option<Spanned<String>>,
+    pub probation: Option<Spanned<String>>,
+    pub bad_after: Option<Spanned<String>>,
+    pub on_bad: OnBad,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -204,6 +204,7 @@ fn the_reference_has_each_key_and_no_other() {
         ("`[docker]`", keys::<raw::DockerTable>()),
         ("`[deploy]`", keys::<raw::DeployTable>()),
         ("`[edge]`", keys::<raw::EdgeTable>()),
+        ("`[watch]`", keys::<raw::WatchTable>()),
         ("`[[edge.tls]]`", keys::<raw::TlsTable>()),
         ("`[plugins.NAME]`", plugin),
         ("`[registries.HOST]`", keys::<raw::RegistryTable>()),

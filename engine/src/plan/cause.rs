@@ -48,6 +48,8 @@ pub enum Cause {
     },
     /// Its health check has not gone well yet, and others wait for that.
     NotHealthy,
+    /// It was well, and is not any more.
+    Unhealthy,
     /// The service has fewer containers now.
     Scaled,
     /// The service is not in the app any more.
@@ -92,6 +94,7 @@ impl fmt::Display for Cause {
             Self::NetworkChanged { network } => write!(f, "network {network} changed"),
             Self::DependencyReplaced { service } => write!(f, "{service} is replaced"),
             Self::NotHealthy => f.write_str("not healthy yet"),
+            Self::Unhealthy => f.write_str("not healthy any more"),
             Self::Scaled => f.write_str("fewer containers"),
             Self::Orphan => f.write_str("its service is not in the app any more"),
             Self::NewRelease => f.write_str("a newer release of rengine"),

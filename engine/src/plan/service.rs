@@ -281,6 +281,7 @@ impl<'a> ServicePlan<'a> {
                 !container.is_unproven()
                     && !leaving(container)
                     && forced.is_none()
+                    && !self.wanted.unwell.contains(&container.id)
                     && container.edge_target.is_some() == self.service.edge.is_some()
                     && container.fingerprint == fingerprint
                     && image.as_ref() == Some(&container.image_id)
@@ -327,6 +328,7 @@ impl<'a> ServicePlan<'a> {
         match (proven, forced) {
             (None, _) => Cause::NoContainer,
             (Some(_), Some(cause)) => cause,
+            (Some(old), None) if self.wanted.unwell.contains(&old.id) => Cause::Unhealthy,
             (Some(old), None) if old.fingerprint != fingerprint => {
                 changed(&old.inputs, &self.inputs)
             }

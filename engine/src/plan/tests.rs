@@ -81,6 +81,7 @@ fn wanted(service: WantedService) -> Wanted {
         release: "r2".into(),
         rebuild: false,
         remove_orphans: false,
+        unwell: Default::default(),
         services: vec![service],
         networks: IndexMap::new(),
         volumes: IndexMap::new(),

@@ -1,6 +1,7 @@
 //! What should be there: the effective app, in the words of the planner.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use indexmap::IndexMap;
 use sha2::{Digest, Sha256};
@@ -23,6 +24,8 @@ pub struct Wanted {
     pub rebuild: bool,
     /// True to remove the containers of services that are not in the app any more.
     pub remove_orphans: bool,
+    /// The ids of containers that are replaced though they are as they should be: they are not well.
+    pub unwell: BTreeSet<String>,
     /// Takes secrets out of what is kept in labels.
     pub redactor: Redactor,
     /// Its services, in order.

@@ -246,6 +246,8 @@ fn record(number: u64, outcome: ReleaseOutcome, image: &str) -> Record {
         took_ms: Some(1),
         user: text("me"),
         host: text("here"),
+        by: None,
+        reason: None,
         rengine: text("0"),
         git: None,
         plugins: Vec::new(),

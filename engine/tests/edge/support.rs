@@ -281,3 +281,12 @@ impl Load {
         (fine, failed)
     }
 }
+
+/// Waits until something is true; half a minute is far more than anything here takes.
+pub async fn until(mut done: impl AsyncFnMut() -> bool) {
+    let begun = Instant::now();
+    while !done().await {
+        assert!(begun.elapsed() < Duration::from_secs(30), "never");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
