@@ -346,7 +346,11 @@ impl<'a> Edges<'a> {
         let target = |state| {
             move |host: &String| {
                 let address = format!("{host}:{}", port.container_port).parse().ok()?;
-                Some(Target { address, state })
+                Some(Target {
+                    address,
+                    state,
+                    group: None,
+                })
             }
         };
         let mut targets: Vec<Target> = hosts
