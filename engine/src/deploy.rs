@@ -5,6 +5,7 @@
 
 mod access;
 mod attribute;
+mod canary;
 mod contexts;
 mod edge;
 mod error;
@@ -33,6 +34,7 @@ mod state;
 mod steps;
 mod summary;
 mod transform;
+mod trial;
 mod walk;
 
 pub use crate::plugin::Outcome;
