@@ -151,6 +151,8 @@ impl<'a> Edges<'a> {
             ready.extend(self.ready(at, cleared.collect(), resources, builder));
         }
         let judged = self.try_out(services, &ready, resources, builder);
+        // Nobody is down while others are tried out.
+        let found: Vec<Step> = proven.iter().chain(&judged).copied().collect();
         ready.extend(judged);
         ready.append(&mut self.chain);
         let kept = self.keep.iter().zip(&self.now);
@@ -166,7 +168,7 @@ impl<'a> Edges<'a> {
             before.extend(services.iter().flat_map(ServicePlan::cleared));
             let ports: BTreeSet<u16> = slots.iter().map(|slot| slot.host_port).collect();
             for service in services.iter_mut() {
-                before.extend(service.release_ports(&ports, proven, builder));
+                before.extend(service.release_ports(&ports, &found, builder));
             }
             let keys = self.networks_of(&slots);
             before.extend(keys.iter().filter_map(|key| resources.networks.get(key)));
