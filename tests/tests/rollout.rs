@@ -156,6 +156,25 @@ fn a_canary_that_nobody_asks_is_promoted_if_it_stays_healthy() {
     assert!(ended.stderr.contains("is not healthy"), "{ended:?}");
     assert_eq!(project.containers(), old);
     assert!(!is_on_trial(&project));
+    // Where the edge can't be told who is to answer, nobody is taken away; the next deploy clears up.
+    tried(&project, "for = \"10m\"", "NUMBER = 4");
+    let deploy = project.start(&["deploy", "-v"]);
+    until("it is tried out", || is_on_trial(&project));
+    docker(&["kill", &edge(&project)]);
+    deploy.signal("INT");
+    let ended = deploy.finish();
+    assert_eq!(ended.code, 130, "{ended:?}");
+    assert!(
+        ended.stderr.contains("could not be given back"),
+        "{ended:?}"
+    );
+    assert_eq!(project.containers().len(), 2, "{ended:?}");
+    tried(&project, canary, "NUMBER = 2");
+    let next = project.rengine(&["deploy", "-v"]);
+    assert_eq!(next.code, 0, "{next:?}");
+    assert_eq!(project.containers(), old, "{next:?}");
+    assert!(!is_on_trial(&project));
+    assert!(project.get().is_ok_and(|answer| answer.contains("200")));
 }
 
 #[test]

@@ -699,7 +699,9 @@ impl<'a> Execution<'a> {
             self.warn("requests go to the new containers already, so they stay".to_owned());
             return;
         }
-        self.unshift().await;
+        if !self.unshift().await {
+            return;
+        }
         let places = std::mem::take(&mut *self.lock_places());
         // Before containers get ports back that it holds.
         let edges = std::mem::take(&mut *self.edges.lock().unwrap_or_else(PoisonError::into_inner));

@@ -180,8 +180,8 @@ impl Execution<'_> {
     }
 
     /// Gives requests back to those that had them before; what was stopped meanwhile runs again
-    /// first. What can't be done is told.
-    pub(super) async fn unshift(&self) {
+    /// first. False if an edge can't be told: then nobody may be taken away.
+    pub(super) async fn unshift(&self) -> bool {
         let retired = self.retired();
         let again = retired.iter().map(|(name, old)| async move {
             self.start_again(std::slice::from_ref(old)).await;
@@ -200,9 +200,13 @@ impl Execution<'_> {
         });
         futures_util::future::join_all(again).await;
         let edges = self.shifted_back();
+        let mut all = true;
         for edge in &edges {
             if let Err(error) = self.route(edge).await {
-                self.warn(format!("requests could not be given back: {error}"));
+                self.warn(format!(
+                    "requests could not be given back, so the new containers stay: {error}"
+                ));
+                all = false;
                 continue;
             }
             let Some(id) = &edge.id else { continue };
@@ -215,6 +219,7 @@ impl Execution<'_> {
                 });
             }
         }
+        all
     }
 
     /// Notes what edges are told if requests are given back.
