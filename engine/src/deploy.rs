@@ -5,6 +5,7 @@
 
 mod access;
 mod attribute;
+mod canary;
 mod contexts;
 mod edge;
 mod error;
@@ -34,6 +35,7 @@ mod state;
 mod steps;
 mod summary;
 mod transform;
+mod trial;
 mod walk;
 mod watch;
 

@@ -9,6 +9,7 @@ mod error;
 mod init;
 mod plugin;
 mod raw;
+mod rollout;
 mod secrets;
 mod trust;
 mod watch;
@@ -56,6 +57,8 @@ pub struct Manifest {
     pub app: App,
     /// The Compose project that the app was made from; `None` for one of plugins.toml alone.
     pub project: Option<Project>,
+    /// Where the strategies of services are written that say one: file, line and column.
+    pub strategies: BTreeMap<Name, String>,
     /// False if ports are to be taken from what the image exposes.
     pub ports_declared: bool,
     /// The plugins, in the order in which they run.

@@ -32,6 +32,8 @@ pub struct WatchArgs {
     /// Write lines also on a terminal
     #[arg(long)]
     plain: bool,
+    #[command(flatten)]
+    sources: session::SourceArgs,
 }
 
 fn time(text: &str) -> Result<Duration, String> {
@@ -46,7 +48,7 @@ pub async fn run(global: &GlobalArgs, args: WatchArgs, ui: Ui) -> Result<(), Cli
     let manifest = session::load_manifest(global, ui)?;
     let plugins = match args.view_only {
         true => Loading::of(Hooks::default()),
-        false => Hooks::begin(&manifest),
+        false => Hooks::begin(&manifest, &args.sources.sources(&ui.reporter())),
     };
     let docker = session::connect(global, &manifest, ui).await?;
     let app = manifest.app.name.to_string();

@@ -113,6 +113,7 @@ impl Execution<'_> {
             OperationKind::UpgradeEdge { id, container, .. } => {
                 self.upgrade_edge(id, container).await?;
             }
+            OperationKind::Shift { edges, back } => self.shift(edges, back).await?,
             OperationKind::Route { edges } => {
                 for edge in edges {
                     self.route(edge).await?;
@@ -175,7 +176,7 @@ impl Execution<'_> {
         self.command(id, container, &words, COMMAND).await.map(drop)
     }
 
-    async fn route(&self, edge: &EdgeRoutes) -> Result<(), DeployError> {
+    pub(super) async fn route(&self, edge: &EdgeRoutes) -> Result<(), DeployError> {
         let Some(id) = edge.id.clone().or_else(|| self.edge_made(&edge.container)) else {
             return Ok(());
         };
@@ -247,6 +248,18 @@ impl Execution<'_> {
         None
     }
 
+    /// Asks an edge something; gives its answer.
+    pub(super) async fn ask_edge(
+        &self,
+        id: &str,
+        container: &str,
+        words: &[&str],
+    ) -> Result<String, DeployError> {
+        let limit = self.prepared.drain + COMMAND;
+        self.command(id, container, words, limit).await
+    }
+
+    /// Has the edge's program say something to the edge that runs in the same container.
     async fn command(
         &self,
         id: &str,

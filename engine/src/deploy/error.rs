@@ -190,6 +190,32 @@ pub enum DeployError {
         /// What can be done about it.
         help: String,
     },
+    /// A canary did not do as well as it has to.
+    #[error("the canary of service `{service}` is taken back: {why}")]
+    #[diagnostic(help(
+        "its last output is above; `canary` under [app] or in `x-rengine` says what it has to do: see CONFIG.md"
+    ))]
+    Canary {
+        /// The service.
+        service: String,
+        /// What was measured, and the limit.
+        why: String,
+    },
+    /// A service that is to have a canary has no edge.
+    #[error(
+        "{place}service `{service}` can't have a canary: {why}, so no edge shares out its requests"
+    )]
+    #[diagnostic(help(
+        "nothing was touched; take `strategy` away, or see EDGE.md for who is behind an edge"
+    ))]
+    NoCanary {
+        /// Where its strategy is written, with `: ` at its end.
+        place: String,
+        /// The service.
+        service: String,
+        /// Why it has no edge.
+        why: String,
+    },
     /// A file that holds no plan.
     #[error("{} can't be carried out: {why}", path.display())]
     #[diagnostic(help("make it anew: `rengine plan --out {}`", path.display()))]
@@ -312,6 +338,7 @@ impl DeployError {
             | Self::Unusable { .. }
             | Self::NoEdgePort { .. }
             | Self::NoContextImage { .. }
+            | Self::NoCanary { .. }
             | Self::DaemonCanNot { .. }
             | Self::NoDockerfile { .. } => ExitCode::BadInput,
             Self::Registry(error) => match **error {
@@ -327,6 +354,7 @@ impl DeployError {
             | Self::Edge { .. }
             | Self::Conflict { .. }
             | Self::Unhealthy { .. }
+            | Self::Canary { .. }
             | Self::JobFailed { .. }
             | Self::PostStart { .. }
             | Self::NoSharedContainer { .. } => ExitCode::Failed,

@@ -116,6 +116,7 @@ pub async fn prepare(
     let redactor = manifest.secrets.redactor();
     let contexts = Contexts::place(&mut app, &redactor).await?;
     let mut edges = take_ports(&mut app, docker, reporter);
+    super::canary::check(&whole, &edges, docker, manifest)?;
     let edge_files = certify(&mut edges, &manifest.edge)?;
     let references = references(&app);
     let load = contexts.load(&app);
@@ -354,6 +355,7 @@ fn wanted_service(
         name: service.name.clone(),
         edge: None,
         strategy: service.strategy,
+        batches: service.batches,
         build_inputs: match (service.image.build(), contexts.own.get(&service.name)) {
             (Some(build), Some((_, digest))) => build_inputs(build, digest, redactor),
             _ => Fields::default(),

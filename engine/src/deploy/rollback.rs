@@ -6,7 +6,7 @@ use super::edge::certify;
 use super::ledger::releases;
 use super::prepare::take_ports;
 use super::{DeployError, Hooks, Prepared, Reporter};
-use crate::app::{App, Name, PullPolicy};
+use crate::app::{App, Name, PullPolicy, Strategy};
 use crate::docker::Docker;
 use crate::edge::DRAIN;
 use crate::manifest::Manifest;
@@ -146,6 +146,14 @@ pub(super) fn restore(target: &Record, manifest: &Manifest) -> Result<App, Deplo
     })
 }
 
+/// Who goes back wants what ran before, all of it and now: that one was judged once.
+fn at_once(strategy: Strategy) -> Strategy {
+    match strategy {
+        Strategy::Canary(_) => Strategy::Rolling,
+        other => other,
+    }
+}
+
 /// The image of each service.
 fn images(target: &Record, app: &App) -> Result<Vec<(Name, String)>, DeployError> {
     let image = |name: &Name| {
@@ -185,7 +193,8 @@ fn wanted(
         container_name: service.container_name.clone(),
         pull: PullPolicy::Missing,
         edge: None,
-        strategy: service.strategy,
+        strategy: service.strategy.map(at_once),
+        batches: None,
         depends_on: service.depends_on.clone(),
         shares_with: service
             .shares_with()

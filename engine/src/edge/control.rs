@@ -31,6 +31,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 
 use super::defaults::{DRAIN, MAX_CONTROL, MAX_OUT};
+use super::histogram::Bucket;
 use super::routes::{Address, Routes, TargetState};
 use super::table::{Table, drained};
 use super::worker::Inner;
@@ -96,8 +97,14 @@ pub struct TargetCounts {
     pub failures: u64,
     /// Connections that it did not take.
     pub refused: u64,
+    /// Connections that were proxied as such, from the start.
+    #[serde(default)]
+    pub connections: u64,
     /// How long it took to answer, all answers together, in microseconds.
     pub waited_us: u64,
+    /// How often it took how long.
+    #[serde(default)]
+    pub times: Vec<Bucket>,
 }
 
 /// What came of taking targets out.
@@ -261,7 +268,9 @@ fn services(table: &Table) -> BTreeMap<String, ServiceState> {
                 .map(|count| count.load(Ordering::Relaxed)),
             failures: target.counts.failures.load(Ordering::Relaxed),
             refused: target.counts.refused.load(Ordering::Relaxed),
-            waited_us: target.counts.waited_us.load(Ordering::Relaxed),
+            connections: target.counts.connections.load(Ordering::Relaxed),
+            waited_us: target.counts.times.sum_us(),
+            times: target.counts.times.now(),
         });
         let state = ServiceState {
             held: service.gate.held(),

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::health::{Health, Seen};
+use super::histogram::Histogram;
 use super::pool::Pool;
 use super::routes::{Address, Check, Protocol};
 
@@ -48,8 +49,10 @@ pub struct Counts {
     pub failures: AtomicU64,
     /// Connections that it did not take.
     pub refused: AtomicU64,
-    /// Microseconds until answers began, summed up.
-    pub waited_us: AtomicU64,
+    /// Connections that were proxied as such, from the start.
+    pub connections: AtomicU64,
+    /// How long it took until answers began, from when the request was sent.
+    pub times: Histogram,
 }
 
 impl Counts {
@@ -57,8 +60,7 @@ impl Counts {
     pub fn answered(&self, status: http::StatusCode, waited: Duration) {
         let class = usize::from(status.as_u16() / 100).clamp(1, 5) - 1;
         self.answers[class].fetch_add(1, Ordering::Relaxed);
-        let waited = u64::try_from(waited.as_micros()).unwrap_or(u64::MAX);
-        self.waited_us.fetch_add(waited, Ordering::Relaxed);
+        self.times.add(waited);
     }
 }
 

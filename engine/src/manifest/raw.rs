@@ -7,7 +7,7 @@ use serde::Deserialize;
 use toml::{Spanned, Value};
 
 use super::{OnBad, OnError};
-use crate::app::Strategy;
+use crate::app::StrategyName;
 use crate::grants::{Grants, Variable};
 
 #[derive(Debug, Default, Deserialize)]
@@ -45,7 +45,10 @@ pub struct AppTable {
     pub cpus: Option<Spanned<f64>>,
     pub pids: Option<u32>,
     pub restart: Option<Spanned<String>>,
-    pub strategy: Option<Strategy>,
+    pub replicas: Option<Spanned<u32>>,
+    pub strategy: Option<Spanned<StrategyName>>,
+    pub canary: Option<Spanned<CanaryTable>>,
+    pub rolling: Option<Spanned<RollingTable>>,
     pub volumes: Vec<Spanned<String>>,
     pub tmpfs: Vec<String>,
     pub read_only: bool,
@@ -103,6 +106,25 @@ pub struct Health {
     pub timeout: Option<Spanned<String>>,
     pub retries: Option<u32>,
     pub start_period: Option<Spanned<String>>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub struct CanaryTable {
+    pub share: Option<Spanned<String>>,
+    #[serde(rename = "for")]
+    pub time: Option<Spanned<String>>,
+    pub max_errors: Option<Spanned<String>>,
+    pub max_latency: Option<Spanned<String>>,
+    pub min_requests: Option<Spanned<u64>>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub struct RollingTable {
+    pub max_surge: Option<Spanned<Value>>,
+    pub max_unavailable: Option<Spanned<Value>>,
+    pub min_ready: Option<Spanned<Value>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::edge::EdgeService;
 use crate::app::{
-    Condition, ContainerSpec, Dependency, Fields, ImageBuild, ImageSource, Name, Network,
+    Batches, Condition, ContainerSpec, Dependency, Fields, ImageBuild, ImageSource, Name, Network,
     PullPolicy, Strategy, Volume, hex,
 };
 use crate::secrets::Redactor;
@@ -61,6 +61,8 @@ pub struct WantedService {
     pub edge: Option<EdgeService>,
     /// How its new containers take the places of the old ones; what fits it, if `None`.
     pub strategy: Option<Strategy>,
+    /// How many of its containers are replaced at a time, where they roll; all, if `None`.
+    pub batches: Option<Batches>,
     /// What has to be there before its containers start.
     pub depends_on: IndexMap<Name, Dependency>,
     /// The services whose containers it shares a namespace or volumes with.
