@@ -128,7 +128,7 @@ impl Dockerd {
         daemon
     }
 
-    /// Starts it again after [`Self::kill`].
+    /// Starts it again after [`Self::kill`] or [`Self::stop`].
     pub fn begin(&mut self) {
         let path = |name: &str| self.folder.path().join(name);
         let log = std::fs::File::options()
@@ -172,6 +172,27 @@ impl Dockerd {
             child.kill().expect("it ran");
             child.wait().expect("it ended");
         }
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub fn stop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            end(&mut child);
+        }
+    }
+
+    /// Whether containers go on when it ends, and it finds them again: from its next start on.
+    pub fn live_restore(&mut self, on: bool) {
+        const FLAG: &str = "--live-restore";
+        self.args.retain(|arg| arg != FLAG);
+        if on {
+            self.args.push(FLAG.to_owned());
+        }
+    }
+
+    /// Its socket, where it has one.
+    pub fn socket(&self) -> PathBuf {
+        PathBuf::from(self.host.trim_start_matches("unix://"))
     }
 
     /// What the `docker` command prints of it.

@@ -9,6 +9,7 @@ pub mod podman;
 pub mod proxy;
 pub mod registry;
 pub mod ssh;
+pub mod tidy;
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -25,21 +26,29 @@ pub struct Project {
     pub app: String,
     /// A port of the host that was free a moment ago.
     pub port: u16,
+    /// The daemon, where it is not the one that all tests share.
+    host: Option<String>,
 }
 
 impl Project {
     /// A web app that serves `page`; `extra` goes to the end of plugins.toml's `[app]`.
     pub fn new(name: &str, page: &str, extra: &str) -> Self {
-        let docker = docker_command(&["version"]).output();
-        assert!(
-            docker.is_ok_and(|output| output.status.success()),
-            "no daemon answers: run ./dev setup"
-        );
+        Self::on(None, name, page, extra)
+    }
+
+    /// The same on a daemon of the test's own.
+    pub fn on(host: Option<&str>, name: &str, page: &str, extra: &str) -> Self {
         let project = Self {
             folder: tempfile::tempdir().expect("a folder"),
             app: format!("t{}-{name}", std::process::id()),
             port: free_port(),
+            host: host.map(str::to_owned),
         };
+        let docker = project.docker_command(&["version"]).output();
+        assert!(
+            docker.is_ok_and(|output| output.status.success()),
+            "no daemon answers: run ./dev setup"
+        );
         let dockerfile = "FROM rengine/busybox:local\nCOPY index.html /www/\n\
              CMD [\"httpd\", \"-f\", \"-p\", \"8080\", \"-h\", \"/www\"]\n";
         project.write("Dockerfile", dockerfile);
@@ -67,9 +76,35 @@ impl Project {
 
     /// `rengine` in the project, for whoever runs it in a way of their own.
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = with_daemon(&rengine().display().to_string());
+        self.command_of(&rengine(), args)
+    }
+
+    /// The same with another `rengine`.
+    pub fn command_of(&self, rengine: &Path, args: &[&str]) -> Command {
+        let mut command = self.program(&rengine.display().to_string());
         command.current_dir(self.path()).args(args);
         command
+    }
+
+    /// A program that is told by its environment where the project's daemon is.
+    fn program(&self, name: &str) -> Command {
+        let mut command = with_daemon(name);
+        if let Some(host) = &self.host {
+            command.env("DOCKER_HOST", host);
+        }
+        command
+    }
+
+    fn docker_command(&self, args: &[&str]) -> Command {
+        let mut command = self.program("docker");
+        command.args(args);
+        command
+    }
+
+    /// Runs `docker` with the project's daemon, and returns what it prints.
+    pub fn docker(&self, args: &[&str]) -> String {
+        let output = self.docker_command(args).output().expect("docker runs");
+        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     /// Runs `rengine` in the project.
@@ -123,7 +158,7 @@ impl Project {
     fn listed(&self) -> String {
         let filter = format!("label=dev.rengine.app={}", self.app);
         let format = "{{.ID}} {{.Label \"dev.rengine.edge.slots\"}}";
-        docker(&[
+        self.docker(&[
             "ps",
             "-a",
             "--no-trunc",
@@ -138,9 +173,17 @@ impl Project {
     pub fn inspect(&self) -> serde_json::Value {
         let containers = self.containers();
         assert_eq!(containers.len(), 1, "{containers:?}");
-        let text = docker(&["inspect", &containers[0]]);
+        let text = self.docker(&["inspect", &containers[0]]);
         let mut list: Vec<serde_json::Value> = serde_json::from_str(&text).expect("JSON");
         list.remove(0)
+    }
+
+    /// The ids of the app's edges.
+    pub fn edges(&self) -> Vec<String> {
+        let listed = self.listed();
+        let edges = listed.lines().filter_map(|line| line.split_once(' '));
+        let edges = edges.filter(|(_, slots)| !slots.trim().is_empty());
+        edges.map(|(id, _)| id.to_owned()).collect()
     }
 }
 
@@ -163,16 +206,19 @@ impl Drop for Project {
     fn drop(&mut self) {
         for line in self.listed().lines() {
             let id = line.split(' ').next().unwrap_or_default();
-            docker(&["rm", "-f", "-v", id]);
+            self.docker(&["rm", "-f", "-v", id]);
         }
         let filter = format!("label=dev.rengine.app={}", self.app);
         for kind in ["network", "volume"] {
-            for name in docker(&[kind, "ls", "-q", "--filter", &filter]).lines() {
-                docker(&[kind, "rm", name]);
+            for name in self
+                .docker(&[kind, "ls", "-q", "--filter", &filter])
+                .lines()
+            {
+                self.docker(&[kind, "rm", name]);
             }
         }
-        for id in docker(&["images", "-q", "--filter", &filter]).lines() {
-            docker(&["rmi", "-f", id]);
+        for id in self.docker(&["images", "-q", "--filter", &filter]).lines() {
+            self.docker(&["rmi", "-f", id]);
         }
     }
 }

@@ -201,6 +201,18 @@ fn certificate(project: &Project) -> String {
     std::fs::read_to_string(project.path().join("shop.pem")).expect("a certificate")
 }
 
+/// How many private keys the edge has.
+fn keys(project: &Project) -> usize {
+    let copy = tempfile::tempdir().expect("a folder");
+    let from = format!("{}:/var/lib/rengine-edge", project.edges()[0]);
+    docker(&["cp", &from, &copy.path().display().to_string()]);
+    let entries = std::fs::read_dir(copy.path().join("rengine-edge")).expect("its folder");
+    let names = entries.map(|entry| entry.expect("an entry").file_name());
+    names
+        .filter(|name| name.to_string_lossy().ends_with(".key"))
+        .count()
+}
+
 /// What is answered over TLS, by who has the certificate in the project.
 fn secure(project: &Project) -> String {
     let output = std::process::Command::new("curl")
@@ -243,6 +255,7 @@ fn certificates_come_from_files_and_are_replaced_without_a_new_container() {
     assert_eq!(replaced.code, 0, "{replaced:?}");
     assert!(secure(&project).contains("hello over TLS"), "{replaced:?}");
     assert_eq!(project.containers(), containers);
+    assert_eq!(keys(&project), 1, "the one before is gone");
     // A key that is another certificate's is refused by the edge, and the one before goes on.
     let key = std::fs::read_to_string(project.path().join("shop.key")).expect("a key");
     let good = std::fs::read_to_string(project.path().join("shop.pem")).expect("a certificate");

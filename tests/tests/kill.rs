@@ -13,7 +13,8 @@ use std::thread;
 use std::time::Duration;
 
 use rengine_tests::proxy::Proxy;
-use rengine_tests::{Outcome, Project, docker, until};
+use rengine_tests::tidy::{Beside, CONTAINERS, NETWORKS, VOLUMES, all, done, tidy};
+use rengine_tests::{Project, docker, until};
 
 /// Without a check a container has to run for a second, which is long for so many.
 const HEALTH: &str = "    healthcheck: { test: [\"CMD\", \"true\"], interval: 50ms }\n";
@@ -31,11 +32,6 @@ fn project(name: &str, keep: u32) -> Project {
     project.write("plugins.toml", &format!("[deploy]\nkeep = {keep}\n"));
     project.write(".dockerignore", "*\n!index.html\n");
     project
-}
-
-fn done(outcome: Outcome) -> Outcome {
-    assert_eq!(outcome.code, 0, "{outcome:?}");
-    outcome
 }
 
 /// Runs `rengine` and kills it right after the daemon has done the call of this number, before
@@ -100,63 +96,6 @@ fn served(container: &str) -> std::io::Result<String> {
     stream.read_to_string(&mut answer)?;
     let page = answer.split_once("\r\n\r\n").map(|(_, page)| page);
     Ok(page.unwrap_or_default().to_owned())
-}
-
-/// The ids of what the daemon has of this kind for the app, or beside it.
-fn all(project: &Project, kind: &[&str]) -> BTreeSet<String> {
-    let filter = format!("label=dev.rengine.app={}", project.app);
-    let ids = docker(&[kind, &["--filter", &filter]].concat());
-    ids.lines().map(str::to_owned).collect()
-}
-
-const CONTAINERS: [&str; 3] = ["ps", "-aq", "--no-trunc"];
-const NETWORKS: [&str; 3] = ["network", "ls", "-q"];
-const VOLUMES: [&str; 3] = ["volume", "ls", "-q"];
-const IMAGES: [&str; 4] = ["images", "-aq", "--no-trunc", "--format={{.ID}}"];
-const TAGS: [&str; 3] = ["images", "-a", "--format={{.Repository}}:{{.Tag}}"];
-
-/// What an app has beside its container and its releases.
-#[derive(Default)]
-struct Beside {
-    edges: usize,
-    volumes: usize,
-}
-
-/// There is what the app needs, what its releases need, and nothing else.
-fn tidy(project: &Project, keep: usize, beside: Beside, after: &str) {
-    let containers = all(project, &CONTAINERS);
-    let wanted = 1 + beside.edges;
-    assert_eq!(
-        containers.len(),
-        wanted,
-        "after {after}: the one, and no lock"
-    );
-    assert_eq!(all(project, &NETWORKS).len(), 1, "after {after}");
-    let history = done(project.rengine(&["history", "--json"])).stdout;
-    let releases: Vec<serde_json::Value> = history
-        .lines()
-        .map(|line| serde_json::from_str(line).expect("JSON"))
-        .collect();
-    for release in &releases {
-        assert_ne!(release["outcome"], "running", "after {after}");
-    }
-    let volumes = all(project, &VOLUMES);
-    let wanted = releases.len() + beside.volumes;
-    assert_eq!(volumes.len(), wanted, "after {after}: {volumes:?}");
-    let needed: BTreeSet<_> = releases
-        .iter()
-        .filter_map(|release| release["services"]["web"]["image"]["id"].as_str())
-        .collect();
-    let images = all(project, &IMAGES);
-    assert!(
-        images.iter().all(|image| needed.contains(image.as_str())),
-        "after {after}: {images:?} where {needed:?} are needed"
-    );
-    assert!(images.len() <= 2 * keep, "after {after}");
-    // A name by its fingerprint for each, and `latest`.
-    let tags = all(project, &TAGS);
-    let named = tags.iter().filter(|tag| !tag.contains("<none>")).count();
-    assert!(named <= images.len() + 1, "after {after}: {tags:?}");
 }
 
 /// Tells of it, even where output of tests is kept back.

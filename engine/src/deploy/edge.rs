@@ -12,7 +12,9 @@ use super::steps::Execution;
 use super::{DeployError, Event};
 use crate::app::{ContainerFile, ContainerSpec, Logging, Name, PortMapping, hex};
 use crate::docker::{Docker, Joined, NewContainer};
-use crate::edge::{Certificate, Drained, EDGE_FOLDER, EDGE_PROGRAM, EDGE_USER, EdgeImage};
+use crate::edge::{
+    CERTIFICATE_DIGITS, Certificate, Drained, EDGE_FOLDER, EDGE_PROGRAM, EDGE_USER, EdgeImage,
+};
 use crate::manifest::EdgeSection;
 use crate::plan::edge::{EdgeService, EdgeSlot};
 use crate::plan::observed::label;
@@ -62,7 +64,7 @@ pub fn certify(
         let digest = Sha256::new().chain_update(&tls.certificate);
         let digest = hex(&digest.chain_update(&tls.key).finalize());
         let mut file = |contents: &[u8], kind: &str| {
-            let path = format!("{EDGE_FOLDER}/{}.{kind}", &digest[..32]);
+            let path = format!("{EDGE_FOLDER}/{}.{kind}", &digest[..CERTIFICATE_DIGITS]);
             let file = ContainerFile {
                 contents: contents.to_vec(),
                 mode: 0o400,
@@ -158,10 +160,28 @@ impl Execution<'_> {
         Ok(self.docker.start(&id).await?)
     }
 
-    /// Puts the program into the edge's container, which then becomes it.
+    /// Puts the program into the edge's container, which then becomes it. If that is not possible the
+    /// edge goes on as it was, which is no reason not to deploy.
     async fn upgrade_edge(&self, id: &str, container: &str) -> Result<(), DeployError> {
+        let upgraded = self.put_program(id, container).await;
+        if let Err(DeployError::Edge { reason, .. }) = &upgraded {
+            self.reporter.report(Event::Warning {
+                message: format!(
+                    "the edge {container} could not be upgraded, and goes on as it was: {reason}"
+                ),
+                help: Some(format!(
+                    "remove it when that harms nobody (`docker rm -f {container}`), and deploy again: \
+                     then it is made anew"
+                )),
+            });
+            return Ok(());
+        }
+        upgraded
+    }
+
+    async fn put_program(&self, id: &str, container: &str) -> Result<(), DeployError> {
         let image = own_image(self.docker).await?;
-        let path = format!("{EDGE_FOLDER}/{}", image.reference.replace(':', "-"));
+        let path = format!("{EDGE_FOLDER}/{}", image.program_name());
         let file = ContainerFile {
             contents: image.program().to_vec(),
             mode: 0o755,
@@ -172,7 +192,9 @@ impl Execution<'_> {
         let files = BTreeMap::from([(path.clone(), file)]);
         self.docker.put_files(id, &files, false).await?;
         let words = ["upgrade", "--", path.as_str()];
-        self.command(id, container, &words, COMMAND).await.map(drop)
+        self.command(id, container, &words, COMMAND).await?;
+        self.edge_upgraded(id, vec![path]);
+        Ok(())
     }
 
     async fn route(&self, edge: &EdgeRoutes) -> Result<(), DeployError> {
@@ -247,7 +269,8 @@ impl Execution<'_> {
         None
     }
 
-    /// Has the edge's program say something to the edge that runs in the same container.
+    /// Has the edge's program say something to the edge that runs in the same container. Of a
+    /// container's programs it is the one that runs: an older one may not know the words.
     async fn command(
         &self,
         id: &str,
@@ -255,9 +278,13 @@ impl Execution<'_> {
         words: &[&str],
         limit: Duration,
     ) -> Result<String, DeployError> {
-        let program = [EDGE_PROGRAM, "edge", "ctl"];
-        let words = program.iter().chain(words).map(|&word| word.to_owned());
-        let words: Vec<String> = words.collect();
+        let mut edges = self.prepared.observed.edges.iter();
+        let observed = || Some(edges.find(|edge| edge.id == id)?.program.program.clone());
+        let program = self.upgraded_edge(id).or_else(observed);
+        let program = program.unwrap_or_else(|| vec![EDGE_PROGRAM.to_owned()]);
+        let control = ["edge", "ctl"];
+        let words = control.iter().chain(words).map(|&word| word.to_owned());
+        let words: Vec<String> = program.into_iter().chain(words).collect();
         let outcome = self.docker.exec(id, &words, limit).await?;
         match outcome.exit_code {
             0 => Ok(outcome.output),

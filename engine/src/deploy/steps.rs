@@ -61,6 +61,8 @@ pub(super) struct Execution<'a> {
     images: Mutex<BTreeMap<Name, String>>,
     /// The edges that were made: name and id.
     edges: Mutex<BTreeMap<String, String>>,
+    /// The programs of those that were upgraded, by their ids.
+    edge_programs: Mutex<BTreeMap<String, Vec<String>>>,
     /// Those that were stopped.
     stopped_edges: Mutex<Vec<(String, String)>>,
     /// True once requests go to the new containers: from then on nothing is taken back.
@@ -86,6 +88,7 @@ impl<'a> Execution<'a> {
             places: Mutex::default(),
             images: Mutex::default(),
             edges: Mutex::default(),
+            edge_programs: Mutex::default(),
             stopped_edges: Mutex::default(),
             switched: AtomicBool::new(false),
         }
@@ -285,6 +288,20 @@ impl<'a> Execution<'a> {
     pub(super) fn edge_made(&self, name: &str) -> Option<String> {
         let edges = self.edges.lock().unwrap_or_else(PoisonError::into_inner);
         edges.get(name).cloned()
+    }
+
+    /// Notes that an edge is another program now.
+    pub(super) fn edge_upgraded(&self, id: &str, program: Vec<String>) {
+        let programs = self.edge_programs.lock();
+        let mut programs = programs.unwrap_or_else(PoisonError::into_inner);
+        programs.insert(id.to_owned(), program);
+    }
+
+    /// The program that an edge was upgraded to.
+    pub(super) fn upgraded_edge(&self, id: &str) -> Option<Vec<String>> {
+        let programs = self.edge_programs.lock();
+        let programs = programs.unwrap_or_else(PoisonError::into_inner);
+        programs.get(id).cloned()
     }
 
     /// Notes that requests go to the new containers.
