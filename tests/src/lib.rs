@@ -26,8 +26,12 @@ pub struct Project {
     pub app: String,
     /// A port of the host that was free a moment ago.
     pub port: u16,
+    /// Where that port is reached.
+    pub address: String,
     /// The daemon, where it is not the one that all tests share.
     host: Option<String>,
+    /// The network in which rengine runs then.
+    network: Option<String>,
 }
 
 impl Project {
@@ -37,12 +41,18 @@ impl Project {
     }
 
     /// The same on a daemon of the test's own.
-    pub fn on(host: Option<&str>, name: &str, page: &str, extra: &str) -> Self {
+    pub fn on(daemon: Option<&dockerd::Dockerd>, name: &str, page: &str, extra: &str) -> Self {
         let project = Self {
             folder: tempfile::tempdir().expect("a folder"),
             app: format!("t{}-{name}", std::process::id()),
             port: free_port(),
-            host: host.map(str::to_owned),
+            address: daemon
+                .map_or("127.0.0.1", |daemon| daemon.address())
+                .to_owned(),
+            host: daemon.map(|daemon| daemon.host.clone()),
+            network: daemon
+                .and_then(|daemon| daemon.network())
+                .map(str::to_owned),
         };
         let docker = project.docker_command(&["version"]).output();
         assert!(
@@ -88,7 +98,15 @@ impl Project {
 
     /// A program that is told by its environment where the project's daemon is.
     fn program(&self, name: &str) -> Command {
-        let mut command = with_daemon(name);
+        let mut command = match &self.network {
+            None => with_daemon(name),
+            Some(network) => {
+                let mut command = with_daemon("nsenter");
+                command.arg(format!("--net=/run/netns/{network}"));
+                command.args(["--", name]);
+                command
+            }
+        };
         if let Some(host) = &self.host {
             command.env("DOCKER_HOST", host);
         }
@@ -138,7 +156,7 @@ impl Project {
 
     /// What the app answers on its port.
     pub fn get(&self) -> std::io::Result<String> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
+        let mut stream = TcpStream::connect((self.address.as_str(), self.port))?;
         stream.set_read_timeout(Some(Duration::from_secs(5)))?;
         stream.write_all(b"GET / HTTP/1.0\r\n\r\n")?;
         let mut text = String::new();

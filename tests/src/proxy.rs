@@ -245,10 +245,21 @@ impl Head {
     }
 }
 
+/// An end that is closed when this is dropped, whoever has a copy of it.
+struct Closing(UnixStream);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        let _ = self.0.shutdown(Shutdown::Both);
+    }
+}
+
 /// Passes on requests and answers of one connection, one after the other.
 fn serve(client: UnixStream, state: &State) -> io::Result<()> {
+    let own_client = Closing(client);
     state.check()?;
-    let daemon = UnixStream::connect(&state.daemon)?;
+    let own_daemon = Closing(UnixStream::connect(&state.daemon)?);
+    let (client, daemon) = (own_client.0.try_clone()?, own_daemon.0.try_clone()?);
     let ends = [client.try_clone()?, daemon.try_clone()?];
     state.ends.lock().expect("no panic").extend(ends);
     let mut from_client = BufReader::new(client.try_clone()?);

@@ -9,9 +9,9 @@ use sha2::{Digest, Sha256};
 use tokio::time::{Instant, sleep};
 
 use super::steps::Execution;
-use super::{DeployError, Event};
+use super::{DeployError, Event, ExitCode};
 use crate::app::{ContainerFile, ContainerSpec, Logging, Name, PortMapping, hex};
-use crate::docker::{Docker, Joined, NewContainer};
+use crate::docker::{Docker, DockerError, Joined, NewContainer};
 use crate::edge::{
     CERTIFICATE_DIGITS, Certificate, Drained, EDGE_FOLDER, EDGE_PROGRAM, EDGE_USER, EdgeImage,
 };
@@ -116,6 +116,8 @@ impl Execution<'_> {
                 self.upgrade_edge(id, container).await?;
             }
             OperationKind::Route { edges } => {
+                // From here on nobody knows, until all have said so.
+                self.switching();
                 for edge in edges {
                     self.route(edge).await?;
                 }
@@ -212,15 +214,50 @@ impl Execution<'_> {
             let told = self
                 .command(&id, &edge.container, &["apply", &json], COMMAND)
                 .await;
-            let new = || self.is_started(edge) && begun.elapsed() < READY;
-            match told {
+            let again = match &told {
+                Ok(_) => false,
                 // One that was started just now takes a moment to listen.
-                Err(DeployError::Edge { .. }) if new() && self.is_running(&id).await? => {
-                    sleep(Duration::from_millis(50)).await;
+                Err(DeployError::Edge { away, .. }) => *away || self.is_started(edge),
+                Err(DeployError::Docker(error)) => {
+                    !matches!(**error, DockerError::Unreachable { .. })
                 }
-                told => return told.map(drop),
+                Err(_) => false,
+            };
+            if !again || begun.elapsed() > READY {
+                return told.map(drop);
+            }
+            // Somebody has killed it.
+            if !self.is_running(&id).await? {
+                self.docker.start(&id).await?;
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Has edges send requests to the old containers again, where it failed to have all of them send
+    /// them to the new ones: one may have, and another not, or the answer got lost. False if one of
+    /// them could not be told.
+    pub(super) async fn switch_back(&self) -> bool {
+        let operations = &self.prepared.plan.operations;
+        let told = operations.iter().filter_map(|one| match &one.kind {
+            OperationKind::Route { edges } => Some(edges),
+            _ => None,
+        });
+        for edge in told.flatten() {
+            // One that is new goes as a whole.
+            let mut there = self.prepared.observed.edges.iter();
+            let Some(before) = there.find(|there| Some(&there.id) == edge.id.as_ref()) else {
+                continue;
+            };
+            let routes = before.routes.clone().unwrap_or_default();
+            let json = serde_json::to_string(&routes).unwrap_or_default();
+            let words = ["apply", json.as_str()];
+            let told = self.command(&before.id, &before.name, &words, COMMAND);
+            if told.await.is_err() {
+                return false;
             }
         }
+        true
     }
 
     /// True if it is this deploy that started it.
@@ -288,9 +325,13 @@ impl Execution<'_> {
         let outcome = self.docker.exec(id, &words, limit).await?;
         match outcome.exit_code {
             0 => Ok(outcome.output),
-            _ => Err(DeployError::Edge {
+            code => Err(DeployError::Edge {
                 container: container.to_owned(),
                 reason: outcome.output.trim().to_owned(),
+                // What it says itself are these two.
+                away: ![ExitCode::Failed, ExitCode::BadInput]
+                    .iter()
+                    .any(|own| i64::from(*own as u8) == code),
             }),
         }
     }

@@ -65,6 +65,8 @@ pub(super) struct Execution<'a> {
     edge_programs: Mutex<BTreeMap<String, Vec<String>>>,
     /// Those that were stopped.
     stopped_edges: Mutex<Vec<(String, String)>>,
+    /// True once edges are told to send requests to the new containers.
+    switching: AtomicBool,
     /// True once requests go to the new containers: from then on nothing is taken back.
     switched: AtomicBool,
 }
@@ -90,6 +92,7 @@ impl<'a> Execution<'a> {
             edges: Mutex::default(),
             edge_programs: Mutex::default(),
             stopped_edges: Mutex::default(),
+            switching: AtomicBool::new(false),
             switched: AtomicBool::new(false),
         }
     }
@@ -302,6 +305,11 @@ impl<'a> Execution<'a> {
         let programs = self.edge_programs.lock();
         let programs = programs.unwrap_or_else(PoisonError::into_inner);
         programs.get(id).cloned()
+    }
+
+    /// Notes that requests may go to the new containers.
+    pub(super) fn switching(&self) {
+        self.switching.store(true, Ordering::SeqCst);
     }
 
     /// Notes that requests go to the new containers.
@@ -681,6 +689,15 @@ impl<'a> Execution<'a> {
         let places = std::mem::take(&mut *self.lock_places());
         if self.is_switched() {
             self.warn("requests go to the new containers already, so they stay".to_owned());
+            return;
+        }
+        // To take away what requests go to would be worse than to leave more than is needed.
+        if self.switching.load(Ordering::SeqCst) && !self.switch_back().await {
+            self.warn(
+                "it is not known whether requests go to the old containers or to the new ones, so all \
+                 of them stay"
+                    .to_owned(),
+            );
             return;
         }
         // Before containers get ports back that it holds.
