@@ -32,6 +32,8 @@ pub struct Call {
 pub enum Line {
     /// It is as it was.
     Good,
+    /// This connection ends, and no other.
+    Lost,
     /// All connections end, and none is made any more.
     Cut,
     /// Nothing comes through any more, and no connection ends.
@@ -160,6 +162,7 @@ impl State {
     fn judge(&self, call: &Call) -> io::Result<()> {
         match (self.judge)(call) {
             Line::Good => {}
+            Line::Lost => return Err(io::ErrorKind::ConnectionReset.into()),
             Line::Cut => self.cut.store(true, Ordering::SeqCst),
             Line::Silent => self.silent.store(true, Ordering::SeqCst),
         }

@@ -139,6 +139,29 @@ fn a_line_to_the_daemon_that_is_cut_at_any_call() {
 }
 
 #[test]
+fn an_answer_that_gets_lost_after_requests_go_to_the_new_container() {
+    let project = project("lost");
+    let load = Load::http(project.port, 4);
+    release(&project, 1, FAST);
+    let once = AtomicBool::new(false);
+    let deployed = deploy(&project, move |call| {
+        let applied = call.done && call.what.contains("/exec/ID/start");
+        match applied && !once.swap(true, Ordering::SeqCst) {
+            true => Line::Lost,
+            false => Line::Good,
+        }
+    });
+    assert_eq!(deployed.code, 4, "{deployed:#?}");
+    assert!(deployed.stderr.contains("rolled back"), "{deployed:#?}");
+    assert_eq!(number(&project), 0);
+    done(project.rengine(&["deploy"]));
+    let counts = load.stop();
+    assert!(counts.failed.is_empty() && counts.fine > 0, "{counts:?}");
+    assert_eq!(number(&project), 1);
+    tidy(&project, 5, WITH_EDGE, "all");
+}
+
+#[test]
 fn a_line_through_which_nothing_comes_any_more() {
     let project = project("silent");
     for (at, what) in ["/build", "/start", "/exec/ID/start"].iter().enumerate() {
