@@ -3,7 +3,9 @@
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
+use std::iter::StepBy;
 use std::net::TcpStream;
+use std::ops::RangeFrom;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -84,6 +86,21 @@ fn killed_after(project: &Project, which: Which, number: usize, args: &[&str]) -
         proxy.all()
     );
     call
+}
+
+/// Has several apps do a part each of what are many numbers, and gives their calls in order.
+fn in_lanes(work: impl Fn(usize, StepBy<RangeFrom<usize>>) -> Vec<String> + Sync) -> Vec<String> {
+    const LANES: usize = 4;
+    let lanes: Vec<Vec<String>> = thread::scope(|scope| {
+        let work = &work;
+        let lane = |lane| scope.spawn(move || work(lane, (lane + 1..).step_by(LANES)));
+        let lanes: Vec<_> = (0..LANES).map(lane).collect();
+        let lanes = lanes.into_iter().map(|lane| lane.join().expect("no panic"));
+        lanes.collect()
+    });
+    let most = lanes.iter().map(Vec::len).max().unwrap_or(0);
+    let by_number = (0..most).flat_map(|at| lanes.iter().filter_map(move |lane| lane.get(at)));
+    by_number.cloned().collect()
 }
 
 /// The names of the app's containers that run and are proven.
@@ -186,10 +203,10 @@ fn a_deploy_killed_after_any_call() {
     }
 }
 
-#[test]
-fn a_rollback_killed_after_any_call() {
+/// Rollbacks, killed after each of these calls; gives all that there were.
+fn rollbacks(name: &str, which: Which, numbers: impl Iterator<Item = usize>) -> Vec<String> {
     let keep = 50;
-    let project = project("krollback", keep as u32);
+    let project = project(name, keep as u32);
     let release = |page: &str| {
         project.write("index.html", page);
         done(project.rengine(&["deploy"]));
@@ -200,10 +217,10 @@ fn a_rollback_killed_after_any_call() {
     let releases = ["one", "two"].map(|page| (release(page), page));
     let mut calls = Vec::new();
     let mut current = "two";
-    for number in 1.. {
+    for number in numbers {
         let others = releases.iter().find(|(_, page)| *page != current);
         let (target, goal) = others.expect("the other");
-        let call = killed_after(&project, Which::Changes, number, &["rollback", target]);
+        let call = killed_after(&project, which, number, &["rollback", target]);
         let after = call.clone().unwrap_or_default();
         let serving = running(&project);
         let served = serving.first().map(|name| page(name));
@@ -216,7 +233,7 @@ fn a_rollback_killed_after_any_call() {
             assert_eq!(served, *goal);
         }
         // Every other time what the sources are, and not the same again.
-        let again: (&[&str], &str) = match number % 2 {
+        let again: (&[&str], &str) = match calls.len() % 2 {
             0 => (&["deploy"], "two"),
             _ => (&["rollback", target], goal),
         };
@@ -230,6 +247,12 @@ fn a_rollback_killed_after_any_call() {
             None => break,
         }
     }
+    calls
+}
+
+#[test]
+fn a_rollback_killed_after_any_call_that_changes_something() {
+    let calls = rollbacks("krollback", Which::Changes, 1..);
     tell("rollback", &calls);
     for expected in ["containers/create", "/start", "/rename", "volumes/create"] {
         let there = calls.iter().any(|call| call.contains(expected));
@@ -239,6 +262,13 @@ fn a_rollback_killed_after_any_call() {
         !calls.iter().any(|call| call.contains("/build")),
         "{calls:?}"
     );
+}
+
+#[test]
+fn a_rollback_killed_after_any_call_that_only_asks() {
+    let calls = in_lanes(|lane, numbers| rollbacks(&format!("kback{lane}"), Which::Asks, numbers));
+    tell("rollback, asking", &calls);
+    assert!(calls.len() > 10, "{calls:?}");
 }
 
 #[test]
@@ -345,20 +375,9 @@ fn a_deploy_behind_an_edge_killed_after_any_call_that_changes_something() {
 
 #[test]
 fn a_deploy_behind_an_edge_killed_after_any_call_that_only_asks() {
-    // They are many: a part of them for each of these apps.
-    const LANES: usize = 4;
-    let lane = |lane: usize| {
-        let name = format!("kasks{lane}");
-        move || deploys_behind_an_edge(&name, Which::Asks, (lane + 1..).step_by(LANES))
-    };
-    let lanes: Vec<_> = (0..LANES)
-        .map(|number| thread::spawn(lane(number)))
-        .collect();
-    let lanes = lanes.into_iter().map(|lane| lane.join().expect("no panic"));
-    let lanes: Vec<Vec<String>> = lanes.collect();
-    let most = lanes.iter().map(Vec::len).max().unwrap_or(0);
-    let by_number = (0..most).flat_map(|at| lanes.iter().filter_map(move |lane| lane.get(at)));
-    let calls: Vec<String> = by_number.cloned().collect();
+    let calls = in_lanes(|lane, numbers| {
+        deploys_behind_an_edge(&format!("kasks{lane}"), Which::Asks, numbers)
+    });
     tell("deploy behind an edge, asking", &calls);
     assert!(calls.len() > 20, "{calls:?}");
 }
