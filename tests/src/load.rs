@@ -2,6 +2,8 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -92,6 +94,20 @@ impl Load {
         }
         all
     }
+}
+
+/// Builds the server of `tests/server` into a folder, as `server`: it answers on port 8080, and needs
+/// no libraries.
+pub fn build_server(folder: &Path) {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("server/main.rs");
+    let built = Command::new("rustc")
+        .args(["--edition=2024", "-O", "-C", "target-feature=+crt-static"])
+        .arg("-o")
+        .arg(folder.join("server"))
+        .arg(source)
+        .output()
+        .expect("rustc runs");
+    assert!(built.status.success(), "{built:?}");
 }
 
 fn connect(at: SocketAddr) -> std::io::Result<BufReader<TcpStream>> {
