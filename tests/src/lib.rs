@@ -8,14 +8,16 @@ pub mod machine;
 pub mod podman;
 pub mod proxy;
 pub mod registry;
+mod running;
 pub mod ssh;
 pub mod tidy;
 
+pub use running::{Outcome, Running};
+
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -138,7 +140,7 @@ impl Project {
 
     /// The same with other variables.
     pub fn start_with(&self, args: &[&str], env: &[(&str, &str)]) -> Running {
-        let (stdout, stderr) = (scratch(), scratch());
+        let (stdout, stderr) = (running::scratch(), running::scratch());
         let child = self
             .command(args)
             .envs(env.iter().copied())
@@ -147,11 +149,7 @@ impl Project {
             .stderr(stderr.reopen().expect("a file"))
             .spawn()
             .expect("rengine runs");
-        Running {
-            child,
-            stdout,
-            stderr,
-        }
+        Running::new(child, stdout, stderr)
     }
 
     /// What the app answers on its port.
@@ -241,97 +239,12 @@ impl Drop for Project {
     }
 }
 
-/// A `rengine` that runs; it is killed when this is dropped.
-pub struct Running {
-    child: Child,
-    stdout: tempfile::NamedTempFile,
-    stderr: tempfile::NamedTempFile,
-}
-
-impl Running {
-    /// What it wrote to both streams so far.
-    pub fn output(&self) -> String {
-        let read = |file: &tempfile::NamedTempFile| {
-            String::from_utf8_lossy(&std::fs::read(file.path()).expect("a file")).into_owned()
-        };
-        read(&self.stdout) + &read(&self.stderr)
-    }
-
-    /// Waits until it has written a text.
-    pub fn wait_for(&mut self, text: &str) {
-        until(&format!("rengine writes {text}"), || {
-            let output = self.output();
-            let ended = self.child.try_wait().expect("its state");
-            assert!(
-                output.contains(text) || ended.is_none(),
-                "it ended without {text}: {output}"
-            );
-            output.contains(text)
-        });
-    }
-
-    /// Sends a signal, such as `INT`.
-    pub fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-s", name, &pid]).status();
-        assert!(sent.expect("kill runs").success());
-    }
-
-    /// Waits for its end.
-    pub fn finish(mut self) -> Outcome {
-        until("rengine ends", || {
-            self.child.try_wait().expect("its state").is_some()
-        });
-        let status = self.child.wait().expect("its state");
-        let read = |file: &tempfile::NamedTempFile| std::fs::read(file.path()).expect("a file");
-        Outcome::from(Output {
-            status,
-            stdout: read(&self.stdout),
-            stderr: read(&self.stderr),
-        })
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn scratch() -> tempfile::NamedTempFile {
-    tempfile::NamedTempFile::new().expect("a file")
-}
-
 /// Waits until something is true; a minute is far more than anything here takes.
 pub fn until(what: &str, mut done: impl FnMut() -> bool) {
     let started = Instant::now();
     while !done() {
         assert!(started.elapsed() < Duration::from_secs(60), "never: {what}");
         std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
-/// How a command ended.
-#[derive(Debug)]
-pub struct Outcome {
-    /// The exit code; 128 and the signal's number for what a signal ended, as in a shell.
-    pub code: i32,
-    /// Standard output.
-    pub stdout: String,
-    /// Standard error.
-    pub stderr: String,
-}
-
-impl From<Output> for Outcome {
-    fn from(output: Output) -> Self {
-        Self {
-            code: (output.status.code())
-                .or_else(|| Some(128 + output.status.signal()?))
-                .unwrap_or(-1),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
     }
 }
 

@@ -49,6 +49,9 @@ fn deploy(project: &Project, judge: impl Fn(&Call) -> Line + Send + Sync + 'stat
     project.rengine(&["--host", &proxy.url(), "deploy"])
 }
 
+/// A way to do it, by the edge's id.
+type Way = fn(&str);
+
 #[test]
 fn an_edge_that_is_killed_while_a_release_is_made() {
     let project = project("edge-killed");
@@ -69,7 +72,7 @@ fn an_edge_that_is_killed_while_a_release_is_made() {
         let killed = Command::new("kill").args(["-KILL", pid]).status();
         assert!(killed.expect("kill runs").success());
     };
-    let ways: [(&str, fn(&str)); 3] = [("kill", kill), ("crash", crash), ("worker", worker)];
+    let ways: [(&str, Way); 3] = [("kill", kill), ("crash", crash), ("worker", worker)];
     let mut release_number = 0;
     for (how, way) in ways {
         // When the new container has started, when the edge is to be told, and when it was.

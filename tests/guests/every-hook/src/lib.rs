@@ -31,8 +31,9 @@ fn start(hook: &str) -> Result<Config> {
     if config.refuse == hook {
         refuse!("{hook} says no"; hint = "leave out `refuse`");
     }
-    while config.hang_in == hook {
-        std::thread::sleep(std::time::Duration::from_secs(3600));
+    if config.hang_in == hook {
+        // Whoever called it has given up long before.
+        std::thread::sleep(std::time::Duration::from_secs(24 * 3600));
     }
     Ok(config)
 }
