@@ -26,6 +26,7 @@ mod load;
 mod merge;
 pub mod model;
 mod node;
+mod own;
 mod read;
 mod required;
 mod scalar;

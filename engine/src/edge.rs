@@ -13,6 +13,7 @@
 //! | `metrics`, `histogram`, `log` | what it says of itself |
 //! | `control`, `client` | the socket through which it is told what to do |
 //! | `worker`, `keeper`, `handover` | its processes, and how one takes over from another |
+//! | `tidy` | what a change leaves in its folder |
 
 mod balance;
 mod body;
@@ -37,6 +38,7 @@ mod routes;
 mod service;
 mod table;
 mod target;
+mod tidy;
 mod tls;
 mod tunnel;
 mod worker;
@@ -59,4 +61,5 @@ pub use routes::{
 /// The release of rengine whose edge this is.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-pub use worker::{Beginning, KEPT, Worker, WorkerOptions, kept_routes};
+pub use tidy::CERTIFICATE_DIGITS;
+pub use worker::{Beginning, KEPT, Program, Worker, WorkerOptions, kept_routes};

@@ -13,10 +13,19 @@ pub struct Dockerd {
     folder: tempfile::TempDir,
     data: PathBuf,
     args: Vec<String>,
-    listens: Box<dyn Fn() -> bool>,
-    _bridge: Bridge,
+    listens: Box<dyn Fn() -> bool + Send>,
+    net: Net,
     /// Where it listens, as DOCKER_HOST has it.
     pub host: String,
+}
+
+/// The network that it has.
+enum Net {
+    /// This machine's, with a bridge of its own. Its containers do not reach each other: the rules
+    /// of the daemon that tests share let nothing pass that it does not know.
+    Shared(Bridge),
+    /// One of its own.
+    Own(Network),
 }
 
 /// The socket of the containerd in its folder.
@@ -43,6 +52,20 @@ fn containerd(folder: &Path, data: &Path) -> Child {
         std::os::unix::net::UnixStream::connect(path(CONTAINERD)).is_ok()
     });
     child
+}
+
+/// Undoes what is mounted in a folder: a daemon that was killed leaves that, and so nobody can remove
+/// the folder.
+fn unmount(folder: &Path) {
+    let mounts = std::fs::read_to_string("/proc/mounts").unwrap_or_default();
+    let paths = mounts.lines().filter_map(|line| line.split(' ').nth(1));
+    // What is deeper was mounted later.
+    for path in paths
+        .rev()
+        .filter(|path| Path::new(path).starts_with(folder))
+    {
+        let _ = Command::new("umount").args(["-l", path]).status();
+    }
 }
 
 /// Tells a process to end, and waits for that.
@@ -81,10 +104,80 @@ fn run(program: &str, args: &[&str]) {
     assert!(status.success(), "{program} {args:?}");
 }
 
+/// A network as another machine has it, with a cable to this one.
+struct Network {
+    name: String,
+    /// Its address at that cable.
+    address: String,
+}
+
+impl Network {
+    fn new(port: u16) -> Self {
+        let name = format!("net{port}");
+        let (here, there) = (format!("veth{port}"), format!("end{port}"));
+        // Of the network that is reserved for measurements between networks.
+        let at = |number: u16| format!("198.19.{}.{}", port / 16 % 256, port % 16 * 16 + number);
+        run("ip", &["netns", "add", &name]);
+        let network = Self {
+            name,
+            address: at(2),
+        };
+        let inside = ["-n", &network.name];
+        run("ip", &[&inside[..], &["link", "set", "lo", "up"]].concat());
+        run(
+            "ip",
+            &["link", "add", &here, "type", "veth", "peer", "name", &there],
+        );
+        run("ip", &["link", "set", &there, "netns", &network.name]);
+        let mask = |number| format!("{}/28", at(number));
+        run("ip", &["address", "add", &mask(1), "dev", &here]);
+        run("ip", &["link", "set", &here, "up"]);
+        let address = mask(2);
+        run(
+            "ip",
+            &[&inside[..], &["address", "add", &address, "dev", &there]].concat(),
+        );
+        run(
+            "ip",
+            &[&inside[..], &["link", "set", &there, "up"]].concat(),
+        );
+        network
+    }
+}
+
+impl Network {
+    /// A command that is to run in it.
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--net=/run/netns/{}", self.name));
+        command.args(["--", program]);
+        command
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        // The cable goes with it.
+        let _ = Command::new("ip")
+            .args(["netns", "del", &self.name])
+            .status();
+    }
+}
+
 impl Dockerd {
+    /// Starts one with a network of its own, where its containers reach each other.
+    pub fn elsewhere(data: Option<&Path>) -> Self {
+        let net = Net::Own(Network::new(free_port()));
+        Self::with_image(net, data)
+    }
+
     /// Starts one that listens at a socket in a folder of its own, and has the base image. `data`
     /// is where it keeps all that it has; a folder of its own if `None`.
     pub fn new(data: Option<&Path>) -> Self {
+        Self::with_image(Net::Shared(Bridge::new(free_port())), data)
+    }
+
+    fn with_image(net: Net, data: Option<&Path>) -> Self {
         let sockets = tempfile::tempdir().expect("a folder").keep();
         let host = format!("unix://{}", sockets.join("docker.sock").display());
         let asked = host.clone();
@@ -93,7 +186,7 @@ impl Dockerd {
             let output = Command::new("docker").args(["-H", &asked, "ps"]).output();
             output.is_ok_and(|output| output.status.success())
         };
-        let daemon = Self::start(host, Vec::new(), data, listens);
+        let daemon = Self::start_in(net, host, Vec::new(), data, listens);
         let image = Command::new("sh")
             .arg("-c")
             .arg("docker save rengine/busybox:local | docker -H \"$0\" load")
@@ -109,7 +202,18 @@ impl Dockerd {
         host: String,
         args: Vec<String>,
         data: Option<&Path>,
-        listens: impl Fn() -> bool + 'static,
+        listens: impl Fn() -> bool + Send + 'static,
+    ) -> Self {
+        let net = Net::Shared(Bridge::new(free_port()));
+        Self::start_in(net, host, args, data, listens)
+    }
+
+    fn start_in(
+        net: Net,
+        host: String,
+        args: Vec<String>,
+        data: Option<&Path>,
+        listens: impl Fn() -> bool + Send + 'static,
     ) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let data = data.map_or_else(|| folder.path().join("data"), Path::to_owned);
@@ -121,14 +225,14 @@ impl Dockerd {
             folder,
             args,
             listens: Box::new(listens),
-            _bridge: Bridge::new(free_port()),
+            net,
             host,
         };
         daemon.begin();
         daemon
     }
 
-    /// Starts it again after [`Self::kill`].
+    /// Starts it again after [`Self::kill`] or [`Self::stop`].
     pub fn begin(&mut self) {
         let path = |name: &str| self.folder.path().join(name);
         let log = std::fs::File::options()
@@ -137,15 +241,25 @@ impl Dockerd {
             .open(path("log"))
             .expect("a file");
         let flag = |name: &str, path: PathBuf| format!("--{name}={}", path.display());
-        let mut child = Command::new("dockerd")
-            .args([
-                "--iptables=false",
-                "--ip6tables=false",
-                "--ip-forward=false",
-                "--storage-driver=vfs",
-                "--log-level=warn",
-            ])
-            .arg(format!("--bridge={}", self._bridge.0))
+        let mut command = match &self.net {
+            Net::Shared(bridge) => {
+                let mut command = Command::new("dockerd");
+                command.args([
+                    "--iptables=false",
+                    "--ip6tables=false",
+                    "--ip-forward=false",
+                ]);
+                command.arg(format!("--bridge={}", bridge.0));
+                command
+            }
+            Net::Own(network) => {
+                let mut command = network.command("dockerd");
+                command.arg("--ip6tables=false");
+                command
+            }
+        };
+        let mut child = command
+            .args(["--storage-driver=vfs", "--log-level=warn"])
             .arg(format!("--host={}", self.host))
             .arg(flag("data-root", self.data.clone()))
             .arg(flag("exec-root", path("exec")))
@@ -174,6 +288,43 @@ impl Dockerd {
         }
     }
 
+    /// Asks it to end, and waits until it has.
+    pub fn stop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            end(&mut child);
+        }
+    }
+
+    /// Whether containers go on when it ends, and it finds them again: from its next start on.
+    pub fn live_restore(&mut self, on: bool) {
+        const FLAG: &str = "--live-restore";
+        self.args.retain(|arg| arg != FLAG);
+        if on {
+            self.args.push(FLAG.to_owned());
+        }
+    }
+
+    /// The address at which published ports answer here.
+    pub fn address(&self) -> &str {
+        match &self.net {
+            Net::Shared(_) => "127.0.0.1",
+            Net::Own(network) => &network.address,
+        }
+    }
+
+    /// The network that a program has to be in that is to reach its containers.
+    pub fn network(&self) -> Option<&str> {
+        match &self.net {
+            Net::Shared(_) => None,
+            Net::Own(network) => Some(&network.name),
+        }
+    }
+
+    /// Its socket, where it has one.
+    pub fn socket(&self) -> PathBuf {
+        PathBuf::from(self.host.trim_start_matches("unix://"))
+    }
+
     /// What the `docker` command prints of it.
     pub fn docker(&self, args: &[&str]) -> String {
         let output = Command::new("docker")
@@ -192,8 +343,18 @@ impl Drop for Dockerd {
         if self.child.is_none() && !std::thread::panicking() {
             self.begin();
         }
+        // Some go on without it.
+        let list = Command::new("docker")
+            .args(["-H", &self.host, "ps", "-aq"])
+            .output();
+        let list = list.map(|output| output.stdout).unwrap_or_default();
+        for id in String::from_utf8_lossy(&list).lines() {
+            let mut remove = Command::new("docker");
+            let _ = remove.args(["-H", &self.host, "rm", "-f", id]).output();
+        }
         self.child.as_mut().into_iter().for_each(end);
         end(&mut self.containerd);
+        unmount(self.folder.path());
         if let Some(socket) = self.host.strip_prefix("unix://")
             && let Some(folder) = Path::new(socket).parent()
         {

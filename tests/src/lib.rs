@@ -11,13 +11,16 @@ pub mod machine;
 pub mod podman;
 pub mod proxy;
 pub mod registry;
+mod running;
 pub mod ssh;
+pub mod tidy;
+
+pub use running::{Outcome, Running};
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -28,21 +31,39 @@ pub struct Project {
     pub app: String,
     /// A port of the host that was free a moment ago.
     pub port: u16,
+    /// Where that port is reached.
+    pub address: String,
+    /// The daemon, where it is not the one that all tests share.
+    host: Option<String>,
+    /// The network in which rengine runs then.
+    network: Option<String>,
 }
 
 impl Project {
     /// A web app that serves `page`; `extra` goes to the end of plugins.toml's `[app]`.
     pub fn new(name: &str, page: &str, extra: &str) -> Self {
-        let docker = docker_command(&["version"]).output();
-        assert!(
-            docker.is_ok_and(|output| output.status.success()),
-            "no daemon answers: run ./dev setup"
-        );
+        Self::on(None, name, page, extra)
+    }
+
+    /// The same on a daemon of the test's own.
+    pub fn on(daemon: Option<&dockerd::Dockerd>, name: &str, page: &str, extra: &str) -> Self {
         let project = Self {
             folder: tempfile::tempdir().expect("a folder"),
             app: format!("t{}-{name}", std::process::id()),
             port: free_port(),
+            address: daemon
+                .map_or("127.0.0.1", |daemon| daemon.address())
+                .to_owned(),
+            host: daemon.map(|daemon| daemon.host.clone()),
+            network: daemon
+                .and_then(|daemon| daemon.network())
+                .map(str::to_owned),
         };
+        let docker = project.docker_command(&["version"]).output();
+        assert!(
+            docker.is_ok_and(|output| output.status.success()),
+            "no daemon answers: run ./dev setup"
+        );
         let dockerfile = "FROM rengine/busybox:local\nCOPY index.html /www/\n\
              CMD [\"httpd\", \"-f\", \"-p\", \"8080\", \"-h\", \"/www\"]\n";
         project.write("Dockerfile", dockerfile);
@@ -70,9 +91,43 @@ impl Project {
 
     /// `rengine` in the project, for whoever runs it in a way of their own.
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = with_daemon(&rengine().display().to_string());
+        self.command_of(&rengine(), args)
+    }
+
+    /// The same with another `rengine`.
+    pub fn command_of(&self, rengine: &Path, args: &[&str]) -> Command {
+        let mut command = self.program(&rengine.display().to_string());
         command.current_dir(self.path()).args(args);
         command
+    }
+
+    /// A program that is told by its environment where the project's daemon is.
+    fn program(&self, name: &str) -> Command {
+        let mut command = match &self.network {
+            None => with_daemon(name),
+            Some(network) => {
+                let mut command = with_daemon("nsenter");
+                command.arg(format!("--net=/run/netns/{network}"));
+                command.args(["--", name]);
+                command
+            }
+        };
+        if let Some(host) = &self.host {
+            command.env("DOCKER_HOST", host);
+        }
+        command
+    }
+
+    fn docker_command(&self, args: &[&str]) -> Command {
+        let mut command = self.program("docker");
+        command.args(args);
+        command
+    }
+
+    /// Runs `docker` with the project's daemon, and returns what it prints.
+    pub fn docker(&self, args: &[&str]) -> String {
+        let output = self.docker_command(args).output().expect("docker runs");
+        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     /// Runs `rengine` in the project.
@@ -88,7 +143,7 @@ impl Project {
 
     /// The same with other variables.
     pub fn start_with(&self, args: &[&str], env: &[(&str, &str)]) -> Running {
-        let (stdout, stderr) = (scratch(), scratch());
+        let (stdout, stderr) = (running::scratch(), running::scratch());
         let child = self
             .command(args)
             .envs(env.iter().copied())
@@ -97,16 +152,12 @@ impl Project {
             .stderr(stderr.reopen().expect("a file"))
             .spawn()
             .expect("rengine runs");
-        Running {
-            child,
-            stdout,
-            stderr,
-        }
+        Running::new(child, stdout, stderr)
     }
 
     /// What the app answers on its port.
     pub fn get(&self) -> std::io::Result<String> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
+        let mut stream = TcpStream::connect((self.address.as_str(), self.port))?;
         stream.set_read_timeout(Some(Duration::from_secs(5)))?;
         stream.write_all(b"GET / HTTP/1.0\r\n\r\n")?;
         let mut text = String::new();
@@ -126,7 +177,7 @@ impl Project {
     fn listed(&self) -> String {
         let filter = format!("label=dev.rengine.app={}", self.app);
         let format = "{{.ID}} {{.Label \"dev.rengine.edge.slots\"}}";
-        docker(&[
+        self.docker(&[
             "ps",
             "-a",
             "--no-trunc",
@@ -141,9 +192,17 @@ impl Project {
     pub fn inspect(&self) -> serde_json::Value {
         let containers = self.containers();
         assert_eq!(containers.len(), 1, "{containers:?}");
-        let text = docker(&["inspect", &containers[0]]);
+        let text = self.docker(&["inspect", &containers[0]]);
         let mut list: Vec<serde_json::Value> = serde_json::from_str(&text).expect("JSON");
         list.remove(0)
+    }
+
+    /// The ids of the app's edges.
+    pub fn edges(&self) -> Vec<String> {
+        let listed = self.listed();
+        let edges = listed.lines().filter_map(|line| line.split_once(' '));
+        let edges = edges.filter(|(_, slots)| !slots.trim().is_empty());
+        edges.map(|(id, _)| id.to_owned()).collect()
     }
 }
 
@@ -166,80 +225,21 @@ impl Drop for Project {
     fn drop(&mut self) {
         for line in self.listed().lines() {
             let id = line.split(' ').next().unwrap_or_default();
-            docker(&["rm", "-f", "-v", id]);
+            self.docker(&["rm", "-f", "-v", id]);
         }
         let filter = format!("label=dev.rengine.app={}", self.app);
         for kind in ["network", "volume"] {
-            for name in docker(&[kind, "ls", "-q", "--filter", &filter]).lines() {
-                docker(&[kind, "rm", name]);
+            for name in self
+                .docker(&[kind, "ls", "-q", "--filter", &filter])
+                .lines()
+            {
+                self.docker(&[kind, "rm", name]);
             }
         }
-        for id in docker(&["images", "-q", "--filter", &filter]).lines() {
-            docker(&["rmi", "-f", id]);
+        for id in self.docker(&["images", "-q", "--filter", &filter]).lines() {
+            self.docker(&["rmi", "-f", id]);
         }
     }
-}
-
-/// A `rengine` that runs; it is killed when this is dropped.
-pub struct Running {
-    child: Child,
-    stdout: tempfile::NamedTempFile,
-    stderr: tempfile::NamedTempFile,
-}
-
-impl Running {
-    /// What it wrote to both streams so far.
-    pub fn output(&self) -> String {
-        let read = |file: &tempfile::NamedTempFile| {
-            String::from_utf8_lossy(&std::fs::read(file.path()).expect("a file")).into_owned()
-        };
-        read(&self.stdout) + &read(&self.stderr)
-    }
-
-    /// Waits until it has written a text.
-    pub fn wait_for(&mut self, text: &str) {
-        until(&format!("rengine writes {text}"), || {
-            let output = self.output();
-            let ended = self.child.try_wait().expect("its state");
-            assert!(
-                output.contains(text) || ended.is_none(),
-                "it ended without {text}: {output}"
-            );
-            output.contains(text)
-        });
-    }
-
-    /// Sends a signal, such as `INT`.
-    pub fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-s", name, &pid]).status();
-        assert!(sent.expect("kill runs").success());
-    }
-
-    /// Waits for its end.
-    pub fn finish(mut self) -> Outcome {
-        until("rengine ends", || {
-            self.child.try_wait().expect("its state").is_some()
-        });
-        let status = self.child.wait().expect("its state");
-        let read = |file: &tempfile::NamedTempFile| std::fs::read(file.path()).expect("a file");
-        Outcome::from(Output {
-            status,
-            stdout: read(&self.stdout),
-            stderr: read(&self.stderr),
-        })
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn scratch() -> tempfile::NamedTempFile {
-    tempfile::NamedTempFile::new().expect("a file")
 }
 
 /// Waits until something is true; a minute is far more than anything here takes.
@@ -248,29 +248,6 @@ pub fn until(what: &str, mut done: impl FnMut() -> bool) {
     while !done() {
         assert!(started.elapsed() < Duration::from_secs(60), "never: {what}");
         std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
-/// How a command ended.
-#[derive(Debug)]
-pub struct Outcome {
-    /// The exit code; 128 and the signal's number for what a signal ended, as in a shell.
-    pub code: i32,
-    /// Standard output.
-    pub stdout: String,
-    /// Standard error.
-    pub stderr: String,
-}
-
-impl From<Output> for Outcome {
-    fn from(output: Output) -> Self {
-        Self {
-            code: (output.status.code())
-                .or_else(|| Some(128 + output.status.signal()?))
-                .unwrap_or(-1),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
     }
 }
 

@@ -1,14 +1,34 @@
 //! Clients that never stop asking, and count what they were not answered.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// What a client does again and again, until it is told to stop.
-type Work = fn(&mut Option<BufReader<TcpStream>>, u16) -> std::io::Result<()>;
+type Work = fn(&mut Option<BufReader<TcpStream>>, SocketAddr) -> std::io::Result<()>;
+
+/// Where clients go: a port of this machine, or an address.
+pub trait Place {
+    /// The address.
+    fn place(self) -> SocketAddr;
+}
+
+impl Place for u16 {
+    fn place(self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self))
+    }
+}
+
+impl Place for SocketAddr {
+    fn place(self) -> SocketAddr {
+        self
+    }
+}
 
 /// Clients that go on until they are stopped.
 pub struct Load {
@@ -27,27 +47,27 @@ pub struct Counts {
 
 impl Load {
     /// HTTP/1.1 with connections that are kept as long as the server lets them be.
-    pub fn http(port: u16, clients: usize) -> Self {
-        Self::start(port, clients, get)
+    pub fn http(at: impl Place, clients: usize) -> Self {
+        Self::start(at.place(), clients, get)
     }
 
     /// WebSocket's handshake, and then messages there and back.
-    pub fn upgraded(port: u16, clients: usize) -> Self {
-        Self::start(port, clients, upgraded)
+    pub fn upgraded(at: impl Place, clients: usize) -> Self {
+        Self::start(at.place(), clients, upgraded)
     }
 
     /// Bytes over TCP, which come back.
-    pub fn tcp(port: u16, clients: usize) -> Self {
-        Self::start(port, clients, echo)
+    pub fn tcp(at: impl Place, clients: usize) -> Self {
+        Self::start(at.place(), clients, echo)
     }
 
-    fn start(port: u16, clients: usize, work: Work) -> Self {
+    fn start(at: SocketAddr, clients: usize, work: Work) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let client = |stop: Arc<AtomicBool>| {
             move || {
                 let (mut counts, mut connection) = (Counts::default(), None);
                 while !stop.load(Ordering::Relaxed) {
-                    match work(&mut connection, port) {
+                    match work(&mut connection, at) {
                         Ok(()) => counts.fine += 1,
                         Err(error) => {
                             counts.failed.push(error.to_string());
@@ -76,8 +96,22 @@ impl Load {
     }
 }
 
-fn connect(port: u16) -> std::io::Result<BufReader<TcpStream>> {
-    let stream = TcpStream::connect(("127.0.0.1", port))?;
+/// Builds the server of `tests/server` into a folder, as `server`: it answers on port 8080, and needs
+/// no libraries.
+pub fn build_server(folder: &Path) {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("server/main.rs");
+    let built = Command::new("rustc")
+        .args(["--edition=2024", "-O", "-C", "target-feature=+crt-static"])
+        .arg("-o")
+        .arg(folder.join("server"))
+        .arg(source)
+        .output()
+        .expect("rustc runs");
+    assert!(built.status.success(), "{built:?}");
+}
+
+fn connect(at: SocketAddr) -> std::io::Result<BufReader<TcpStream>> {
+    let stream = TcpStream::connect(at)?;
     stream.set_nodelay(true)?;
     // Longer than a machine that has other things to do stands still.
     stream.set_read_timeout(Some(Duration::from_secs(60)))?;
@@ -102,10 +136,10 @@ fn head(reader: &mut impl BufRead) -> std::io::Result<String> {
     }
 }
 
-fn get(connection: &mut Option<BufReader<TcpStream>>, port: u16) -> std::io::Result<()> {
+fn get(connection: &mut Option<BufReader<TcpStream>>, at: SocketAddr) -> std::io::Result<()> {
     let mut reader = match connection.take() {
         Some(reader) => reader,
-        None => connect(port)?,
+        None => connect(at)?,
     };
     let request = b"GET / HTTP/1.1\r\nhost: test\r\n\r\n";
     reader.get_mut().write_all(request)?;
@@ -137,16 +171,16 @@ fn repeated(reader: &mut BufReader<TcpStream>, text: &str) -> std::io::Result<()
     }
 }
 
-fn echo(_: &mut Option<BufReader<TcpStream>>, port: u16) -> std::io::Result<()> {
-    let mut reader = connect(port)?;
+fn echo(_: &mut Option<BufReader<TcpStream>>, at: SocketAddr) -> std::io::Result<()> {
+    let mut reader = connect(at)?;
     for text in ["not HTTP\n", "nor this\n", "\x00\x01\x02"] {
         repeated(&mut reader, text)?;
     }
     Ok(())
 }
 
-fn upgraded(_: &mut Option<BufReader<TcpStream>>, port: u16) -> std::io::Result<()> {
-    let mut reader = connect(port)?;
+fn upgraded(_: &mut Option<BufReader<TcpStream>>, at: SocketAddr) -> std::io::Result<()> {
+    let mut reader = connect(at)?;
     reader.get_mut().write_all(
         b"GET /chat HTTP/1.1\r\nhost: test\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
           sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",

@@ -1,18 +1,47 @@
-//! A proxy before the daemon's socket, which counts what it is asked to change, and can stop the
-//! world right after one such call.
+//! A proxy before the daemon's socket, which counts what is asked of it, and can stop the world right
+//! after one such call, cut the line, or let nothing through any more.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
 /// The daemon's own socket.
 const DAEMON: &str = "/var/run/docker.sock";
 
-/// What is done after a call, and before its answer is passed on.
-type After = Box<dyn Fn(usize, &str) + Send + Sync>;
+/// Something that was asked of the daemon.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// What it is: `POST /containers/create`.
+    pub what: String,
+    /// True if it changes something, rather than only ask.
+    pub changes: bool,
+    /// True once the daemon is done with it; before, it may be in the middle of it.
+    pub done: bool,
+    /// How many are done by now, and this one if it is.
+    pub number: usize,
+    /// How many of these change something.
+    pub changed: usize,
+}
+
+/// What becomes of the line to the daemon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Line {
+    /// It is as it was.
+    Good,
+    /// This connection ends, and no other.
+    Lost,
+    /// All connections end, and none is made any more.
+    Cut,
+    /// Nothing comes through any more, and no connection ends.
+    Silent,
+}
+
+/// Says what becomes of the line when a call is begun, and again before its answer is passed on.
+type Judge = Box<dyn Fn(&Call) -> Line + Send + Sync>;
 
 /// A socket that leads to the daemon.
 pub struct Proxy {
@@ -21,20 +50,37 @@ pub struct Proxy {
 }
 
 struct State {
-    count: AtomicUsize,
-    calls: Mutex<Vec<String>>,
-    after: After,
+    daemon: PathBuf,
+    calls: Mutex<Vec<Call>>,
+    judge: Judge,
+    cut: AtomicBool,
+    silent: AtomicBool,
+    /// Both ends of all connections.
+    ends: Mutex<Vec<UnixStream>>,
 }
 
 impl Proxy {
     /// Listens. When the daemon has done a call that changes something, `after` is told its number,
     /// from 1, and what it was; then the answer is passed on.
     pub fn start(after: impl Fn(usize, &str) + Send + Sync + 'static) -> Self {
+        Self::before(Path::new(DAEMON), move |call| {
+            if call.done && call.changes {
+                after(call.changed, &call.what);
+            }
+            Line::Good
+        })
+    }
+
+    /// The same before the socket of any daemon, and for all calls.
+    pub fn before(daemon: &Path, judge: impl Fn(&Call) -> Line + Send + Sync + 'static) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let state = Arc::new(State {
-            count: AtomicUsize::new(0),
+            daemon: daemon.to_owned(),
             calls: Mutex::default(),
-            after: Box::new(after),
+            judge: Box::new(judge),
+            cut: AtomicBool::new(false),
+            silent: AtomicBool::new(false),
+            ends: Mutex::default(),
         });
         let listener = UnixListener::bind(folder.path().join("docker.sock")).expect("a socket");
         let shared = state.clone();
@@ -51,6 +97,11 @@ impl Proxy {
         Self { folder, state }
     }
 
+    /// The same before the daemon that tests share.
+    pub fn before_shared(judge: impl Fn(&Call) -> Line + Send + Sync + 'static) -> Self {
+        Self::before(Path::new(DAEMON), judge)
+    }
+
     /// The socket's path.
     pub fn socket(&self) -> PathBuf {
         self.folder.path().join("docker.sock")
@@ -63,16 +114,85 @@ impl Proxy {
 
     /// The calls so far that change something, in their order.
     pub fn calls(&self) -> Vec<String> {
+        let all = self.all().into_iter();
+        let changes = all.filter(|call| call.changes);
+        changes.map(|call| call.what).collect()
+    }
+
+    /// All calls that the daemon has done, in their order.
+    pub fn all(&self) -> Vec<Call> {
         self.state.calls.lock().expect("no panic").clone()
     }
 }
 
 impl State {
-    /// The daemon has done a call that changes something.
-    fn done(&self, call: String) {
-        self.calls.lock().expect("no panic").push(call.clone());
-        let number = self.count.fetch_add(1, Ordering::SeqCst) + 1;
-        (self.after)(number, &call);
+    /// Something was asked of the daemon.
+    fn begun(&self, what: &str, changes: bool) -> io::Result<()> {
+        let call = {
+            let calls = self.calls.lock().expect("no panic");
+            Call {
+                what: what.to_owned(),
+                changes,
+                done: false,
+                number: calls.len(),
+                changed: calls.iter().filter(|call| call.changes).count(),
+            }
+        };
+        self.judge(&call)
+    }
+
+    /// The daemon has done it.
+    fn done(&self, what: String, changes: bool) -> io::Result<()> {
+        let call = {
+            let mut calls = self.calls.lock().expect("no panic");
+            let changed = calls.iter().filter(|call| call.changes).count();
+            let call = Call {
+                what,
+                changes,
+                done: true,
+                number: calls.len() + 1,
+                changed: changed + usize::from(changes),
+            };
+            calls.push(call.clone());
+            call
+        };
+        self.judge(&call)
+    }
+
+    fn judge(&self, call: &Call) -> io::Result<()> {
+        match (self.judge)(call) {
+            Line::Good => {}
+            Line::Lost => return Err(io::ErrorKind::ConnectionReset.into()),
+            Line::Cut => self.cut.store(true, Ordering::SeqCst),
+            Line::Silent => self.silent.store(true, Ordering::SeqCst),
+        }
+        self.check()
+    }
+
+    /// Fails where the line is cut, and does not return where nothing comes through.
+    fn check(&self) -> io::Result<()> {
+        if self.cut.load(Ordering::SeqCst) {
+            for end in self.ends.lock().expect("no panic").drain(..) {
+                let _ = end.shutdown(Shutdown::Both);
+            }
+            return Err(io::ErrorKind::ConnectionReset.into());
+        }
+        while self.silent.load(Ordering::SeqCst) {
+            thread::park();
+        }
+        Ok(())
+    }
+
+    fn copy(&self, from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
+        let mut buffer = vec![0; 64 * 1024];
+        loop {
+            let count = from.read(&mut buffer)?;
+            if count == 0 {
+                return Ok(());
+            }
+            self.check()?;
+            to.write_all(&buffer[..count])?;
+        }
     }
 }
 
@@ -128,26 +248,48 @@ impl Head {
     }
 }
 
+/// An end that is closed when this is dropped, whoever has a copy of it.
+struct Closing(UnixStream);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        let _ = self.0.shutdown(Shutdown::Both);
+    }
+}
+
 /// Passes on requests and answers of one connection, one after the other.
 fn serve(client: UnixStream, state: &State) -> io::Result<()> {
-    let daemon = UnixStream::connect(DAEMON)?;
+    let own_client = Closing(client);
+    state.check()?;
+    let own_daemon = Closing(UnixStream::connect(&state.daemon)?);
+    let (client, daemon) = (own_client.0.try_clone()?, own_daemon.0.try_clone()?);
+    let ends = [client.try_clone()?, daemon.try_clone()?];
+    state.ends.lock().expect("no panic").extend(ends);
     let mut from_client = BufReader::new(client.try_clone()?);
     let mut from_daemon = BufReader::new(daemon.try_clone()?);
     let (mut to_client, mut to_daemon) = (client, daemon);
     while let Some(request) = Head::read(&mut from_client)? {
+        state.check()?;
+        let (what, changes) = call(request.first());
         to_daemon.write_all(&request.bytes())?;
         // A command in a container, which may change what it will: its output comes when it ends.
-        if let Some(call) = change(request.first()).filter(|call| call.contains("/exec/ID/start")) {
-            body(&request, &mut from_client, &mut to_daemon, false)?;
+        if what.contains("/exec/ID/start") {
+            body(state, &request, &mut from_client, &mut to_daemon, false)?;
+            state.begun(&what, changes)?;
             let mut held = Vec::new();
             from_daemon.read_to_end(&mut held)?;
-            state.done(call);
+            state.done(what, changes)?;
             return to_client.write_all(&held);
         }
         if request.upgrades() {
-            return tunnel(from_client, to_daemon, from_daemon, to_client);
+            if let Some(answer) = Head::read(&mut from_daemon)? {
+                state.done(what, changes)?;
+                to_client.write_all(&answer.bytes())?;
+            }
+            return tunnel(state, from_client, to_daemon, from_daemon, to_client);
         }
-        body(&request, &mut from_client, &mut to_daemon, false)?;
+        body(state, &request, &mut from_client, &mut to_daemon, false)?;
+        state.begun(&what, changes)?;
         let Some(answer) = Head::read(&mut from_daemon)? else {
             return Ok(());
         };
@@ -155,32 +297,27 @@ fn serve(client: UnixStream, state: &State) -> io::Result<()> {
         let head = request.first().split(' ').next() == Some("HEAD");
         let status = answer.first().split(' ').nth(1).unwrap_or_default();
         let empty = head || matches!(status, "204" | "304");
-        match change(request.first()) {
-            // The whole answer is kept back until the daemon is done.
-            Some(call) => {
-                if !empty {
-                    body(&answer, &mut from_daemon, &mut held, true)?;
-                }
-                state.done(call);
-                to_client.write_all(&held)?;
-            }
-            None => {
-                to_client.write_all(&held)?;
-                if !empty {
-                    body(&answer, &mut from_daemon, &mut to_client, true)?;
-                }
-            }
+        // The whole answer is kept back until the daemon is done. Where it only tells it may go on
+        // for as long as there is something to tell.
+        if changes && !empty {
+            body(state, &answer, &mut from_daemon, &mut held, true)?;
+        }
+        state.done(what, changes)?;
+        to_client.write_all(&held)?;
+        if !changes && !empty {
+            body(state, &answer, &mut from_daemon, &mut to_client, true)?;
         }
     }
     Ok(())
 }
 
-/// What a request changes on the daemon: `POST /containers/create`; `None` for one that only asks.
-fn change(line: &str) -> Option<String> {
+/// What a request is, as `POST /containers/create`, and whether it changes something.
+fn call(line: &str) -> (String, bool) {
     let mut words = line.split(' ');
-    let (method, path) = (words.next()?, words.next()?);
-    let path = path.split('?').next()?;
-    let asks = matches!(method, "GET" | "HEAD") || path.ends_with("/wait");
+    let method = words.next().unwrap_or_default();
+    let path = words.next().unwrap_or_default();
+    let path = path.split('?').next().unwrap_or_default();
+    let asks = matches!(method, "GET" | "HEAD") || path.ends_with("/wait") || path == "/session";
     // Ids differ from run to run, and what they are about is seen from what came before.
     let shown = |part: &str| {
         let id = part.trim_start_matches("sha256:");
@@ -193,11 +330,17 @@ fn change(line: &str) -> Option<String> {
         }
     };
     let path: Vec<_> = path.split('/').map(shown).collect();
-    (!asks).then(|| format!("{method} {}", path.join("/")))
+    (format!("{method} {}", path.join("/")), !asks)
 }
 
 /// Passes on a body. One of an answer that says nothing of its length ends with the connection.
-fn body(head: &Head, from: &mut impl BufRead, to: &mut impl Write, answer: bool) -> io::Result<()> {
+fn body(
+    state: &State,
+    head: &Head,
+    from: &mut impl BufRead,
+    to: &mut impl Write,
+    answer: bool,
+) -> io::Result<()> {
     if head.is_chunked() {
         loop {
             let mut size = String::new();
@@ -210,19 +353,20 @@ fn body(head: &Head, from: &mut impl BufRead, to: &mut impl Write, answer: bool)
                 from.read_line(&mut end)?;
                 return to.write_all(end.as_bytes());
             }
-            io::copy(&mut from.by_ref().take(length + 2), to)?;
+            state.copy(&mut from.by_ref().take(length + 2), to)?;
             to.flush()?;
         }
     }
     match head.length() {
-        Some(length) => io::copy(&mut from.by_ref().take(length), to).map(drop),
-        None if answer => io::copy(from, to).map(drop),
+        Some(length) => state.copy(&mut from.by_ref().take(length), to),
+        None if answer => state.copy(from, to),
         None => Ok(()),
     }
 }
 
 /// From here on it is no HTTP any more.
 fn tunnel(
+    state: &State,
     mut from_client: BufReader<UnixStream>,
     mut to_daemon: UnixStream,
     mut from_daemon: BufReader<UnixStream>,
@@ -230,11 +374,11 @@ fn tunnel(
 ) -> io::Result<()> {
     thread::scope(|scope| {
         scope.spawn(|| {
-            let _ = io::copy(&mut from_client, &mut to_daemon);
-            let _ = to_daemon.shutdown(std::net::Shutdown::Write);
+            let _ = state.copy(&mut from_client, &mut to_daemon);
+            let _ = to_daemon.shutdown(Shutdown::Write);
         });
-        let copied = io::copy(&mut from_daemon, &mut to_client);
-        let _ = to_client.shutdown(std::net::Shutdown::Both);
-        copied.map(drop)
+        let copied = state.copy(&mut from_daemon, &mut to_client);
+        let _ = to_client.shutdown(Shutdown::Both);
+        copied
     })
 }

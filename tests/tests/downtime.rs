@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use rengine_tests::load::Load;
+use rengine_tests::load::{Load, build_server};
 use rengine_tests::{Project, docker, free_port, until};
 
 /// How often what runs is replaced under load.
@@ -12,14 +12,13 @@ const ROLLBACKS: u32 = 5;
 
 /// A server of pages on 8080, of what it is told on 9000, and of upgraded connections on 9001.
 const DOCKERFILE: &str = r#"FROM rengine/busybox:local
-COPY index.html /www/
-COPY --chmod=755 upgrade.sh serve.sh /
+COPY --chmod=755 server upgrade.sh serve.sh /
 CMD ["/serve.sh"]
 "#;
 const SERVE: &str = "#!/bin/sh
 nc -ll -p 9000 -e cat &
 nc -ll -p 9001 -e /upgrade.sh &
-exec httpd -f -p 8080 -h /www
+exec /server
 ";
 const UPGRADE: &str = r#"#!/bin/sh
 while read -r line; do
@@ -54,6 +53,7 @@ fn releases_change_without_a_lost_request() {
     ] {
         project.write(name, text);
     }
+    build_server(project.path());
     // Files of the project that change are no reason to build.
     project.write(".dockerignore", "plugins.toml\n");
     let release = |number: u32| {
@@ -75,7 +75,7 @@ fn releases_change_without_a_lost_request() {
 
     let begun = Instant::now();
     let loads = [
-        ("HTTP", Load::http(project.port, 8)),
+        ("HTTP", Load::http(project.port, 16)),
         ("TCP", Load::tcp(tcp, 2)),
         ("upgraded", Load::upgraded(upgraded, 4)),
     ];
@@ -201,6 +201,18 @@ fn certificate(project: &Project) -> String {
     std::fs::read_to_string(project.path().join("shop.pem")).expect("a certificate")
 }
 
+/// How many private keys the edge has.
+fn keys(project: &Project) -> usize {
+    let copy = tempfile::tempdir().expect("a folder");
+    let from = format!("{}:/var/lib/rengine-edge", project.edges()[0]);
+    docker(&["cp", &from, &copy.path().display().to_string()]);
+    let entries = std::fs::read_dir(copy.path().join("rengine-edge")).expect("its folder");
+    let names = entries.map(|entry| entry.expect("an entry").file_name());
+    names
+        .filter(|name| name.to_string_lossy().ends_with(".key"))
+        .count()
+}
+
 /// What is answered over TLS, by who has the certificate in the project.
 fn secure(project: &Project) -> String {
     let output = std::process::Command::new("curl")
@@ -243,6 +255,7 @@ fn certificates_come_from_files_and_are_replaced_without_a_new_container() {
     assert_eq!(replaced.code, 0, "{replaced:?}");
     assert!(secure(&project).contains("hello over TLS"), "{replaced:?}");
     assert_eq!(project.containers(), containers);
+    assert_eq!(keys(&project), 1, "the one before is gone");
     // A key that is another certificate's is refused by the edge, and the one before goes on.
     let key = std::fs::read_to_string(project.path().join("shop.key")).expect("a key");
     let good = std::fs::read_to_string(project.path().join("shop.pem")).expect("a certificate");

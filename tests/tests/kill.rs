@@ -1,19 +1,20 @@
-//! rengine killed after every single call that changes something on the daemon: what ran or what
-//! is new serves, and the next deploy puts all in order.
-//!
-//! A call that only asks leaves the daemon as the one before did, so nothing is left out.
+//! rengine killed after every single call to the daemon: what ran or what is new serves, and the next
+//! deploy puts all in order.
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
+use std::iter::StepBy;
 use std::net::TcpStream;
+use std::ops::RangeFrom;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use rengine_tests::proxy::Proxy;
-use rengine_tests::{Outcome, Project, docker, until};
+use rengine_tests::proxy::{Line, Proxy};
+use rengine_tests::tidy::{Beside, CONTAINERS, NETWORKS, VOLUMES, all, done, tidy};
+use rengine_tests::{Project, docker, until};
 
 /// Without a check a container has to run for a second, which is long for so many.
 const HEALTH: &str = "    healthcheck: { test: [\"CMD\", \"true\"], interval: 50ms }\n";
@@ -33,25 +34,36 @@ fn project(name: &str, keep: u32) -> Project {
     project
 }
 
-fn done(outcome: Outcome) -> Outcome {
-    assert_eq!(outcome.code, 0, "{outcome:?}");
-    outcome
+/// Which calls are counted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Which {
+    Changes,
+    Asks,
 }
 
 /// Runs `rengine` and kills it right after the daemon has done the call of this number, before
 /// it hears of that. Gives the call; `None` if it ended before there was such a call.
-fn killed_after(project: &Project, number: usize, args: &[&str]) -> Option<String> {
+fn killed_after(project: &Project, which: Which, number: usize, args: &[&str]) -> Option<String> {
     let pid = Arc::new(AtomicU32::new(0));
     let victim = pid.clone();
-    let proxy = Proxy::start(move |done, _| {
-        if done == number {
+    let at = Arc::new(Mutex::new(None));
+    let note = at.clone();
+    let proxy = Proxy::before_shared(move |call| {
+        let count = match which {
+            Which::Changes => call.changed,
+            Which::Asks => call.number - call.changed,
+        };
+        if call.done && call.changes == (which == Which::Changes) && count == number {
             while victim.load(Ordering::SeqCst) == 0 {
                 thread::sleep(Duration::from_millis(1));
             }
             let pid = victim.load(Ordering::SeqCst).to_string();
-            let killed = Command::new("kill").args(["-KILL", &pid]).status();
-            assert!(killed.expect("kill runs").success());
+            *note.lock().expect("no panic") = Some(call.what.clone());
+            // One that does not wait for an answer may have ended.
+            let killed = Command::new("kill").args(["-KILL", &pid]).output();
+            killed.expect("kill runs");
         }
+        Line::Good
     });
     let mut child = project
         .command(&[&["--host", &proxy.url()], args].concat())
@@ -62,14 +74,33 @@ fn killed_after(project: &Project, number: usize, args: &[&str]) -> Option<Strin
         .expect("rengine runs");
     pid.store(child.id(), Ordering::SeqCst);
     let status = child.wait().expect("its end");
-    let call = proxy.calls().get(number - 1).cloned();
-    assert_eq!(
-        call.is_none(),
-        status.success(),
+    let call = at.lock().expect("no panic").clone();
+    assert!(
+        call.is_some() || status.success(),
         "{status}: {:?}",
-        proxy.calls()
+        proxy.all()
+    );
+    assert!(
+        call.is_none() || which == Which::Asks || !status.success(),
+        "{status}: {:?}",
+        proxy.all()
     );
     call
+}
+
+/// Has several apps do a part each of what are many numbers, and gives their calls in order.
+fn in_lanes(work: impl Fn(usize, StepBy<RangeFrom<usize>>) -> Vec<String> + Sync) -> Vec<String> {
+    const LANES: usize = 4;
+    let lanes: Vec<Vec<String>> = thread::scope(|scope| {
+        let work = &work;
+        let lane = |lane| scope.spawn(move || work(lane, (lane + 1..).step_by(LANES)));
+        let lanes: Vec<_> = (0..LANES).map(lane).collect();
+        let lanes = lanes.into_iter().map(|lane| lane.join().expect("no panic"));
+        lanes.collect()
+    });
+    let most = lanes.iter().map(Vec::len).max().unwrap_or(0);
+    let by_number = (0..most).flat_map(|at| lanes.iter().filter_map(move |lane| lane.get(at)));
+    by_number.cloned().collect()
 }
 
 /// The names of the app's containers that run and are proven.
@@ -100,63 +131,6 @@ fn served(container: &str) -> std::io::Result<String> {
     stream.read_to_string(&mut answer)?;
     let page = answer.split_once("\r\n\r\n").map(|(_, page)| page);
     Ok(page.unwrap_or_default().to_owned())
-}
-
-/// The ids of what the daemon has of this kind for the app, or beside it.
-fn all(project: &Project, kind: &[&str]) -> BTreeSet<String> {
-    let filter = format!("label=dev.rengine.app={}", project.app);
-    let ids = docker(&[kind, &["--filter", &filter]].concat());
-    ids.lines().map(str::to_owned).collect()
-}
-
-const CONTAINERS: [&str; 3] = ["ps", "-aq", "--no-trunc"];
-const NETWORKS: [&str; 3] = ["network", "ls", "-q"];
-const VOLUMES: [&str; 3] = ["volume", "ls", "-q"];
-const IMAGES: [&str; 4] = ["images", "-aq", "--no-trunc", "--format={{.ID}}"];
-const TAGS: [&str; 3] = ["images", "-a", "--format={{.Repository}}:{{.Tag}}"];
-
-/// What an app has beside its container and its releases.
-#[derive(Default)]
-struct Beside {
-    edges: usize,
-    volumes: usize,
-}
-
-/// There is what the app needs, what its releases need, and nothing else.
-fn tidy(project: &Project, keep: usize, beside: Beside, after: &str) {
-    let containers = all(project, &CONTAINERS);
-    let wanted = 1 + beside.edges;
-    assert_eq!(
-        containers.len(),
-        wanted,
-        "after {after}: the one, and no lock"
-    );
-    assert_eq!(all(project, &NETWORKS).len(), 1, "after {after}");
-    let history = done(project.rengine(&["history", "--json"])).stdout;
-    let releases: Vec<serde_json::Value> = history
-        .lines()
-        .map(|line| serde_json::from_str(line).expect("JSON"))
-        .collect();
-    for release in &releases {
-        assert_ne!(release["outcome"], "running", "after {after}");
-    }
-    let volumes = all(project, &VOLUMES);
-    let wanted = releases.len() + beside.volumes;
-    assert_eq!(volumes.len(), wanted, "after {after}: {volumes:?}");
-    let needed: BTreeSet<_> = releases
-        .iter()
-        .filter_map(|release| release["services"]["web"]["image"]["id"].as_str())
-        .collect();
-    let images = all(project, &IMAGES);
-    assert!(
-        images.iter().all(|image| needed.contains(image.as_str())),
-        "after {after}: {images:?} where {needed:?} are needed"
-    );
-    assert!(images.len() <= 2 * keep, "after {after}");
-    // A name by its fingerprint for each, and `latest`.
-    let tags = all(project, &TAGS);
-    let named = tags.iter().filter(|tag| !tag.contains("<none>")).count();
-    assert!(named <= images.len() + 1, "after {after}: {tags:?}");
 }
 
 /// Tells of it, even where output of tests is kept back.
@@ -197,7 +171,7 @@ fn a_deploy_killed_after_any_call() {
     for number in 1.. {
         let new = format!("page {number}");
         project.write("index.html", &new);
-        let call = killed_after(&project, number, &["deploy"]);
+        let call = killed_after(&project, Which::Changes, number, &["deploy"]);
         let after = call.clone().unwrap_or_default();
         let serving = running(&project);
         let served = serving.first().map(|name| page(name));
@@ -229,10 +203,10 @@ fn a_deploy_killed_after_any_call() {
     }
 }
 
-#[test]
-fn a_rollback_killed_after_any_call() {
+/// Rollbacks, killed after each of these calls; gives all that there were.
+fn rollbacks(name: &str, which: Which, numbers: impl Iterator<Item = usize>) -> Vec<String> {
     let keep = 50;
-    let project = project("krollback", keep as u32);
+    let project = project(name, keep as u32);
     let release = |page: &str| {
         project.write("index.html", page);
         done(project.rengine(&["deploy"]));
@@ -243,10 +217,10 @@ fn a_rollback_killed_after_any_call() {
     let releases = ["one", "two"].map(|page| (release(page), page));
     let mut calls = Vec::new();
     let mut current = "two";
-    for number in 1.. {
+    for number in numbers {
         let others = releases.iter().find(|(_, page)| *page != current);
         let (target, goal) = others.expect("the other");
-        let call = killed_after(&project, number, &["rollback", target]);
+        let call = killed_after(&project, which, number, &["rollback", target]);
         let after = call.clone().unwrap_or_default();
         let serving = running(&project);
         let served = serving.first().map(|name| page(name));
@@ -259,7 +233,7 @@ fn a_rollback_killed_after_any_call() {
             assert_eq!(served, *goal);
         }
         // Every other time what the sources are, and not the same again.
-        let again: (&[&str], &str) = match number % 2 {
+        let again: (&[&str], &str) = match calls.len() % 2 {
             0 => (&["deploy"], "two"),
             _ => (&["rollback", target], goal),
         };
@@ -273,6 +247,12 @@ fn a_rollback_killed_after_any_call() {
             None => break,
         }
     }
+    calls
+}
+
+#[test]
+fn a_rollback_killed_after_any_call_that_changes_something() {
+    let calls = rollbacks("krollback", Which::Changes, 1..);
     tell("rollback", &calls);
     for expected in ["containers/create", "/start", "/rename", "volumes/create"] {
         let there = calls.iter().any(|call| call.contains(expected));
@@ -282,6 +262,13 @@ fn a_rollback_killed_after_any_call() {
         !calls.iter().any(|call| call.contains("/build")),
         "{calls:?}"
     );
+}
+
+#[test]
+fn a_rollback_killed_after_any_call_that_only_asks() {
+    let calls = in_lanes(|lane, numbers| rollbacks(&format!("kback{lane}"), Which::Asks, numbers));
+    tell("rollback, asking", &calls);
+    assert!(calls.len() > 10, "{calls:?}");
 }
 
 #[test]
@@ -298,7 +285,7 @@ fn a_first_deploy_killed_after_any_call() {
     project.write("compose.yaml", &compose);
     let mut calls = Vec::new();
     for number in 1.. {
-        let call = killed_after(&project, number, &["deploy"]);
+        let call = killed_after(&project, Which::Changes, number, &["deploy"]);
         let after = call.clone().unwrap_or_default();
         done(project.rengine(&["deploy"]));
         assert_eq!(page(&running(&project)[0]), "one", "after {after}");
@@ -323,22 +310,8 @@ fn a_first_deploy_killed_after_any_call() {
     }
 }
 
-#[test]
-fn a_deploy_behind_an_edge_killed_after_any_call() {
-    let calls = behind_an_edge("kedge", "");
-    tell("deploy behind an edge", &calls);
-}
-
-#[test]
-fn a_canary_killed_after_any_call() {
-    // Long enough to be asked for twice.
-    let canary = "    x-rengine: { strategy: canary, canary: { share: 50%, for: 100ms } }\n";
-    let calls = behind_an_edge("kcanary", canary);
-    tell("canary", &calls);
-}
-
-/// Kills deploys of a service behind an edge, which has these lines more.
-fn behind_an_edge(name: &str, more: &str) -> Vec<String> {
+/// The same with a port of the host that it has to have, and so behind an edge; and these lines more.
+fn behind_an_edge(name: &str, more: &str) -> Project {
     let project = project(name, 2);
     let compose = std::fs::read_to_string(project.path().join("compose.yaml")).expect("a file");
     let fixed = format!("\"{}:8080\"", project.port);
@@ -348,26 +321,38 @@ fn behind_an_edge(name: &str, more: &str) -> Vec<String> {
         project.write("index.html", page);
         done(project.rengine(&["deploy"]));
     }
-    // What whoever uses the app sees.
-    let page = |after: &str| {
-        let answer = project.get();
-        let answer = answer.unwrap_or_else(|error| panic!("after {after}: {error}"));
-        let page = answer
-            .split_once("\r\n\r\n")
-            .map(|(_, page)| page.trim().to_owned());
-        page.unwrap_or_default()
-    };
+    project
+}
+
+/// What whoever uses the app sees.
+fn seen(project: &Project, after: &str) -> String {
+    let answer = project.get();
+    let answer = answer.unwrap_or_else(|error| panic!("after {after}: {error}"));
+    let page = answer
+        .split_once("\r\n\r\n")
+        .map(|(_, page)| page.trim().to_owned());
+    page.unwrap_or_default()
+}
+
+/// Deploys behind an edge, killed after each of these calls; gives all that there were.
+fn deploys_behind_an_edge(
+    name: &str,
+    more: &str,
+    which: Which,
+    numbers: impl Iterator<Item = usize>,
+) -> Vec<String> {
+    let project = behind_an_edge(name, more);
     let mut old = "one".to_owned();
     let mut calls = Vec::new();
-    for number in 1.. {
+    for number in numbers {
         let new = format!("page {number}");
         project.write("index.html", &new);
-        let call = killed_after(&project, number, &["deploy"]);
+        let call = killed_after(&project, which, number, &["deploy"]);
         let after = call.clone().unwrap_or_default();
-        let served = page(&after);
+        let served = seen(&project, &after);
         assert!(served == old || served == new, "after {after}: {served}");
         done(project.rengine(&["deploy"]));
-        assert_eq!(page(&after), new, "after {after}");
+        assert_eq!(seen(&project, &after), new, "after {after}");
         let beside = Beside {
             edges: 1,
             ..Beside::default()
@@ -379,7 +364,30 @@ fn behind_an_edge(name: &str, more: &str) -> Vec<String> {
             None => break,
         }
     }
+    calls
+}
+
+#[test]
+fn a_canary_killed_after_any_call_that_changes_something() {
+    // Long enough to be asked for twice.
+    let canary = "    x-rengine: { strategy: canary, canary: { share: 50%, for: 100ms } }\n";
+    let calls = deploys_behind_an_edge("kcanary", canary, Which::Changes, 1..);
+    tell("canary", &calls);
+}
+
+#[test]
+fn a_deploy_behind_an_edge_killed_after_any_call_that_changes_something() {
+    let calls = deploys_behind_an_edge("kedge", "", Which::Changes, 1..);
+    tell("deploy behind an edge", &calls);
     let told = calls.iter().any(|call| call.contains("/exec/ID/start"));
     assert!(told, "the edge is told nothing: {calls:?}");
-    calls
+}
+
+#[test]
+fn a_deploy_behind_an_edge_killed_after_any_call_that_only_asks() {
+    let calls = in_lanes(|lane, numbers| {
+        deploys_behind_an_edge(&format!("kasks{lane}"), "", Which::Asks, numbers)
+    });
+    tell("deploy behind an edge, asking", &calls);
+    assert!(calls.len() > 20, "{calls:?}");
 }

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
+use rengine_tests::load::Load;
 use rengine_tests::ssh::{SshServer, programs};
 use rengine_tests::{Outcome, Project, until};
 
@@ -68,6 +69,47 @@ fn without_a_docker_command_there_the_socket_is_forwarded() {
     let server = SshServer::start(&format!("SetEnv PATH={}", path.display()));
     let project = Project::new("sshfwd", "over ssh", "stop-timeout = \"1s\"");
     all_of_it(&project, &server, &server.url(""));
+}
+
+#[test]
+fn releases_change_behind_an_edge_there_without_a_lost_request() {
+    let server = SshServer::start("");
+    let host = server.url("");
+    let project = Project::new("sshedge", "over ssh", "");
+    project.write(".dockerignore", "plugins.toml\n");
+    let release = |number: u32| {
+        project.configure(&format!(
+            "env = {{ NUMBER = {number} }}\nstop-timeout = \"1s\"\nhealth = {{ http = \"/\" }}"
+        ));
+        run(&project, &server, &host, &["deploy"])
+    };
+    let number = || {
+        let env = project.inspect()["Config"]["Env"].to_string();
+        env.split("NUMBER=").nth(1).expect("it")[..1].to_owned()
+    };
+    let first = release(0);
+    done(&first);
+    assert!(first.stderr.contains("✔ edge"), "{first:?}");
+    let edge = project.edges();
+    let load = Load::http(project.port, 4);
+    for number in 1..=2 {
+        done(&release(number));
+    }
+    done(&run(&project, &server, &host, &["rollback"]));
+    assert_eq!(number(), "1");
+    // One that is never healthy never gets a request.
+    project.configure("health = { http = \"/missing\", interval = \"50ms\", retries = 2 }");
+    let bad = run(&project, &server, &host, &["deploy"]);
+    assert_eq!(bad.code, 1, "{bad:?}");
+    assert!(bad.stderr.contains("/missing"), "{bad:?}");
+    assert_eq!(number(), "1");
+    let counts = load.stop();
+    assert!(counts.failed.is_empty(), "{counts:?}");
+    assert!(counts.fine > 20, "{counts:?}");
+    assert_eq!(project.edges(), edge);
+    done(&run(&project, &server, &host, &["down"]));
+    assert!(project.containers().is_empty() && project.edges().is_empty());
+    until("no ssh is left", || server.clients().is_empty());
 }
 
 #[test]

@@ -191,6 +191,7 @@ impl CliError {
             Self::Author(_) => ExitCode::Failed,
             Self::Endpoint(crate::docker::EndpointError::NotFound { .. }) => ExitCode::Unreachable,
             Self::Edge(EdgeError::Invalid(_)) => ExitCode::BadInput,
+            Self::Control(ControlError::Unreachable { .. }) => ExitCode::Unreachable,
             Self::Edge(_) | Self::Control(_) => ExitCode::Failed,
             Self::Compose(_)
             | Self::Endpoint(_)

@@ -6,6 +6,7 @@ mod errors;
 mod hostile;
 mod loading;
 mod merging;
+mod own;
 mod sample;
 mod support;
 mod writing;

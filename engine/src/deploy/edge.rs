@@ -9,10 +9,12 @@ use sha2::{Digest, Sha256};
 use tokio::time::{Instant, sleep};
 
 use super::steps::Execution;
-use super::{DeployError, Event};
+use super::{DeployError, Event, ExitCode};
 use crate::app::{ContainerFile, ContainerSpec, Logging, Name, PortMapping, hex};
-use crate::docker::{Docker, Joined, NewContainer};
-use crate::edge::{Certificate, Drained, EDGE_FOLDER, EDGE_PROGRAM, EDGE_USER, EdgeImage};
+use crate::docker::{Docker, DockerError, Joined, NewContainer};
+use crate::edge::{
+    CERTIFICATE_DIGITS, Certificate, Drained, EDGE_FOLDER, EDGE_PROGRAM, EDGE_USER, EdgeImage,
+};
 use crate::manifest::EdgeSection;
 use crate::plan::edge::{EdgeService, EdgeSlot};
 use crate::plan::observed::label;
@@ -62,7 +64,7 @@ pub fn certify(
         let digest = Sha256::new().chain_update(&tls.certificate);
         let digest = hex(&digest.chain_update(&tls.key).finalize());
         let mut file = |contents: &[u8], kind: &str| {
-            let path = format!("{EDGE_FOLDER}/{}.{kind}", &digest[..32]);
+            let path = format!("{EDGE_FOLDER}/{}.{kind}", &digest[..CERTIFICATE_DIGITS]);
             let file = ContainerFile {
                 contents: contents.to_vec(),
                 mode: 0o400,
@@ -115,6 +117,8 @@ impl Execution<'_> {
             }
             OperationKind::Shift { edges, back } => self.shift(edges, back).await?,
             OperationKind::Route { edges } => {
+                // From here on nobody knows, until all have said so.
+                self.switching();
                 for edge in edges {
                     self.route(edge).await?;
                 }
@@ -159,10 +163,28 @@ impl Execution<'_> {
         Ok(self.docker.start(&id).await?)
     }
 
-    /// Puts the program into the edge's container, which then becomes it.
+    /// Puts the program into the edge's container, which then becomes it. If that is not possible the
+    /// edge goes on as it was, which is no reason not to deploy.
     async fn upgrade_edge(&self, id: &str, container: &str) -> Result<(), DeployError> {
+        let upgraded = self.put_program(id, container).await;
+        if let Err(DeployError::Edge { reason, .. }) = &upgraded {
+            self.reporter.report(Event::Warning {
+                message: format!(
+                    "the edge {container} could not be upgraded, and goes on as it was: {reason}"
+                ),
+                help: Some(format!(
+                    "remove it when that harms nobody (`docker rm -f {container}`), and deploy again: \
+                     then it is made anew"
+                )),
+            });
+            return Ok(());
+        }
+        upgraded
+    }
+
+    async fn put_program(&self, id: &str, container: &str) -> Result<(), DeployError> {
         let image = own_image(self.docker).await?;
-        let path = format!("{EDGE_FOLDER}/{}", image.reference.replace(':', "-"));
+        let path = format!("{EDGE_FOLDER}/{}", image.program_name());
         let file = ContainerFile {
             contents: image.program().to_vec(),
             mode: 0o755,
@@ -173,7 +195,9 @@ impl Execution<'_> {
         let files = BTreeMap::from([(path.clone(), file)]);
         self.docker.put_files(id, &files, false).await?;
         let words = ["upgrade", "--", path.as_str()];
-        self.command(id, container, &words, COMMAND).await.map(drop)
+        self.command(id, container, &words, COMMAND).await?;
+        self.edge_upgraded(id, vec![path]);
+        Ok(())
     }
 
     pub(super) async fn route(&self, edge: &EdgeRoutes) -> Result<(), DeployError> {
@@ -191,15 +215,52 @@ impl Execution<'_> {
             let told = self
                 .command(&id, &edge.container, &["apply", &json], COMMAND)
                 .await;
-            let new = || self.is_started(edge) && begun.elapsed() < READY;
-            match told {
+            let again = match &told {
+                Ok(_) => false,
                 // One that was started just now takes a moment to listen.
-                Err(DeployError::Edge { .. }) if new() && self.is_running(&id).await? => {
-                    sleep(Duration::from_millis(50)).await;
+                Err(DeployError::Edge { away, .. }) => *away || self.is_started(edge),
+                Err(DeployError::Docker(error)) => {
+                    !matches!(**error, DockerError::Unreachable { .. })
                 }
-                told => return told.map(drop),
+                Err(_) => false,
+            };
+            if !again || begun.elapsed() > READY {
+                return told.map(drop);
+            }
+            // Somebody has killed it.
+            if !self.is_running(&id).await? {
+                self.docker.start(&id).await?;
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Has edges send requests to the old containers again, where it failed to have all of them send
+    /// them to the new ones: one may have, and another not, or the answer got lost. False if one of
+    /// them could not be told.
+    pub(super) async fn switch_back(&self) -> bool {
+        let operations = &self.prepared.plan.operations;
+        let mut told: Vec<&EdgeRoutes> = Vec::new();
+        for one in operations {
+            if let OperationKind::Route { edges } = &one.kind {
+                told.extend(edges);
             }
         }
+        for edge in told {
+            // One that is new goes as a whole.
+            let mut there = self.prepared.observed.edges.iter();
+            let Some(before) = there.find(|there| Some(&there.id) == edge.id.as_ref()) else {
+                continue;
+            };
+            let routes = before.routes.clone().unwrap_or_default();
+            let json = serde_json::to_string(&routes).unwrap_or_default();
+            let words = ["apply", json.as_str()];
+            let told = self.command(&before.id, &before.name, &words, COMMAND);
+            if told.await.is_err() {
+                return false;
+            }
+        }
+        true
     }
 
     /// True if it is this deploy that started it.
@@ -259,7 +320,8 @@ impl Execution<'_> {
         self.command(id, container, words, limit).await
     }
 
-    /// Has the edge's program say something to the edge that runs in the same container.
+    /// Has the edge's program say something to the edge that runs in the same container. Of a
+    /// container's programs it is the one that runs: an older one may not know the words.
     async fn command(
         &self,
         id: &str,
@@ -267,27 +329,36 @@ impl Execution<'_> {
         words: &[&str],
         limit: Duration,
     ) -> Result<String, DeployError> {
-        edge_command(self.docker, id, container, words, limit).await
+        let mut edges = self.prepared.observed.edges.iter();
+        let observed = || Some(edges.find(|edge| edge.id == id)?.program.program.clone());
+        let program = self.upgraded_edge(id).or_else(observed);
+        let program = program.unwrap_or_else(|| vec![EDGE_PROGRAM.to_owned()]);
+        edge_command(self.docker, id, container, &program, words, limit).await
     }
 }
 
-/// Has the edge's program say something to the edge that runs in the same container.
+/// Has a program of the edge say something to the edge that runs in the same container.
 pub(super) async fn edge_command(
     docker: &Docker,
     id: &str,
     container: &str,
+    program: &[String],
     words: &[&str],
     limit: Duration,
 ) -> Result<String, DeployError> {
-    let program = [EDGE_PROGRAM, "edge", "ctl"];
-    let words = program.iter().chain(words).map(|&word| word.to_owned());
-    let words: Vec<String> = words.collect();
+    let control = ["edge", "ctl"];
+    let words = control.iter().chain(words).map(|&word| word.to_owned());
+    let words: Vec<String> = program.iter().cloned().chain(words).collect();
     let outcome = docker.exec(id, &words, limit).await?;
     match outcome.exit_code {
         0 => Ok(outcome.output),
-        _ => Err(DeployError::Edge {
+        code => Err(DeployError::Edge {
             container: container.to_owned(),
             reason: outcome.output.trim().to_owned(),
+            // What it says itself are these two.
+            away: ![ExitCode::Failed, ExitCode::BadInput]
+                .iter()
+                .any(|own| i64::from(*own as u8) == code),
         }),
     }
 }

@@ -106,6 +106,8 @@ pub enum DeployError {
         container: String,
         /// Why, in its words.
         reason: String,
+        /// True if it was not there to say no: it may be when it is asked again.
+        away: bool,
     },
     /// The daemon did not do what it was asked.
     #[error(transparent)]

@@ -205,7 +205,10 @@ fn observed(prepared: &Prepared, basis: &mut Fields) {
     }
     for edge in &observed.edges {
         let routes = digest(format!("{:?}", edge.routes).as_bytes());
-        let what = format!("{} {:?} {} {routes}", edge.id, edge.state, edge.version);
+        let what = format!(
+            "{} {:?} {} {routes}",
+            edge.id, edge.state, edge.program.version
+        );
         basis.set(&format!("the daemon's edge {}", edge.name), what);
     }
     for image in &observed.images {

@@ -65,10 +65,14 @@ pub(super) struct Execution<'a> {
     images: Mutex<BTreeMap<Name, String>>,
     /// The edges that were made: name and id.
     edges: Mutex<BTreeMap<String, String>>,
+    /// The programs of those that were upgraded, by their ids.
+    edge_programs: Mutex<BTreeMap<String, Vec<String>>>,
     /// Those that were stopped.
     stopped_edges: Mutex<Vec<(String, String)>>,
     /// What edges are told if requests are given back.
     pub(super) shifted: Mutex<Shifted>,
+    /// True once edges are told to send requests to the new containers.
+    switching: AtomicBool,
     /// True once requests go to the new containers: from then on nothing is taken back.
     switched: AtomicBool,
 }
@@ -92,8 +96,10 @@ impl<'a> Execution<'a> {
             places: Mutex::default(),
             images: Mutex::default(),
             edges: Mutex::default(),
+            edge_programs: Mutex::default(),
             stopped_edges: Mutex::default(),
             shifted: Mutex::default(),
+            switching: AtomicBool::new(false),
             switched: AtomicBool::new(false),
         }
     }
@@ -311,6 +317,25 @@ impl<'a> Execution<'a> {
     pub(super) fn edge_made(&self, name: &str) -> Option<String> {
         let edges = self.edges.lock().unwrap_or_else(PoisonError::into_inner);
         edges.get(name).cloned()
+    }
+
+    /// Notes that an edge is another program now.
+    pub(super) fn edge_upgraded(&self, id: &str, program: Vec<String>) {
+        let programs = self.edge_programs.lock();
+        let mut programs = programs.unwrap_or_else(PoisonError::into_inner);
+        programs.insert(id.to_owned(), program);
+    }
+
+    /// The program that an edge was upgraded to.
+    pub(super) fn upgraded_edge(&self, id: &str) -> Option<Vec<String>> {
+        let programs = self.edge_programs.lock();
+        let programs = programs.unwrap_or_else(PoisonError::into_inner);
+        programs.get(id).cloned()
+    }
+
+    /// Notes that requests may go to the new containers.
+    pub(super) fn switching(&self) {
+        self.switching.store(true, Ordering::SeqCst);
     }
 
     /// Notes that requests go to the new containers.
@@ -700,6 +725,15 @@ impl<'a> Execution<'a> {
             return;
         }
         if !self.unshift().await {
+            return;
+        }
+        // To take away what requests go to would be worse than to leave more than is needed.
+        if self.switching.load(Ordering::SeqCst) && !self.switch_back().await {
+            self.warn(
+                "it is not known whether requests go to the old containers or to the new ones, so all \
+                 of them stay"
+                    .to_owned(),
+            );
             return;
         }
         let places = std::mem::take(&mut *self.lock_places());

@@ -6,7 +6,7 @@ use std::future::pending;
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use futures_util::future::select_all;
+use futures_util::future::{BoxFuture, select_all};
 use tokio::time::{Instant, sleep};
 
 use super::steps::{Execution, Place};
@@ -55,13 +55,14 @@ impl Execution<'_> {
         time: Duration,
     ) -> Result<Option<String>, DeployError> {
         let own = |place: &Place| replicas.contains(&place.1);
-        let watched = self.stay_well(service, own);
-        let outcome = async {
+        let ids = self.candidates(service, own);
+        let watched = self.stay_well(service, &ids);
+        let outcome: BoxFuture<'_, _> = Box::pin(async {
             tokio::select! {
                 error = watched => Err(error),
                 () = sleep(time) => Ok(None),
             }
-        };
+        });
         self.interruptible(outcome).await?
     }
 
@@ -73,13 +74,14 @@ impl Execution<'_> {
         trial: Trial<'_>,
     ) -> Result<Option<String>, DeployError> {
         let canary = trial.canary;
-        let outcome = async {
+        let ids = self.candidates(service, |_| true);
+        let outcome: BoxFuture<'_, _> = Box::pin(async {
             tokio::select! {
                 // Ends only if one is not well.
-                error = self.stay_well(service, |_| true) => Err(error),
+                error = self.stay_well(service, &ids) => Err(error),
                 figures = self.measured(step, service, &trial) => figures,
             }
-        };
+        });
         let (new, old) = self.interruptible(outcome).await??;
         Ok(Some(match new.requests < canary.min_requests {
             true if new.requests == 0 => "no requests came, and it stayed healthy".to_owned(),
@@ -98,23 +100,14 @@ impl Execution<'_> {
         let canary = trial.canary;
         let begun = Instant::now();
         let interval = INTERVAL.min(canary.time / 10).max(SHORTEST);
-        let samples = async || {
-            let (mut own, mut others) = (Sample::default(), Sample::default());
-            for (container, id) in trial.edges {
-                let state = self.edge_state(container, id).await?;
-                own.add(&state, trial.new);
-                others.add(&state, trial.old);
-            }
-            Ok::<_, DeployError>((own, others))
-        };
         // What the old ones did before is none of this; the new ones did nothing.
-        let (_, first) = samples().await?;
+        let (_, first) = self.samples(trial).await?;
         let mut answered = Instant::now();
         let mut told = begun;
         loop {
             let left = canary.time.saturating_sub(begun.elapsed());
             sleep(interval.min(left).max(SHORTEST)).await;
-            let (own, others) = match samples().await {
+            let (own, others) = match self.samples(trial).await {
                 Ok(samples) => samples,
                 // It may be that its process is replaced.
                 Err(error) if answered.elapsed() > SILENCE => return Err(error),
@@ -142,19 +135,32 @@ impl Execution<'_> {
         }
     }
 
+    /// What the edges have counted by now: of the new ones, and of the old ones.
+    async fn samples(&self, trial: &Trial<'_>) -> Result<(Sample, Sample), DeployError> {
+        let (mut own, mut others) = (Sample::default(), Sample::default());
+        for (container, id) in trial.edges {
+            let state = self.edge_state(container, id).await?;
+            own.add(&state, trial.new);
+            others.add(&state, trial.old);
+        }
+        Ok((own, others))
+    }
+
     async fn edge_state(&self, container: &str, id: &str) -> Result<State, DeployError> {
         let json = self.ask_edge(id, container, &["state"]).await?;
         serde_json::from_str(&json).map_err(|error| DeployError::Edge {
             container: container.to_owned(),
             reason: format!("what it says of itself can't be read: {error}"),
+            away: false,
         })
     }
 
     /// Ends when one of a service's new containers is not well.
-    async fn stay_well(&self, service: &Service, own: impl Fn(&Place) -> bool) -> DeployError {
-        let ids = self.candidates(service, own);
-        let watched = ids.iter().map(|id| Box::pin(self.watched(service, id)));
-        let watched: Vec<_> = watched.collect();
+    async fn stay_well(&self, service: &Service, ids: &[String]) -> DeployError {
+        let mut watched: Vec<BoxFuture<'_, DeployError>> = Vec::new();
+        for id in ids {
+            watched.push(Box::pin(self.watched(service, id)));
+        }
         match watched.is_empty() {
             true => pending().await,
             false => select_all(watched).await.0,
@@ -179,25 +185,31 @@ impl Execution<'_> {
         }
     }
 
+    /// Starts a container that was stopped, and waits until it is well.
+    async fn bring_back(&self, service: &Name, old: &(String, String)) {
+        self.start_again(std::slice::from_ref(old)).await;
+        let Some(service) = self.prepared.app.services.get(service) else {
+            return;
+        };
+        let check = service.container.health.clone();
+        let well = self.is_well(service, check.as_ref(), &old.0);
+        let well = tokio::time::timeout(RETURN, well).await;
+        let why = match well {
+            Ok(Ok(_)) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "it had 30s".to_owned(),
+        };
+        self.warn(format!("{}, which ran before, is not well: {why}", old.1));
+    }
+
     /// Gives requests back to those that had them before; what was stopped meanwhile runs again
     /// first. False if an edge can't be told: then nobody may be taken away.
     pub(super) async fn unshift(&self) -> bool {
         let retired = self.retired();
-        let again = retired.iter().map(|(name, old)| async move {
-            self.start_again(std::slice::from_ref(old)).await;
-            let Some(service) = self.prepared.app.services.get(name) else {
-                return;
-            };
-            let check = service.container.health.clone();
-            let well = self.is_well(service, check.as_ref(), &old.0);
-            let well = tokio::time::timeout(RETURN, well).await;
-            let why = match well {
-                Ok(Ok(_)) => return,
-                Ok(Err(error)) => error.to_string(),
-                Err(_) => "it had 30s".to_owned(),
-            };
-            self.warn(format!("{}, which ran before, is not well: {why}", old.1));
-        });
+        let mut again: Vec<BoxFuture<'_, ()>> = Vec::new();
+        for (name, old) in &retired {
+            again.push(Box::pin(self.bring_back(name, old)));
+        }
         futures_util::future::join_all(again).await;
         let edges = self.shifted_back();
         let mut all = true;

@@ -349,6 +349,9 @@ pub(super) fn from_client(endpoint: &Endpoint, action: String, error: ClientErro
         ClientError::SocketNotFoundError(_) => {
             DockerError::unreachable(endpoint, Unreachable::NoSocket)
         }
+        ClientError::RequestTimeoutError => {
+            DockerError::unreachable(endpoint, Unreachable::Silent(super::REQUEST_TIMEOUT))
+        }
         error => match reason(endpoint, &error) {
             Some(reason) => DockerError::unreachable(endpoint, reason),
             None => DockerError::Daemon {
@@ -368,6 +371,8 @@ fn reason(endpoint: &Endpoint, error: &ClientError) -> Option<Unreachable> {
     // The client gives what broke off a stream of answers as an error without a kind.
     let broke_off = match error {
         ClientError::HyperResponseError { .. } => true,
+        // Before there was an answer; unless it is what was sent that failed.
+        ClientError::HyperLegacyError { err } => !err.is_connect() && !is_senders(err),
         ClientError::IOError { err } => err.kind() == io::ErrorKind::Other,
         _ => false,
     };
@@ -392,6 +397,18 @@ fn reason(endpoint: &Endpoint, error: &ClientError) -> Option<Unreachable> {
         source = error.source();
     }
     matches!(error, ClientError::HyperLegacyError { .. }).then(|| Unreachable::Other(chain(error)))
+}
+
+/// True if it is not the connection that failed, but what was to be sent over it.
+fn is_senders(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut source = error.source();
+    while let Some(error) = source {
+        if let Some(error) = error.downcast_ref::<hyper::Error>() {
+            return error.is_user();
+        }
+        source = error.source();
+    }
+    true
 }
 
 /// What the way to the daemon says is wrong with it.

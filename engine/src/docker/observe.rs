@@ -14,7 +14,7 @@ use super::error::status;
 use super::inspect::{host_address, image_id, plain_name};
 use super::{Docker, DockerError};
 use crate::app::{App, Fields, Name, Protocol};
-use crate::edge::{EDGE_FOLDER, KEPT, kept_routes};
+use crate::edge::{EDGE_FOLDER, EDGE_PROGRAM, KEPT, Program, kept_routes};
 use crate::plan::edge::target_name;
 use crate::plan::observed::{
     ContainerState, Observed, ObservedContainer, ObservedEdge, ObservedImage, PublishedPort,
@@ -182,14 +182,19 @@ impl Docker {
         let id = summary.id.unwrap_or_default();
         let path = format!("{EDGE_FOLDER}/{KEPT}");
         let kept = self.read_file(&id, &path).await.ok().flatten();
+        let (routes, program) = kept.and_then(|json| kept_routes(&json)).unzip();
         let networks = summary.network_settings.unwrap_or_default().networks;
         ObservedEdge {
             name: name(summary.names.as_deref()),
             state: state(summary.state),
-            version: label(label::EDGE).to_owned(),
+            // As it was made; it may have been upgraded since.
+            program: program.flatten().unwrap_or_else(|| Program {
+                version: label(label::EDGE).to_owned(),
+                program: vec![EDGE_PROGRAM.to_owned()],
+            }),
             slots: serde_json::from_str(label(label::EDGE_SLOTS)).unwrap_or_default(),
             networks: networks.unwrap_or_default().into_keys().collect(),
-            routes: kept.and_then(|json| kept_routes(&json)),
+            routes,
             id,
         }
     }

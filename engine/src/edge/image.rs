@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
+use super::tidy::PROGRAM_PREFIX;
+
 /// Where the program is in the image.
 pub const PROGRAM: &str = "/rengine";
 /// The edge's folder in the image.
@@ -68,6 +70,12 @@ impl EdgeImage {
     /// The program that is in it.
     pub fn program(&self) -> &[u8] {
         &self.program
+    }
+
+    /// The name of the program's file, where it is put into an edge that is to become it.
+    pub fn program_name(&self) -> String {
+        let digits = self.reference.rsplit(':').next().unwrap_or_default();
+        format!("{PROGRAM_PREFIX}{digits}")
     }
 
     /// The archive, in pieces.

@@ -17,7 +17,7 @@ use tokio::signal::unix::{Signal as Signals, SignalKind, signal};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::defaults::{DRAIN, RESTART_DELAY, TAKE_OVER};
-use super::{ControlClient, EdgeError};
+use super::{ControlClient, EdgeError, tidy};
 
 /// The number of the keeper's process.
 const KEEPER: &str = "keeper.pid";
@@ -59,6 +59,7 @@ impl Keeper {
             // If it can't be started, what the image has goes on.
             let _ = self.become_program(&kept, &[]);
         }
+        tidy::programs(&self.folder, &own);
         let mut children = signals(SignalKind::child())?;
         let mut upgrade = signals(SignalKind::hangup())?;
         let mut term = signals(SignalKind::terminate())?;
@@ -205,7 +206,7 @@ pub async fn ask_for_upgrade(
 }
 
 /// The words that started this program.
-fn own_program() -> Vec<String> {
+pub fn own_program() -> Vec<String> {
     let told = std::env::var(PROGRAM_VARIABLE).ok();
     let told = told.and_then(|json| serde_json::from_str(&json).ok());
     told.unwrap_or_else(|| {

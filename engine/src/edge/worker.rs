@@ -21,7 +21,7 @@ use super::listen::Listeners;
 use super::log::{Entry, Log, Writer};
 use super::metrics::Metrics;
 use super::table::Tables;
-use super::{EdgeError, Routes, control, handover};
+use super::{EdgeError, Routes, VERSION, control, handover, keeper, tidy};
 
 /// What every connection of a worker works with.
 #[derive(Debug)]
@@ -146,15 +146,37 @@ pub struct Inner {
 struct Kept {
     generation: u64,
     routes: Routes,
+    /// Who wrote this.
+    #[serde(flatten)]
+    by: Option<Program>,
+}
+
+/// The program that an edge is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Program {
+    /// Its release of rengine.
+    pub version: String,
+    /// The words that start it: other ones than the image's, where it was upgraded.
+    pub program: Vec<String>,
+}
+
+impl Program {
+    fn own() -> Self {
+        Self {
+            version: VERSION.to_owned(),
+            program: keeper::own_program(),
+        }
+    }
 }
 
 /// Where, in the edge's folder.
 pub const KEPT: &str = "routes.json";
 
-/// The routes that a file of that name holds; `None` if it can't be read.
-pub fn kept_routes(json: &[u8]) -> Option<Routes> {
+/// The routes that a file of that name holds, and the edge that follows them, where it says so;
+/// `None` if it can't be read.
+pub fn kept_routes(json: &[u8]) -> Option<(Routes, Option<Program>)> {
     let kept: Kept = serde_json::from_slice(json).ok()?;
-    Some(kept.routes)
+    Some((kept.routes, kept.by))
 }
 
 impl Kept {
@@ -213,17 +235,26 @@ impl Worker {
             }
         };
         // The worker that runs changes nothing from here on.
-        let kept = Kept::read(&inner.folder)?;
+        let mut kept = Kept::read(&inner.folder)?;
         let sockets = std::mem::take(&mut inherited);
         let change = inner.listeners.prepare(&kept.routes.listeners, sockets)?;
-        let table = inner.shared.tables.now().next(kept.generation, kept.routes);
-        inner.shared.tables.put(table);
+        let tables = &inner.shared.tables;
+        tables.put(tables.now().next(kept.generation, kept.routes.clone()));
         inner.listeners.put(change, &inner.shared);
+        // Before anybody can have it change them.
+        let changing = inner.changing.clone().lock_owned().await;
         control::serve(&inner, options.metrics_port)?;
         handover::serve(&inner)?;
         if let Some(taken) = taken {
             taken.done().await?;
         }
+        let by = Some(Program::own());
+        if kept.generation > 0 && kept.by != by {
+            kept.by = by;
+            // If this fails an upgrade to this release is tried again.
+            let _ = kept.write(&inner.folder);
+        }
+        drop(changing);
         Ok(Self { inner, writer })
     }
 
@@ -279,8 +310,13 @@ impl Inner {
         }
         let change = self.listeners.prepare(&routes.listeners, HashMap::new())?;
         let generation = now.generation + 1;
-        let kept = Kept { generation, routes };
+        let kept = Kept {
+            generation,
+            routes,
+            by: Some(Program::own()),
+        };
         kept.write(&self.folder)?;
+        tidy::certificates(&self.folder, &kept.routes);
         self.shared.tables.put(now.next(generation, kept.routes));
         self.listeners.put(change, &self.shared);
         Ok(generation)

@@ -12,7 +12,7 @@ use miette::NamedSource;
 use toml::{Spanned, Value};
 
 use super::raw::{AppTable, Build, BuildTable, File, Health, OneOrMany};
-use super::{DockerSection, FILE_NAME, Manifest, ManifestError};
+use super::{DockerSection, FILE_NAME, MAX_KEEP, Manifest, ManifestError};
 use crate::app::{
     App, ByteSize, ContainerSpec, Cpus, Device, HealthCheck, ImageBuild, ImageSource, Mount,
     MountOptions, MountSource, Name, PortMapping, Probe, Protocol, RestartPolicy, Service,
@@ -46,6 +46,12 @@ pub fn manifest(
     };
     let mut warnings = Vec::new();
     let at = file.app.strategy.as_ref().map(Spanned::span);
+    let mut deploy = reader.deploy(&file.deploy)?;
+    // plugins.toml has the last word.
+    if let (Some((_, project)), None) = (&composed, &file.deploy.keep) {
+        let keep = project.keep(MAX_KEEP).map_err(Box::new)?;
+        deploy.keep = keep.unwrap_or(deploy.keep);
+    }
     let (app, project, ports_declared) = match composed {
         Some((app, project)) => {
             warnings.extend(project.warnings.iter().map(super::compose::told));
@@ -78,7 +84,7 @@ pub fn manifest(
         docker: DockerSection {
             host: file.docker.host,
         },
-        deploy: reader.deploy(file.deploy)?,
+        deploy,
         edge: reader.edge(file.edge)?,
         registries,
         trust,

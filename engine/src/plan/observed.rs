@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::edge::EdgeSlot;
 use crate::app::{Fields, Name, Protocol};
-use crate::edge::{Routes, TargetState};
+use crate::edge::{Program, Routes, TargetState};
 
 /// The labels under which rengine keeps its state in the daemon.
 pub mod label {
@@ -84,8 +84,8 @@ pub struct ObservedEdge {
     pub name: String,
     /// What it is doing.
     pub state: ContainerState,
-    /// The release of rengine whose edge it is.
-    pub version: String,
+    /// The program that it is.
+    pub program: Program,
     /// The ports that it publishes.
     pub slots: Vec<EdgeSlot>,
     /// The names of the networks that it is in.

@@ -302,7 +302,7 @@ impl Registries {
                         .await;
                     let mut filling = filling.lock().await;
                     let target = Target { what, digest, size };
-                    Ok(download(&client, &address, target, &mut filling, report).await?)
+                    download(&client, &address, target, &mut filling, report).await
                 })
             };
             let outcome: Result<(), StoreError> = self.ask(asked, "", &get).await?;

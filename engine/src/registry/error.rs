@@ -114,7 +114,7 @@ pub enum RegistryError {
         /// Its artifact.
         artifact: String,
         /// Why not.
-        why: Untrusted,
+        why: Box<Untrusted>,
         /// What to do.
         help: String,
     },

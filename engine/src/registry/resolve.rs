@@ -225,7 +225,7 @@ impl Resolver {
                           `rengine plugin sign`"
                     .to_owned(),
             },
-            why,
+            why: Box::new(why),
         };
         let vendored = read_signatures(&self.vendor.join(format!("{}.sig", digest.hex())));
         let mut kept = self.store.signatures(digest);

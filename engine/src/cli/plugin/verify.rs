@@ -41,7 +41,7 @@ pub async fn run(global: &GlobalArgs, args: VerifyArgs, ui: Ui) -> Result<(), Cl
         refused(RegistryError::Untrusted {
             plugin: repository.name().to_owned(),
             artifact: format!("{repository}@{digest}"),
-            why,
+            why: Box::new(why),
             help: "who publishes it signs it with `rengine plugin push --sign`".to_owned(),
         })
     })?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::core::Failure;
-use super::edge::drained;
+use super::edge::{RunningEdge, drained};
 use super::slot::Facts;
 use crate::deploy::{
     Action, Asker, DeployError, Hooks, Loading, Reporter, Request, lock_holder, run,
@@ -30,7 +30,7 @@ pub struct Hands {
     /// Who is told.
     pub reporter: Arc<dyn Reporter>,
     /// The app's edges.
-    pub edges: Vec<(String, String)>,
+    pub edges: Vec<RunningEdge>,
     /// Cancelled when what goes on is to be taken back.
     pub cancel: CancellationToken,
 }

@@ -20,50 +20,71 @@ const COMMAND: Duration = Duration::from_secs(10);
 /// Time between two looks at what a target still has to do.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// The edges of the app that run: id and name.
-pub fn running(edges: &[ObservedEdge]) -> Vec<(String, String)> {
+/// An edge that runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunningEdge {
+    /// Its container.
+    pub id: String,
+    /// The container's name.
+    pub name: String,
+    /// Which of the container's programs it is.
+    pub program: Vec<String>,
+}
+
+impl RunningEdge {
+    async fn tell(&self, docker: &Docker, words: &[&str]) -> Result<String, DeployError> {
+        edge_command(docker, &self.id, &self.name, &self.program, words, COMMAND).await
+    }
+}
+
+/// The edges of the app that run.
+pub fn running(edges: &[ObservedEdge]) -> Vec<RunningEdge> {
     let running = edges.iter().filter(|edge| edge.is_running());
-    running
-        .map(|edge| (edge.id.clone(), edge.name.clone()))
-        .collect()
+    let running = running.map(|edge| RunningEdge {
+        id: edge.id.clone(),
+        name: edge.name.clone(),
+        program: edge.program.program.clone(),
+    });
+    running.collect()
 }
 
 /// Has all edges leave these out, and no others.
 pub async fn keep_out(
     docker: &Docker,
-    edges: &[(String, String)],
+    edges: &[RunningEdge],
     out: &BTreeSet<String>,
 ) -> Result<(), DeployError> {
     let time = format!("{}s", OUT.as_secs());
     let words = ["out", "--time", time.as_str(), "--"];
     let words = words.into_iter().chain(out.iter().map(String::as_str));
     let words: Vec<&str> = words.collect();
-    for (id, name) in edges {
-        edge_command(docker, id, name, &words, COMMAND).await?;
+    for edge in edges {
+        edge.tell(docker, &words).await?;
     }
     Ok(())
 }
 
 /// What an edge says of itself.
-pub async fn state(docker: &Docker, id: &str, name: &str) -> Result<State, DeployError> {
-    let json = edge_command(docker, id, name, &["state"], COMMAND).await?;
+pub async fn state(docker: &Docker, edge: &RunningEdge) -> Result<State, DeployError> {
+    let json = edge.tell(docker, &["state"]).await?;
     serde_json::from_str(&json).map_err(|error| DeployError::Edge {
-        container: name.to_owned(),
+        container: edge.name.clone(),
         reason: format!("what it says of itself can't be read: {error}"),
+        away: false,
     })
 }
 
 /// What Prometheus would read from an edge.
-pub async fn metrics(docker: &Docker, id: &str, name: &str) -> Result<String, DeployError> {
-    edge_command(docker, id, name, &["metrics"], COMMAND).await
+pub async fn metrics(docker: &Docker, edge: &RunningEdge) -> Result<String, DeployError> {
+    edge.tell(docker, &["metrics"]).await
 }
 
 /// Waits until a target that is left out has nothing to do, at most so long. An edge that can't say
 /// is not waited for.
-pub async fn drained(docker: &Docker, edges: &[(String, String)], target: &str, limit: Duration) {
+pub async fn drained(docker: &Docker, edges: &[RunningEdge], target: &str, limit: Duration) {
     let begun = Instant::now();
-    for (id, name) in edges {
-        while let Ok(state) = state(docker, id, name).await {
+    for edge in edges {
+        while let Ok(state) = state(docker, edge).await {
             let targets = state.services.values().flat_map(|one| &one.targets);
             let own = targets.filter(|one| one.address.host() == target);
             let busy: usize = own

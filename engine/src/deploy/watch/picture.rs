@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::core::{Core, Now};
+use super::edge::RunningEdge;
 use super::slot::{Phase, Remedy, Slot};
 
 /// What a view shows of an app.
@@ -21,8 +22,8 @@ pub struct Picture {
     pub lost: bool,
     /// Its containers, in the order of their services.
     pub rows: Vec<Row>,
-    /// The edges: id and name.
-    pub edges: Vec<(String, String)>,
+    /// The edges that run.
+    pub edges: Vec<RunningEdge>,
 }
 
 /// A container.

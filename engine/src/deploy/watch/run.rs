@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::act::Hands;
 use super::core::{Act, Core, Failure, Now, Seen};
-use super::edge::{RENEW, keep_out};
+use super::edge::{RENEW, RunningEdge, keep_out};
 use super::news::{News, WatchEvent};
 use super::picture::Picture;
 use super::slot::Verdict;
@@ -67,7 +67,7 @@ struct Going {
     spec_of: Option<BTreeSet<String>>,
     /// The app's containers, by their ids, in the daemon's words.
     status: BTreeMap<String, String>,
-    edges: Vec<(String, String)>,
+    edges: Vec<RunningEdge>,
     checkups: JoinSet<()>,
     looked_at: HashMap<String, AbortHandle>,
     work: JoinSet<Result<(), Failure>>,

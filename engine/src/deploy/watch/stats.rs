@@ -201,8 +201,8 @@ pub async fn follow(
         let mut counts = Counts::default();
         let at = Instant::now();
         let mut whole = true;
-        for (id, name) in &edges {
-            match metrics(&docker, id, name).await {
+        for edge in &edges {
+            match metrics(&docker, edge).await {
                 Ok(text) => counts.add(Counts::parse(&text)),
                 Err(_) => whole = false,
             }

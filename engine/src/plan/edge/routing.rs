@@ -279,11 +279,11 @@ impl<'a> Edges<'a> {
             let kind = OperationKind::StartEdge { id, container };
             let after = std::mem::take(&mut steps).into_iter().chain(cleared);
             steps.push(builder.push(Owner::APP, kind, Cause::NotRunning, after));
-        } else if is_older(&edge.version, EDGE_VERSION) {
+        } else if is_older(&edge.program.version, EDGE_VERSION) {
             let kind = OperationKind::UpgradeEdge {
                 id,
                 container,
-                from: edge.version.clone(),
+                from: edge.program.version.clone(),
                 to: EDGE_VERSION.to_owned(),
             };
             steps.push(builder.push(Owner::APP, kind, Cause::NewRelease, []));

@@ -19,6 +19,10 @@ impl<'a> ServicePlan<'a> {
     /// How many of its containers are replaced at a time: so many more than there are to be, and so
     /// many less. `None` for all at once, as it is where nothing would be gained.
     pub(super) fn batches(&self, places: &[Fate<'_>], edges: &Edges<'_>) -> Option<(usize, usize)> {
+        // What replaces a container that is not well, does so at once.
+        if !self.wanted.unwell.is_empty() {
+            return None;
+        }
         let batches = self.service.batches.as_ref()?;
         let alone = matches!(
             self.service.strategy,
@@ -181,6 +185,9 @@ impl<'a> ServicePlan<'a> {
         let Some(Strategy::Canary(canary)) = self.service.strategy else {
             return None;
         };
+        if !self.wanted.unwell.is_empty() {
+            return None;
+        }
         let replaces = |fate: &Fate<'_>| {
             let stops = matches!(fate, Fate::Replace { stopped, .. } if !stopped.is_empty());
             serving(fate).is_some() && !stops

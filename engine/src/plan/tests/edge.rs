@@ -1,7 +1,7 @@
 //! Plans of services whose ports the edge has.
 
 use super::*;
-use crate::edge::Routes;
+use crate::edge::{Program, Routes};
 use crate::plan::edge::{EdgePort, EdgeService, EdgeSlot};
 use crate::plan::observed::ObservedEdge;
 use crate::plan::{OperationKind, Plan};
@@ -42,6 +42,13 @@ pub(super) fn planned(service: WantedService, observed: &Observed) -> Plan {
     plan(&app(service), observed)
 }
 
+pub(super) fn program(version: &str) -> Program {
+    Program {
+        version: version.into(),
+        program: vec!["/rengine".into()],
+    }
+}
+
 /// An edge that sends requests to these.
 pub(super) fn edge(active: &[&str]) -> ObservedEdge {
     let targets = active.iter();
@@ -55,7 +62,7 @@ pub(super) fn edge(active: &[&str]) -> ObservedEdge {
         id: "e1".into(),
         name: "shop-edge".into(),
         state: ContainerState::Running,
-        version: crate::edge::VERSION.into(),
+        program: program(crate::edge::VERSION),
         slots: vec![EdgeSlot {
             host_address: None,
             host_port: 8080,
@@ -241,8 +248,8 @@ fn an_edge_is_started_joined_upgraded_and_told_again() {
     assert_snapshot!(with(|edge| edge.state = ContainerState::Exited), @"start edge shop-edge (not running)");
     assert_snapshot!(with(|edge| edge.networks.clear()), @"join edge shop-edge (not there yet)");
     assert_snapshot!(with(|edge| edge.routes = None), @"route web:80");
-    assert_snapshot!(with(|edge| edge.version = "0.0.9".into()), @"upgrade edge shop-edge (a newer release of rengine)");
-    assert_snapshot!(with(|edge| edge.version = "99.0.0".into()), @"");
+    assert_snapshot!(with(|edge| edge.program = program("0.0.9")), @"upgrade edge shop-edge (a newer release of rengine)");
+    assert_snapshot!(with(|edge| edge.program = program("99.0.0")), @"");
 }
 
 #[test]
