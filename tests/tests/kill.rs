@@ -325,10 +325,25 @@ fn a_first_deploy_killed_after_any_call() {
 
 #[test]
 fn a_deploy_behind_an_edge_killed_after_any_call() {
-    let project = project("kedge", 2);
+    let calls = behind_an_edge("kedge", "");
+    tell("deploy behind an edge", &calls);
+}
+
+#[test]
+fn a_canary_killed_after_any_call() {
+    // Long enough to be asked for twice.
+    let canary = "    x-rengine: { strategy: canary, canary: { share: 50%, for: 100ms } }\n";
+    let calls = behind_an_edge("kcanary", canary);
+    tell("canary", &calls);
+}
+
+/// Kills deploys of a service behind an edge, which has these lines more.
+fn behind_an_edge(name: &str, more: &str) -> Vec<String> {
+    let project = project(name, 2);
     let compose = std::fs::read_to_string(project.path().join("compose.yaml")).expect("a file");
     let fixed = format!("\"{}:8080\"", project.port);
-    project.write("compose.yaml", &compose.replace("\"8080\"", &fixed));
+    let compose = compose.replace("\"8080\"", &fixed);
+    project.write("compose.yaml", &format!("{compose}{more}"));
     for page in ["a", "b", "one"] {
         project.write("index.html", page);
         done(project.rengine(&["deploy"]));
@@ -364,7 +379,7 @@ fn a_deploy_behind_an_edge_killed_after_any_call() {
             None => break,
         }
     }
-    tell("deploy behind an edge", &calls);
     let told = calls.iter().any(|call| call.contains("/exec/ID/start"));
     assert!(told, "the edge is told nothing: {calls:?}");
+    calls
 }

@@ -113,6 +113,7 @@ impl Execution<'_> {
             OperationKind::UpgradeEdge { id, container, .. } => {
                 self.upgrade_edge(id, container).await?;
             }
+            OperationKind::Shift { edges, back } => self.shift(edges, back).await?,
             OperationKind::Route { edges } => {
                 for edge in edges {
                     self.route(edge).await?;
@@ -175,7 +176,7 @@ impl Execution<'_> {
         self.command(id, container, &words, COMMAND).await.map(drop)
     }
 
-    async fn route(&self, edge: &EdgeRoutes) -> Result<(), DeployError> {
+    pub(super) async fn route(&self, edge: &EdgeRoutes) -> Result<(), DeployError> {
         let Some(id) = edge.id.clone().or_else(|| self.edge_made(&edge.container)) else {
             return Ok(());
         };
@@ -247,6 +248,17 @@ impl Execution<'_> {
         None
     }
 
+    /// Asks an edge something; gives its answer.
+    pub(super) async fn ask_edge(
+        &self,
+        id: &str,
+        container: &str,
+        words: &[&str],
+    ) -> Result<String, DeployError> {
+        let limit = self.prepared.drain + COMMAND;
+        self.command(id, container, words, limit).await
+    }
+
     /// Has the edge's program say something to the edge that runs in the same container.
     async fn command(
         &self,
@@ -255,17 +267,28 @@ impl Execution<'_> {
         words: &[&str],
         limit: Duration,
     ) -> Result<String, DeployError> {
-        let program = [EDGE_PROGRAM, "edge", "ctl"];
-        let words = program.iter().chain(words).map(|&word| word.to_owned());
-        let words: Vec<String> = words.collect();
-        let outcome = self.docker.exec(id, &words, limit).await?;
-        match outcome.exit_code {
-            0 => Ok(outcome.output),
-            _ => Err(DeployError::Edge {
-                container: container.to_owned(),
-                reason: outcome.output.trim().to_owned(),
-            }),
-        }
+        edge_command(self.docker, id, container, words, limit).await
+    }
+}
+
+/// Has the edge's program say something to the edge that runs in the same container.
+pub(super) async fn edge_command(
+    docker: &Docker,
+    id: &str,
+    container: &str,
+    words: &[&str],
+    limit: Duration,
+) -> Result<String, DeployError> {
+    let program = [EDGE_PROGRAM, "edge", "ctl"];
+    let words = program.iter().chain(words).map(|&word| word.to_owned());
+    let words: Vec<String> = words.collect();
+    let outcome = docker.exec(id, &words, limit).await?;
+    match outcome.exit_code {
+        0 => Ok(outcome.output),
+        _ => Err(DeployError::Edge {
+            container: container.to_owned(),
+            reason: outcome.output.trim().to_owned(),
+        }),
     }
 }
 

@@ -15,16 +15,17 @@ use super::hooks::{log_sink, or_warn};
 use super::labels::Labels;
 use super::output::{channel, transfer, with_output};
 use super::prepare::note_pull;
+use super::trial::{Shifted, Trial};
 use super::walk::walk;
 use super::{DeployError, Event, Prepared, Reporter};
 use crate::app::{
-    ContainerSpec, Fields, ImageSource, Name, Probe, PullPolicy, SERVICE_MODE, Service,
-    VolumesOwner,
+    ContainerSpec, Fields, HealthCheck, ImageSource, Name, Probe, PullPolicy, SERVICE_MODE,
+    Service, VolumesOwner,
 };
 use crate::docker::{Docker, Joined, NewContainer};
 use crate::plan::edge::target_name;
 use crate::plan::observed::ObservedContainer;
-use crate::plan::{Operation, OperationKind, Start};
+use crate::plan::{Cause, Operation, OperationKind, Start};
 use crate::plugin::{CallContext, Hook};
 
 /// Time for a command that is to run in a container after its start or before its stop.
@@ -37,6 +38,9 @@ pub(super) struct Progress {
     pub candidate: Option<(String, String)>,
     /// Containers that were stopped for it: id and name.
     pub stopped: Vec<(String, String)>,
+    /// Containers that were stopped though a new one could have run beside them: they come back
+    /// first.
+    pub retired: Vec<(String, String)>,
     /// Containers that were given another name: id, and the name that they had.
     pub renamed: Vec<(String, String)>,
     /// The container that was started, for the steps that follow.
@@ -63,6 +67,8 @@ pub(super) struct Execution<'a> {
     edges: Mutex<BTreeMap<String, String>>,
     /// Those that were stopped.
     stopped_edges: Mutex<Vec<(String, String)>>,
+    /// What edges are told if requests are given back.
+    pub(super) shifted: Mutex<Shifted>,
     /// True once requests go to the new containers: from then on nothing is taken back.
     switched: AtomicBool,
 }
@@ -87,6 +93,7 @@ impl<'a> Execution<'a> {
             images: Mutex::default(),
             edges: Mutex::default(),
             stopped_edges: Mutex::default(),
+            shifted: Mutex::default(),
             switched: AtomicBool::new(false),
         }
     }
@@ -191,7 +198,11 @@ impl<'a> Execution<'a> {
                 self.drain(service, id).await?;
                 // First noted, then done: what is half stopped is started again, too.
                 let stopped = (id.clone(), container.clone());
-                self.progress(place, |progress| progress.stopped.push(stopped));
+                let retires = operation.cause == Cause::InBatches;
+                self.progress(place, |progress| match retires {
+                    true => progress.retired.push(stopped),
+                    false => progress.stopped.push(stopped),
+                });
                 self.docker.stop(id, service.container.stop_timeout).await?;
                 Ok(None)
             }
@@ -228,6 +239,21 @@ impl<'a> Execution<'a> {
                 Ok(None)
             }
             OperationKind::PostRun => self.post_run(place).await,
+            OperationKind::Judge {
+                canary,
+                edges,
+                new,
+                old,
+            } => {
+                let trial = Trial {
+                    canary,
+                    edges,
+                    new,
+                    old,
+                };
+                self.judge(step, service, trial).await
+            }
+            OperationKind::Settle { time, replicas } => self.settle(service, replicas, *time).await,
             OperationKind::Commit { container } => {
                 self.commit(place, service, container).await?;
                 Ok(None)
@@ -502,6 +528,17 @@ impl<'a> Execution<'a> {
         service: &Service,
         id: &str,
     ) -> Result<Arc<RunningContainer>, DeployError> {
+        let check = service.container.health.as_ref();
+        self.interruptible(self.is_well(service, check, id)).await?
+    }
+
+    /// Waits until a container is well by this check, whether the deploy is to end or not.
+    pub(super) async fn is_well(
+        &self,
+        service: &Service,
+        check: Option<&HealthCheck>,
+        id: &str,
+    ) -> Result<Arc<RunningContainer>, DeployError> {
         let context = self.context(&service.name);
         let gate = HealthGate {
             docker: self.docker,
@@ -509,14 +546,10 @@ impl<'a> Execution<'a> {
             reporter: self.reporter,
             context: &context,
             service: &service.name,
-            check: service
-                .container
-                .health
-                .as_ref()
-                .filter(|check| check.probe != Probe::None),
+            check: check.filter(|check| check.probe != Probe::None),
             deadline: self.deadline,
         };
-        self.interruptible(gate.wait(id)).await?
+        gate.wait(id).await
     }
 
     async fn health(
@@ -616,6 +649,7 @@ impl<'a> Execution<'a> {
         self.progress(place, |progress| {
             progress.candidate = None;
             progress.stopped.clear();
+            progress.retired.clear();
             progress.renamed.clear();
         });
         if service.image.build().is_some() {
@@ -661,11 +695,14 @@ impl<'a> Execution<'a> {
 
     /// Takes back what was begun: new containers go, and those that ran before run again.
     async fn take_back(&self, error: &DeployError) {
-        let places = std::mem::take(&mut *self.lock_places());
         if self.is_switched() {
             self.warn("requests go to the new containers already, so they stay".to_owned());
             return;
         }
+        if !self.unshift().await {
+            return;
+        }
+        let places = std::mem::take(&mut *self.lock_places());
         // Before containers get ports back that it holds.
         let edges = std::mem::take(&mut *self.edges.lock().unwrap_or_else(PoisonError::into_inner));
         for (edge, id) in edges {
@@ -737,7 +774,7 @@ impl<'a> Execution<'a> {
     }
 
     /// Starts what was stopped; returns the name of one that runs again.
-    async fn start_again(&self, stopped: &[(String, String)]) -> Option<String> {
+    pub(super) async fn start_again(&self, stopped: &[(String, String)]) -> Option<String> {
         let mut running = None;
         for (id, name) in stopped {
             match self.docker.start(id).await {
@@ -752,7 +789,7 @@ impl<'a> Execution<'a> {
         running
     }
 
-    fn warn(&self, message: String) {
+    pub(super) fn warn(&self, message: String) {
         self.reporter.report(Event::Warning {
             message,
             help: Some("when the daemon is well again, run `rengine deploy`".to_owned()),
@@ -763,7 +800,7 @@ impl<'a> Execution<'a> {
         act(self.lock_places().entry(place.clone()).or_default())
     }
 
-    fn lock_places(&self) -> std::sync::MutexGuard<'_, BTreeMap<Place, Progress>> {
+    pub(super) fn lock_places(&self) -> std::sync::MutexGuard<'_, BTreeMap<Place, Progress>> {
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -780,7 +817,10 @@ impl<'a> Execution<'a> {
         }
     }
 
-    async fn interruptible<T>(&self, work: impl Future<Output = T>) -> Result<T, DeployError> {
+    pub(super) async fn interruptible<T>(
+        &self,
+        work: impl Future<Output = T>,
+    ) -> Result<T, DeployError> {
         tokio::select! {
             done = work => Ok(done),
             () = self.halt.cancelled() => Err(DeployError::Interrupted),
