@@ -148,10 +148,11 @@ noop_theirs() { up_theirs; }
 prepare_bare() { :; }
 bare() {
   local api=http://daemon/v1.41 app='%7B%22label%22%3A%5B%22dev.rengine.app%3Dbench-deploy-ours%22%5D%7D'
+  local records='%7B%22label%22%3A%5B%22dev.rengine.app%3Dbench-deploy-ours%22%2C%22dev.rengine.record%22%5D%7D'
   timed curl -sS --unix-socket /var/run/docker.sock \
     "http://daemon/version" "$api/info" \
     "$api/containers/json?all=true&filters=$app" "$api/containers/json" "$api/images/json?filters=$app" \
-    "$api/images/rengine/busybox:local/json" "$api/networks" "$api/containers/json?all=true&filters=$app"
+    "$api/images/rengine/busybox:local/json" "$api/networks" "$api/volumes?filters=$records"
 }
 compare 'ten services, no change' rengine:noop_ours docker-compose:noop_theirs 'the bare calls, by curl':bare
 

@@ -8,7 +8,7 @@
 //! | --- | --- |
 //! | `routes` | what is wanted: listeners, services, targets |
 //! | `table`, `service`, `target`, `health`, `balance` | the same as it is now, with counts and health |
-//! | `listen`, `connection`, `tls` | where clients come in |
+//! | `listen`, `lanes`, `connection`, `tls` | where clients come in |
 //! | `proxy`, `headers`, `peer`, `body`, `pool`, `tunnel` | a request's way to a target and back |
 //! | `metrics`, `histogram`, `log` | what it says of itself |
 //! | `control`, `client` | the socket through which it is told what to do |
@@ -28,6 +28,7 @@ mod health;
 mod histogram;
 mod image;
 mod keeper;
+mod lanes;
 mod listen;
 mod log;
 mod metrics;

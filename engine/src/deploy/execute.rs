@@ -10,9 +10,11 @@ use super::recording::{Images, Recording, seal};
 use super::run::Done;
 use super::steps::Execution;
 use super::summary::{of_observed, seen};
-use super::{DeployError, Event, Outcome, Prepared, Reporter, take_lock};
+use super::{DeployError, Event, Outcome, Prepared, Reporter, git, take_lock};
 use crate::docker::{Docker, DockerError, Wait};
 use crate::manifest::Manifest;
+use crate::plan::observed::Observed;
+use crate::release::GitRevision;
 
 /// What carrying out a plan needs beside it.
 pub struct Attempt<'a> {
@@ -67,14 +69,17 @@ impl Attempt<'_> {
     /// True if a deploy before this one was killed and left something, though nothing is to be done.
     async fn is_untidy(&self, prepared: &Prepared) -> Result<bool, DockerError> {
         let app = &prepared.app.name;
-        let (lock, ledger) = tokio::try_join!(
-            self.docker.find_lock(app),
-            Ledger::load(self.docker, app, seal(self.manifest))
-        )?;
+        let lock = match prepared.observed.locked {
+            true => self.docker.find_lock(app).await?,
+            false => None,
+        };
         Ok(match lock {
             // Whoever deploys now clears up.
             Some(lock) => lock.is_dead() || lock.is_silent(),
-            None => ledger.is_untidy(self.manifest.deploy.keep, &prepared.observed),
+            None => {
+                let ledger = Ledger::load(self.docker, app, seal(self.manifest)).await?;
+                ledger.is_untidy(self.manifest.deploy.keep, &prepared.observed)
+            }
         })
     }
 
@@ -85,7 +90,13 @@ impl Attempt<'_> {
     ) -> Result<Vec<super::ServiceSummary>, DeployError> {
         let (docker, cancel) = (self.docker, self.cancel);
         prepared.pull_again(docker, reporter, cancel).await?;
-        prepared.refresh(docker).await?;
+        let app = prepared.app.name.clone();
+        let (refreshed, ledger, git) = tokio::join!(
+            prepared.refresh(docker),
+            Ledger::load(docker, &app, seal(self.manifest)),
+            git::revision(&self.manifest.dir)
+        );
+        refreshed?;
         if let Some(saved) = &prepared.saved {
             saved.check(prepared, self.manifest)?;
         }
@@ -93,29 +104,34 @@ impl Attempt<'_> {
         if let Some(conflict) = prepared.plan.conflicts.first() {
             return Err(conflict.clone().into());
         }
-        let app = prepared.app.name.clone();
-        let mut ledger = Ledger::load(docker, &app, seal(self.manifest)).await?;
+        let mut ledger = ledger?;
         ledger.close_left(prepared).await?;
-        if !prepared.plan.is_empty() {
-            self.recorded(prepared, reporter, &mut ledger).await?;
-        }
+        let observed = match prepared.plan.is_empty() {
+            true => None,
+            false => self.recorded(prepared, git, reporter, &mut ledger).await?,
+        };
         // Read anew: what was done is what is kept from now on.
-        let (ledger, observed) = tokio::try_join!(
-            Ledger::load(docker, &app, seal(self.manifest)),
-            docker.observe(&app, &[])
-        )?;
+        let (ledger, observed) =
+            tokio::try_join!(Ledger::load(docker, &app, seal(self.manifest)), async {
+                match observed {
+                    Some(observed) => Ok(observed),
+                    None => docker.observe(&app, &[]).await,
+                }
+            })?;
         let keep = self.manifest.deploy.keep;
         ledger.clean(keep, prepared, &observed, &**reporter).await;
         Ok(of_observed(&observed, prepared, docker))
     }
 
-    /// Does what the plan says, and writes down how it ended.
+    /// Does what the plan says, and writes down how it ended. Gives what there is then, if it was
+    /// looked at.
     async fn recorded(
         &self,
         prepared: &Prepared,
+        git: Option<GitRevision>,
         reporter: &Arc<dyn Reporter>,
         ledger: &mut Ledger<'_>,
-    ) -> Result<(), DeployError> {
+    ) -> Result<Option<Observed>, DeployError> {
         let Self {
             manifest,
             docker,
@@ -123,7 +139,7 @@ impl Attempt<'_> {
             cancel,
             ..
         } = self;
-        let recording = Recording::begin(manifest, prepared, ledger).await?;
+        let recording = Recording::begin(manifest, prepared, git, ledger).await?;
         let execution = Execution::new(prepared, docker, manifest.deploy.timeout, reporter, cancel);
         let result = execution.run().await;
         let written = async {
@@ -142,15 +158,17 @@ impl Attempt<'_> {
             };
             recording
                 .end(manifest, &result, recorder, images, ledger)
-                .await
+                .await?;
+            Ok::<_, DockerError>(observed)
         };
-        if let Err(error) = written.await {
+        let observed = written.await.unwrap_or_else(|error| {
             reporter.report(Event::Warning {
                 message: format!("how this release ended could not be recorded: {error}"),
                 help: None,
             });
-        }
-        result
+            None
+        });
+        result.map(|()| observed)
     }
 }
 

@@ -7,14 +7,14 @@ use jiff::Timestamp;
 
 use super::ledger::{Ledger, add_images};
 use super::recorder::Recorder;
-use super::{DeployError, Prepared, clean_changes, git, lock_holder};
+use super::{DeployError, Prepared, clean_changes, lock_holder};
 use crate::docker::{Docker, DockerError};
 use crate::manifest::Manifest;
 use crate::plan::container_inputs;
 use crate::plan::observed::Observed;
 use crate::release::{
-    ChangeRecord, ImageRecord, PluginRecord, Record, ReleaseOutcome, Seal, ServiceRecord,
-    StepRecord, store,
+    ChangeRecord, GitRevision, ImageRecord, PluginRecord, Record, ReleaseOutcome, Seal,
+    ServiceRecord, StepRecord, store,
 };
 
 /// What keeps a manifest's secrets out of records.
@@ -30,10 +30,11 @@ pub struct Recording {
 }
 
 impl Recording {
-    /// Writes down that a release is begun.
+    /// Writes down that a release is begun, of this revision of the project.
     pub async fn begin(
         manifest: &Manifest,
         prepared: &Prepared,
+        git: Option<GitRevision>,
         ledger: &mut Ledger<'_>,
     ) -> Result<Self, DockerError> {
         let begun = Instant::now();
@@ -59,7 +60,7 @@ impl Recording {
             git: match &prepared.rollback {
                 // What runs is of that revision, whatever is checked out now.
                 Some(target) => target.git.clone(),
-                None => git::revision(&manifest.dir).await,
+                None => git,
             },
             plugins: plugins(prepared),
             services: services(prepared),

@@ -71,6 +71,9 @@ impl Docker {
         };
         let (fronts, all): (Vec<_>, Vec<_>) = all.into_iter().partition(is_edge);
         let edges = join_all(fronts.into_iter().map(|front| self.edge(front))).await;
+        let locked = all
+            .iter()
+            .any(|container| own(container) && has_label(container, label::LOCK));
         let mut containers: Vec<ObservedContainer> = all
             .into_iter()
             .filter(|container| !has_label(container, label::LOCK))
@@ -87,6 +90,7 @@ impl Docker {
             containers,
             edges,
             images,
+            locked,
             references: references
                 .into_iter()
                 .zip(facts)

@@ -1,7 +1,8 @@
 //! Bodies on their way, with what has to happen when they end.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -39,6 +40,19 @@ pub struct Streaming {
     inner: Incoming,
     /// Set only while nothing comes.
     stall: Option<Pin<Box<Sleep>>>,
+    /// There as long as this is.
+    going: Arc<()>,
+}
+
+/// Tells whether a body is still being sent.
+#[derive(Debug)]
+pub struct Going(Weak<()>);
+
+impl Going {
+    /// True if it is.
+    pub fn is_going(&self) -> bool {
+        self.0.strong_count() > 0
+    }
 }
 
 impl RequestBody {
@@ -46,8 +60,20 @@ impl RequestBody {
     pub fn new(inner: Incoming) -> Self {
         match inner.is_end_stream() {
             true => Self::Empty,
-            false => Self::Streaming(Streaming { inner, stall: None }),
+            false => Self::Streaming(Streaming {
+                inner,
+                stall: None,
+                going: Arc::default(),
+            }),
         }
+    }
+
+    /// What tells whether it is still being sent, when it has been given away.
+    pub fn going(&self) -> Going {
+        Going(match self {
+            Self::Empty => Weak::new(),
+            Self::Streaming(streaming) => Arc::downgrade(&streaming.going),
+        })
     }
 }
 
@@ -105,7 +131,7 @@ pub struct Written(Option<Box<Entry>>);
 impl Written {
     /// The line.
     pub fn new(entry: Entry) -> Self {
-        Self(Some(Box::new(entry)))
+        Self(entry.log.is_on().then(|| Box::new(entry)))
     }
 
     fn sent(&mut self, bytes: usize) {
@@ -157,7 +183,17 @@ impl Body for ResponseBody {
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
             Self::Target(body, in_flight) => {
-                let frame = std::task::ready!(Pin::new(body).poll_frame(cx));
+                // Asked for, it comes from the connection, and wakes nobody while that is here.
+                let nobody = &mut Context::from_waker(Waker::noop());
+                let frame = match Pin::new(&mut *body).poll_frame(nobody) {
+                    Poll::Ready(frame) => frame,
+                    Poll::Pending => {
+                        if let Some(sender) = &mut in_flight.sender {
+                            sender.drive(cx);
+                        }
+                        std::task::ready!(Pin::new(body).poll_frame(cx))
+                    }
+                };
                 match &frame {
                     Some(Ok(frame)) => {
                         in_flight
@@ -197,24 +233,7 @@ impl Drop for ResponseBody {
         if !body.is_end_stream() {
             in_flight.written.broke_off();
         } else if let Some(sender) = in_flight.sender.take() {
-            give_back(sender, &in_flight.lease);
+            in_flight.lease.target().pool.give_back(sender);
         }
-    }
-}
-
-/// Back into the pool, at once or when the connection's task has seen the end, too.
-fn give_back(sender: Sender, lease: &Lease) {
-    match sender {
-        Sender::Http1(mut sender) if !sender.is_ready() && !sender.is_closed() => {
-            let target = lease.target().clone();
-            // Ends when the connection is free or closed, and is bounded for one that is neither.
-            tokio::spawn(async move {
-                let ready = tokio::time::timeout(STALL_TIMEOUT, sender.ready()).await;
-                if let Ok(Ok(())) = ready {
-                    target.pool.give_back(Sender::Http1(sender));
-                }
-            });
-        }
-        sender => lease.target().pool.give_back(sender),
     }
 }

@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -170,13 +172,15 @@ async fn http1(
         // Clients that are busy are told with their next answer.
         sleep(IDLE_GRACE).await;
     };
+    // Looked at when there is something new, and not with each piece of a request.
+    let mut leave = FuturesUnordered::from_iter([leave]);
     tokio::select! {
         // First what has come, which may be a request: where this process stood still for a while,
         // that and the end of the time are seen at the same moment.
         biased;
         // How a client ends its connection is its own affair.
         _ = connection.as_mut() => return,
-        () = leave => connection.as_mut().graceful_shutdown(),
+        _ = leave.next() => connection.as_mut().graceful_shutdown(),
     }
     let _ = connection.await;
 }

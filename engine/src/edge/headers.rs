@@ -7,7 +7,7 @@ use http::{Method, StatusCode, Uri, Version, request, uri};
 
 /// Headers of one connection, which are not for the next (RFC 9110, section 7.6.1), and those that
 /// were never meant for a server behind a proxy.
-const HOP_BY_HOP: [HeaderName; 7] = [
+static HOP_BY_HOP: [HeaderName; 7] = [
     header::CONNECTION,
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
@@ -17,7 +17,7 @@ const HOP_BY_HOP: [HeaderName; 7] = [
     HeaderName::from_static("http2-settings"),
 ];
 /// Headers that tell who asked, which only a proxy may set.
-const FORWARDED: [HeaderName; 5] = [
+static FORWARDED: [HeaderName; 5] = [
     FORWARDED_FOR,
     FORWARDED_PROTO,
     FORWARDED_HOST,
@@ -123,6 +123,8 @@ fn nominated(headers: &HeaderMap) -> impl Iterator<Item = &str> {
 pub fn strip(headers: &mut HeaderMap) {
     if headers.contains_key(header::CONNECTION) {
         let names: Vec<HeaderName> = nominated(headers)
+            // These are taken out anyway, or are no header at all.
+            .filter(|name| !["keep-alive", "close"].contains(name))
             .filter_map(|name| name.parse().ok())
             // What says where a message ends, and to whom it goes, is nobody's to take out.
             .filter(|name| ![header::HOST, header::CONTENT_LENGTH].contains(name))
@@ -131,8 +133,16 @@ pub fn strip(headers: &mut HeaderMap) {
             headers.remove(name);
         }
     }
-    for name in HOP_BY_HOP {
-        headers.remove(name);
+    remove_all(headers, &HOP_BY_HOP);
+}
+
+/// Takes out those of these that are there. Most are not, and to look through what is there is
+/// faster than to look each of them up.
+fn remove_all(headers: &mut HeaderMap, names: &[HeaderName]) {
+    for name in names {
+        if headers.keys().any(|there| there == name) {
+            headers.remove(name);
+        }
     }
 }
 
@@ -205,9 +215,7 @@ fn forwarded(headers: &mut HeaderMap, client: Client) {
             }
         }
     } else {
-        for name in FORWARDED {
-            headers.remove(name);
-        }
+        remove_all(headers, &FORWARDED);
     }
     chain.push_str(&client.address.to_canonical().to_string());
     if let Ok(value) = HeaderValue::try_from(chain) {

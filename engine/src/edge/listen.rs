@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Sleep, sleep};
 use tokio_util::sync::CancellationToken;
@@ -173,21 +173,30 @@ async fn accept(
     shared: Arc<Shared>,
 ) {
     let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let tasks = shared.tasks.clone();
     loop {
         let Ok(permit) = room.clone().acquire_owned().await else {
             return;
         };
         match socket.accept().await {
             Ok((stream, address)) => {
+                // It is served elsewhere, and one that can't be handed on is broken.
+                let (Ok(stream), Some(place)) = (stream.into_std(), shared.lanes.place()) else {
+                    continue;
+                };
                 let spoken = spoken.borrow().clone();
                 let shared = shared.clone();
                 shared.metrics.accepted.fetch_add(1, Ordering::Relaxed);
                 shared.metrics.connections.fetch_add(1, Ordering::Relaxed);
-                shared.tasks.clone().spawn(async move {
-                    serve(stream, address.ip(), port, spoken, shared.clone()).await;
+                let lane = place.lane.clone();
+                let serving = async move {
+                    if let Ok(stream) = TcpStream::from_std(stream) {
+                        serve(stream, address.ip(), port, spoken, shared.clone()).await;
+                    }
                     shared.metrics.connections.fetch_sub(1, Ordering::Relaxed);
-                    drop(permit);
-                });
+                    drop((permit, place));
+                };
+                tasks.spawn_on(serving, &lane);
             }
             // Of one connection, which ended before it was accepted; or too many files are open,
             // which gets better with time.

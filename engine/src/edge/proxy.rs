@@ -115,7 +115,9 @@ async fn pass_on(
         Err(no) => {
             if let Some(service) = &no.service {
                 service.gate.metrics.answered(no.status, waited);
-                entry.service = Some(service.name.clone());
+                if shared.log.is_on() {
+                    entry.service = Some(service.name.clone());
+                }
             }
             return own(no.status, &no.reason, entry);
         }
@@ -133,6 +135,7 @@ async fn pass_on(
             );
         };
         service.gate.metrics.tunnels.fetch_add(1, Ordering::Relaxed);
+        sender.let_go();
         let switched = response.headers().get(header::UPGRADE).cloned();
         headers::strip(response.headers_mut());
         let headers = response.headers_mut();
@@ -176,8 +179,10 @@ async fn send(
             .await;
         let (service, lease) = acquired.map_err(|refused| no_target(refused, port, shared))?;
         let target = lease.target().clone();
-        entry.service = Some(service.name.clone());
-        entry.target = Some(target.address.to_string());
+        if shared.log.is_on() {
+            entry.service = Some(service.name.clone());
+            entry.target = Some(target.address.to_string());
+        }
         // One that failed once gets a new connection, since the other idle ones are no better.
         let idle = (resent == 0)
             .then(|| target.pool.idle(can_resend))

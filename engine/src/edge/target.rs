@@ -18,7 +18,7 @@ pub struct Target {
     /// Where it is.
     pub address: Address,
     /// Its connections.
-    pub pool: Pool,
+    pub pool: Arc<Pool>,
     /// What it is asked, to see whether it is well.
     pub check: Option<Check>,
     /// What it did so far.

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use http::HeaderValue;
 use serde::{Deserialize, Serialize};
@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::defaults::DRAIN;
+use super::lanes::Lanes;
 use super::listen::Listeners;
 use super::log::{Entry, Log, Writer};
 use super::metrics::Metrics;
@@ -34,18 +35,28 @@ pub struct Shared {
     pub log: Log,
     /// Names of requests.
     pub ids: Ids,
+    /// The threads that serve connections.
+    pub lanes: Lanes,
     /// Connections, and what else has to end before the process does.
     pub tasks: TaskTracker,
     /// Cancelled when nothing new is accepted.
     pub accepting: CancellationToken,
     /// Cancelled when clients are to go elsewhere.
     pub leaving: CancellationToken,
+    /// The same, for each request: the token has a lock that all would share.
+    left: AtomicBool,
 }
 
 impl Shared {
+    /// Tells clients to go elsewhere.
+    pub fn leave(&self) {
+        self.left.store(true, Ordering::Release);
+        self.leaving.cancel();
+    }
+
     /// True if clients are to go elsewhere.
     pub fn is_leaving(&self) -> bool {
-        self.leaving.is_cancelled()
+        self.left.load(Ordering::Acquire)
     }
 
     /// A line of the log that knows nothing yet but who came where.
@@ -92,9 +103,13 @@ impl Ids {
     /// Another one.
     pub fn next(&self) -> HeaderValue {
         let next = self.next.fetch_add(1, Ordering::Relaxed);
-        let text = format!("{:016x}{next:016x}", self.process);
+        let number = (u128::from(self.process) << 64) | u128::from(next);
+        let mut text = [0; 32];
+        for (place, digit) in text.iter_mut().rev().enumerate() {
+            *digit = b"0123456789abcdef"[(number >> (4 * place)) as usize & 0xf];
+        }
         // Digits are always a header's value.
-        HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("0"))
+        HeaderValue::from_bytes(&text).unwrap_or(HeaderValue::from_static("0"))
     }
 }
 
@@ -215,9 +230,14 @@ impl Worker {
             metrics,
             log,
             ids: Ids::default(),
+            lanes: Lanes::start().map_err(|source| EdgeError::Start {
+                program: "a thread that proxies".to_owned(),
+                source,
+            })?,
             tasks: TaskTracker::new(),
             accepting: CancellationToken::new(),
             leaving: CancellationToken::new(),
+            left: AtomicBool::new(false),
         });
         let inner = Arc::new(Inner {
             shared,
@@ -268,7 +288,7 @@ impl Worker {
         };
         inner.shared.accepting.cancel();
         inner.listeners.close();
-        inner.shared.leaving.cancel();
+        inner.shared.leave();
         inner.shared.tasks.close();
         let ended = inner.shared.tasks.wait();
         match limit {

@@ -73,6 +73,8 @@ pub struct Observed {
     pub networks: Vec<ObservedNetwork>,
     /// The daemon's volumes that the app names.
     pub volumes: Vec<ObservedVolume>,
+    /// True if somebody holds the app's lock.
+    pub locked: bool,
 }
 
 /// An edge's container.

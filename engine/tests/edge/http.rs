@@ -163,3 +163,39 @@ async fn a_client_that_does_not_finish_its_head_is_cut_off() {
         "{took:?}"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_goes_on_while_its_answer_is_taken_slowly() {
+    const BODY: usize = 4 << 20;
+    let edge = Edge::start().await;
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = socket.local_addr().expect("an address").port();
+    let received = std::thread::spawn(move || {
+        let (mut stream, _) = socket.accept().expect("a connection");
+        let mut reader = BufReader::new(stream.try_clone().expect("a clone"));
+        read_head(&mut reader).expect("a head");
+        // More than fits on the way, before anything of the body is read.
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {BODY}\r\n\r\n");
+        stream.write_all(head.as_bytes()).expect("sent");
+        let answer = std::thread::spawn(move || stream.write_all(&vec![b'a'; BODY]));
+        let mut body = vec![0; BODY];
+        reader.read_exact(&mut body).expect("the whole body");
+        // Only now is the answer taken, too.
+        (body.iter().all(|byte| *byte == b'b'), answer)
+    });
+    edge.route("http", "1s", &[(port, "active")]).await;
+    let mut stream = edge.connect();
+    let head = format!(
+        "POST / HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: {BODY}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).expect("sent");
+    let mut reader = BufReader::new(stream.try_clone().expect("a clone"));
+    let answer = read_head(&mut reader).expect("an answer's head");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    stream.write_all(&vec![b'b'; BODY]).expect("sent");
+    let (whole, sending) = received.join().expect("a target");
+    assert!(whole);
+    let mut answer = vec![0; BODY];
+    reader.read_exact(&mut answer).expect("the whole answer");
+    sending.join().expect("a thread").expect("sent");
+}
