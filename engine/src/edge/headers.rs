@@ -123,8 +123,7 @@ fn nominated(headers: &HeaderMap) -> impl Iterator<Item = &str> {
 pub fn strip(headers: &mut HeaderMap) {
     if headers.contains_key(header::CONNECTION) {
         let names: Vec<HeaderName> = nominated(headers)
-            // These are taken out anyway, or are no header at all.
-            .filter(|name| !["keep-alive", "close"].contains(name))
+            .filter(|name| !["keep-alive", "close"].contains(name)) // No headers, or taken out anyway.
             .filter_map(|name| name.parse().ok())
             // What says where a message ends, and to whom it goes, is nobody's to take out.
             .filter(|name| ![header::HOST, header::CONTENT_LENGTH].contains(name))
@@ -136,8 +135,7 @@ pub fn strip(headers: &mut HeaderMap) {
     remove_all(headers, &HOP_BY_HOP);
 }
 
-/// Takes out those of these that are there. Most are not, and to look through what is there is
-/// faster than to look each of them up.
+/// Takes out those that are there: to look through the few headers is faster than to look each name up.
 fn remove_all(headers: &mut HeaderMap, names: &[HeaderName]) {
     for name in names {
         if headers.keys().any(|there| there == name) {
