@@ -19,6 +19,7 @@ mod oneoff;
 mod plan;
 mod plugin;
 mod project;
+mod provenance;
 mod push;
 mod rollback;
 mod services;
@@ -27,6 +28,7 @@ mod status;
 mod terminal;
 mod top;
 mod wait;
+mod watch;
 
 use std::path::PathBuf;
 use std::process::ExitCode as ProcessExitCode;
@@ -98,6 +100,8 @@ enum Command {
     Show(history::ShowArgs),
     /// Show what differs between two releases
     Diff(history::DiffArgs),
+    /// Print how a release came to be, as an in-toto statement
+    Provenance(provenance::ProvenanceArgs),
     /// Show who holds the app's lock, hold it, or release it
     Lock(lock::LockArgs),
     /// Show the app's containers
@@ -120,6 +124,8 @@ enum Command {
     Stats(top::StatsArgs),
     /// Show what happens to the app on the daemon
     Events(top::EventsArgs),
+    /// Keep the app healthy: restart or replace what is not, and take back a release that turns bad
+    Watch(watch::WatchArgs),
     /// Stop and remove the app's containers
     Down(down::DownArgs),
     /// Send the images of the running release to their registry
@@ -213,6 +219,7 @@ async fn run(cli: Cli, ui: Ui) -> Result<(), CliError> {
         Command::History => history::history(global, ui).await,
         Command::Show(args) => history::show(global, args, ui).await,
         Command::Diff(args) => history::diff(global, args, ui).await,
+        Command::Provenance(args) => provenance::run(global, args, ui).await,
         Command::Lock(args) => lock::run(global, args, ui).await,
         Command::Status => status::run(global, ui).await,
         Command::Logs(args) => logs::run(global, args, ui).await,
@@ -224,6 +231,7 @@ async fn run(cli: Cli, ui: Ui) -> Result<(), CliError> {
         Command::Top(args) => top::top(global, args, ui).await,
         Command::Stats(args) => top::stats(global, args, ui).await,
         Command::Events(args) => top::events(global, args, ui).await,
+        Command::Watch(args) => watch::run(global, args, ui).await,
         Command::Down(args) => down::run(global, args, ui).await,
         Command::Push(args) => push::run(global, args, ui).await,
         Command::Config(args) => config::run(global, args, ui).await,

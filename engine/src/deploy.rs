@@ -5,6 +5,7 @@
 
 mod access;
 mod attribute;
+mod canary;
 mod contexts;
 mod edge;
 mod error;
@@ -29,16 +30,20 @@ mod release;
 mod rollback;
 mod run;
 mod saved;
+mod sources;
 mod state;
 mod steps;
 mod summary;
 mod transform;
+mod trial;
 mod walk;
+mod watch;
 
 pub use crate::plugin::Outcome;
 pub use edge::edge_image;
 pub use error::{DeployError, ExitCode};
 pub use event::{Event, LockStep, PluginSummary, Reporter, ServiceSummary};
+pub use git::revision as git_revision;
 pub use hooks::{Hooks, Loading, cache_folder};
 pub use ledger::releases;
 pub use limits::{LIMITS, Limit};
@@ -49,6 +54,11 @@ pub use push::{Push, push};
 pub use redact::{RedactingReporter, clean_changes, clean_plan};
 pub use release::release_id;
 pub use rollback::find as find_release;
-pub use run::{Action, Done, Request, run};
+pub use run::{Action, Asker, Done, Request, run};
 pub use saved::SavedPlan;
+pub use sources::{Sources, WantedPlugins, store};
 pub use summary::addresses;
+pub use watch::{
+    Condition, LogEntry, News, Picture, Row, Stats, Traffic, Watch, WatchEvent, WatchOptions,
+    Weight, follow_logs, follow_stats,
+};

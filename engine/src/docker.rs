@@ -10,7 +10,6 @@ use std::time::Duration;
 
 mod build;
 mod container;
-mod credentials;
 mod disk;
 mod endpoint;
 mod error;
@@ -38,7 +37,6 @@ mod wire;
 
 pub use build::{BuildEvent, BuiltImage, StepState};
 pub use container::NewContainer;
-pub use credentials::{Credentials, CredentialsError};
 pub use endpoint::{Endpoint, EndpointError, EndpointSource};
 pub use error::{BuildFailure, DockerError};
 pub use exec::ExecOutcome;
@@ -53,6 +51,8 @@ pub use spec::Joined;
 pub use transport::{SshFailure, TlsFailure};
 pub use unreachable::Unreachable;
 pub use watch::{DaemonEvent, Processes};
+
+use crate::credentials::Credentials;
 
 /// Time for the daemon's first answer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

@@ -10,7 +10,7 @@
 //! | `table`, `service`, `target`, `health`, `balance` | the same as it is now, with counts and health |
 //! | `listen`, `connection`, `tls` | where clients come in |
 //! | `proxy`, `headers`, `peer`, `body`, `pool`, `tunnel` | a request's way to a target and back |
-//! | `metrics`, `log` | what it says of itself |
+//! | `metrics`, `histogram`, `log` | what it says of itself |
 //! | `control`, `client` | the socket through which it is told what to do |
 //! | `worker`, `keeper`, `handover` | its processes, and how one takes over from another |
 //! | `tidy` | what a change leaves in its folder |
@@ -25,6 +25,7 @@ mod error;
 mod handover;
 mod headers;
 mod health;
+mod histogram;
 mod image;
 mod keeper;
 mod listen;
@@ -43,9 +44,10 @@ mod tunnel;
 mod worker;
 
 pub use client::{ControlClient, ControlError};
-pub use control::{Drained, Release, ServiceState, State, TargetCounts};
+pub use control::{Drained, Out, Release, ServiceState, State, TargetCounts};
 pub use defaults::{DRAIN, HOLD};
 pub use error::EdgeError;
+pub use histogram::Bucket;
 pub use image::{
     EdgeImage, FOLDER as EDGE_FOLDER, ImageError, PROGRAM as EDGE_PROGRAM, USER as EDGE_USER,
 };

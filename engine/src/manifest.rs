@@ -4,11 +4,15 @@ mod compose;
 mod convert;
 mod deploy;
 mod edge;
+mod edit;
 mod error;
 mod init;
 mod plugin;
 mod raw;
+mod rollout;
 mod secrets;
+mod trust;
+mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -20,9 +24,11 @@ use crate::app::{App, BuildSecret, ByteSize, Name};
 use crate::compose::{Options as ComposeOptions, Project};
 use crate::grants::Grants;
 use crate::plugin::Limits;
+use crate::registry::{RegistrySettings, Source, Trust};
 use crate::secrets::{Redactor, Secret};
 
 pub(crate) use convert::Reader;
+pub use edit::{Edit, EditError};
 pub use error::ManifestError;
 pub use init::{InitFile, init};
 pub(crate) use plugin::config_text;
@@ -51,6 +57,8 @@ pub struct Manifest {
     pub app: App,
     /// The Compose project that the app was made from; `None` for one of plugins.toml alone.
     pub project: Option<Project>,
+    /// Where the strategies of services are written that say one: file, line and column.
+    pub strategies: BTreeMap<Name, String>,
     /// False if ports are to be taken from what the image exposes.
     pub ports_declared: bool,
     /// The plugins, in the order in which they run.
@@ -61,6 +69,12 @@ pub struct Manifest {
     pub deploy: DeploySection,
     /// `[edge]`.
     pub edge: EdgeSection,
+    /// `[registries."HOST"]`, by host.
+    pub registries: BTreeMap<String, RegistrySettings>,
+    /// `[trust]`.
+    pub trust: Trust,
+    /// `[watch]`.
+    pub watch: WatchSection,
     /// The secrets that plugins are granted.
     pub secrets: Secrets,
     /// What is odd and no error.
@@ -134,11 +148,40 @@ impl std::fmt::Debug for TlsSection {
     }
 }
 
+/// `[watch]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WatchSection {
+    /// Time between two looks at a container that has no check of its own, and two calls of
+    /// `health` hooks.
+    pub interval: Duration,
+    /// How often a container is restarted within [`Self::window`] before it is replaced.
+    pub restarts: usize,
+    /// How long restarts and replacements count.
+    pub window: Duration,
+    /// How long after its deploy a release is taken back if it turns bad; never, if `None`.
+    pub probation: Option<Duration>,
+    /// How long most of a service's containers have to be unhealthy for the release to be bad.
+    pub bad_after: Duration,
+    /// What is done with a release that turned bad.
+    pub on_bad: OnBad,
+}
+
+/// What is done with a release that turned bad while it was on probation.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnBad {
+    /// The one before it is brought back.
+    #[default]
+    Rollback,
+    /// It is told.
+    Warn,
+}
+
 /// `[plugins.NAME]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PluginEntry {
-    /// The component, absolute.
-    pub path: PathBuf,
+    /// Where the component is.
+    pub from: PluginSource,
     /// The services it is for; all if `None`.
     pub services: Option<BTreeSet<Name>>,
     /// What it reads through `wasi:config`: scalars as text, arrays and tables as JSON.
@@ -155,6 +198,15 @@ pub struct PluginEntry {
     pub memory: ByteSize,
     /// The other limits of one call.
     pub limits: Limits,
+}
+
+/// Where a plugin's component is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PluginSource {
+    /// A file, absolute: `path`.
+    File(PathBuf),
+    /// In a registry: `source`.
+    Registry(Source),
 }
 
 /// What a plugin's refusal or failure does.
@@ -192,6 +244,18 @@ pub fn load(
         }
         Err(error) => Err(error),
     }
+}
+
+/// Reads only `[registries]` of a plugins.toml: commands that are about no app need no more of it.
+///
+/// # Errors
+///
+/// If the file can't be read, or says what can't be meant.
+pub fn registries(path: &Path) -> Result<BTreeMap<String, RegistrySettings>, ManifestError> {
+    let text = read(path)?;
+    let folder = path.parent().unwrap_or(Path::new(".")).to_owned();
+    let reader = Reader::new(&text, Some(path), folder, &|_| None);
+    reader.registries_alone()
 }
 
 /// Reads the text of a plugins.toml of the folder `dir`, an absolute path. `env` gives environment

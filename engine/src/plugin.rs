@@ -38,7 +38,7 @@ pub use change::Change;
 pub use error::{LoadError, PluginError, Refusal};
 pub use hook::{Hook, WIT_VERSION};
 pub use host::PluginHost;
-pub use inspect::{Inspection, Interface};
+pub use inspect::{Inspection, Interface, needed_grants};
 pub use limits::{
     DEFAULT_HTTP, DEFAULT_INSTANCES, DEFAULT_LOG, DEFAULT_MEMORY, DEFAULT_RESULT,
     DEFAULT_TABLE_ELEMENTS, DEFAULT_TIMEOUT, Limits, MAX_CHANGES, MAX_GENERATED_BYTES,

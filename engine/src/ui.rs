@@ -1,6 +1,7 @@
 //! What a person, a pipe or a program sees: the only code that prints.
 
 mod json;
+mod live;
 mod plan;
 mod progress;
 mod release;
@@ -12,13 +13,15 @@ use std::sync::{Arc, OnceLock};
 
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 use serde::Serialize;
+use tokio::sync::mpsc;
 
-use crate::deploy::{RedactingReporter, Reporter};
+use crate::deploy::{Event, RedactingReporter, Reporter};
 use crate::docker::LogStream;
 use crate::secrets::Redactor;
 use json::JsonReporter;
 use progress::ProgressReporter;
 
+pub use live::{Live, LiveReporter};
 pub use plan::render_plan;
 pub use progress::render_services;
 pub use release::{render_diff, render_history, render_release};
@@ -105,6 +108,21 @@ impl Ui {
         Arc::new(RedactingReporter { inner, redactor })
     }
 
+    /// True if a person sits at a terminal that can be drawn on, and wants to see what goes on.
+    pub fn can_show(self) -> bool {
+        let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+        let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+        terminal && !dumb && !self.json && self.verbosity > Verbosity::Quiet
+    }
+
+    /// Hands what a deploy tells on to a view, without the secrets in it.
+    pub fn live_reporter(self, to: mpsc::UnboundedSender<Event>) -> Arc<dyn Reporter> {
+        Arc::new(RedactingReporter {
+            inner: Arc::new(LiveReporter(to)),
+            redactor: self.redactor(),
+        })
+    }
+
     /// Writes a result.
     pub fn result(self, text: &str) {
         print(&self.redactor().redact(text));
@@ -142,6 +160,18 @@ impl Ui {
         if !self.json && self.verbosity > Verbosity::Quiet {
             let _ = writeln!(std::io::stderr(), "{}", self.redactor().redact(text));
         }
+    }
+
+    /// Asks a person; `None` if there is none to ask, or a program reads along.
+    pub fn confirm(self, question: &str) -> Option<bool> {
+        if self.json || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+            return None;
+        }
+        let _ = write!(std::io::stderr(), "{question} [y/N] ");
+        let mut line = String::new();
+        std::io::stdin().read_line(&mut line).ok()?;
+        let answer = line.trim().to_lowercase();
+        Some(matches!(answer.as_str(), "y" | "yes"))
     }
 
     /// Writes an error: what happened, where, and what to do about it.

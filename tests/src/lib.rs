@@ -1,8 +1,11 @@
 //! What end-to-end tests share: a project in a folder of its own, the real `rengine`, and the
 //! real daemon.
 
+pub mod authority;
 pub mod compose;
 pub mod dockerd;
+pub mod faulty;
+pub mod gate;
 pub mod load;
 pub mod machine;
 pub mod podman;
@@ -323,4 +326,16 @@ fn target() -> PathBuf {
     let test = std::env::current_exe().expect("this test");
     let target = test.ancestors().nth(3).expect("three folders above");
     target.to_owned()
+}
+
+/// A program that `./dev test` installs for tests.
+pub fn tool(name: &str) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let path = root.join(".dev/tools/bin").join(name);
+    assert!(
+        path.is_file(),
+        "{} is missing: run ./dev test",
+        path.display()
+    );
+    path
 }

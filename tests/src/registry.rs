@@ -1,6 +1,7 @@
 //! A real registry on loopback that wants a name and a password.
 
 use std::net::TcpStream;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use crate::{free_port, until};
@@ -20,15 +21,42 @@ const ODD_HASH: &str = "$2b$05$abcdefghijklmnopqrstuu9XZSUa9xdT3LBAIPiFN0Au4L05Y
 
 /// A `docker-registry` of this test alone; it ends when this is dropped.
 pub struct Registry {
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     child: Child,
     /// Its host and port.
     pub host: String,
 }
 
+/// Who may use a registry, and how it is reached.
+#[derive(Clone, Copy)]
+pub enum Access<'a> {
+    /// Those with a name and a password.
+    Password,
+    /// Everybody.
+    Open,
+    /// Everybody, with this certificate and key.
+    Tls(&'a Path),
+}
+
 impl Registry {
-    /// Starts an empty one.
+    /// Starts an empty one that wants a name and a password.
     pub fn start() -> Self {
+        Self::start_with(Access::Password)
+    }
+
+    /// Where it keeps its files.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// Ends it; what it has goes when it is dropped.
+    pub fn stop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Starts an empty one.
+    pub fn start_with(access: Access<'_>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let at = |name: &str| folder.path().join(name).display().to_string();
         let port = free_port();
@@ -37,12 +65,24 @@ impl Registry {
             format!("{USER}:{HASH}\n{ODD_USER}:{ODD_HASH}\n"),
         )
         .expect("a file");
+        let auth = format!(
+            "auth: {{ htpasswd: {{ realm: tests, path: {} }} }}\n",
+            at("htpasswd")
+        );
+        let (tls, auth) = match access {
+            Access::Password => (String::new(), auth),
+            Access::Open => (String::new(), String::new()),
+            Access::Tls(folder) => {
+                let file = |name: &str| folder.join(name).display().to_string();
+                let (certificate, key) = (file("cert.pem"), file("key.pem"));
+                let tls = format!(", tls: {{ certificate: {certificate}, key: {key} }}");
+                (tls, String::new())
+            }
+        };
         let config = format!(
             "version: 0.1\nstorage: {{ filesystem: {{ rootdirectory: {} }} }}\n\
-             http: {{ addr: '127.0.0.1:{port}' }}\n\
-             auth: {{ htpasswd: {{ realm: tests, path: {} }} }}\n",
+             http: {{ addr: '127.0.0.1:{port}'{tls} }}\n{auth}",
             at("data"),
-            at("htpasswd"),
         );
         std::fs::write(at("config.yml"), config).expect("a file");
         let log = std::fs::File::create(at("log")).expect("a file");
@@ -57,7 +97,7 @@ impl Registry {
             TcpStream::connect(("127.0.0.1", port)).is_ok()
         });
         Self {
-            _folder: folder,
+            folder,
             child,
             host: format!("127.0.0.1:{port}"),
         }

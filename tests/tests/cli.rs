@@ -40,7 +40,7 @@ fn snapshot(name: &str, project: &Project, outcome: &Outcome) {
 #[test]
 fn help_of_every_command() {
     let project = Project::new("help", "hello", "");
-    let commands: [&[&str]; 34] = [
+    let commands: [&[&str]; 35] = [
         &["rollback"],
         &["history"],
         &["show"],
@@ -62,6 +62,7 @@ fn help_of_every_command() {
         &["top"],
         &["stats"],
         &["events"],
+        &["watch"],
         &["down"],
         &["config"],
         &["init"],

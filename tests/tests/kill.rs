@@ -310,12 +310,13 @@ fn a_first_deploy_killed_after_any_call() {
     }
 }
 
-/// The same with a port of the host that it has to have, and so behind an edge.
-fn behind_an_edge(name: &str) -> Project {
+/// The same with a port of the host that it has to have, and so behind an edge, with these lines more.
+fn behind_an_edge(name: &str, more: &str) -> Project {
     let project = project(name, 2);
     let compose = std::fs::read_to_string(project.path().join("compose.yaml")).expect("a file");
     let fixed = format!("\"{}:8080\"", project.port);
-    project.write("compose.yaml", &compose.replace("\"8080\"", &fixed));
+    let compose = compose.replace("\"8080\"", &fixed);
+    project.write("compose.yaml", &format!("{compose}{more}"));
     for page in ["a", "b", "one"] {
         project.write("index.html", page);
         done(project.rengine(&["deploy"]));
@@ -336,10 +337,11 @@ fn seen(project: &Project, after: &str) -> String {
 /// Deploys behind an edge, killed after each of these calls; gives all that there were.
 fn deploys_behind_an_edge(
     name: &str,
+    more: &str,
     which: Which,
     numbers: impl Iterator<Item = usize>,
 ) -> Vec<String> {
-    let project = behind_an_edge(name);
+    let project = behind_an_edge(name, more);
     let mut old = "one".to_owned();
     let mut calls = Vec::new();
     for number in numbers {
@@ -367,8 +369,21 @@ fn deploys_behind_an_edge(
 
 #[test]
 fn a_deploy_behind_an_edge_killed_after_any_call_that_changes_something() {
-    let calls = deploys_behind_an_edge("kedge", Which::Changes, 1..);
+    let calls = deploys_behind_an_edge("kedge", "", Which::Changes, 1..);
     tell("deploy behind an edge", &calls);
+    is_told(&calls);
+}
+
+#[test]
+fn a_canary_killed_after_any_call_that_changes_something() {
+    // Long enough to be asked for twice.
+    let canary = "    x-rengine: { strategy: canary, canary: { share: 50%, for: 100ms } }\n";
+    let calls = deploys_behind_an_edge("kcanary", canary, Which::Changes, 1..);
+    tell("canary", &calls);
+    is_told(&calls);
+}
+
+fn is_told(calls: &[String]) {
     let told = calls.iter().any(|call| call.contains("/exec/ID/start"));
     assert!(told, "the edge is told nothing: {calls:?}");
 }
@@ -376,7 +391,7 @@ fn a_deploy_behind_an_edge_killed_after_any_call_that_changes_something() {
 #[test]
 fn a_deploy_behind_an_edge_killed_after_any_call_that_only_asks() {
     let calls = in_lanes(|lane, numbers| {
-        deploys_behind_an_edge(&format!("kasks{lane}"), Which::Asks, numbers)
+        deploys_behind_an_edge(&format!("kasks{lane}"), "", Which::Asks, numbers)
     });
     tell("deploy behind an edge, asking", &calls);
     assert!(calls.len() > 20, "{calls:?}");

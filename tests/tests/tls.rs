@@ -3,95 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use rengine_tests::authority::Authority;
 use rengine_tests::dockerd::Dockerd;
 use rengine_tests::{Outcome, Project, free_port};
-
-/// Certificates, made with `openssl` into a folder each: `ca.pem`, `cert.pem`, `key.pem`.
-struct Authority {
-    folder: tempfile::TempDir,
-}
-
-impl Authority {
-    fn new() -> Self {
-        let authority = Self {
-            folder: tempfile::tempdir().expect("a folder"),
-        };
-        authority.openssl(&[
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-            "-keyout",
-            "ca-key.pem",
-            "-out",
-            "ca.pem",
-            "-subj",
-            "/CN=authority",
-            "-days",
-            "2",
-        ]);
-        authority
-    }
-
-    fn openssl(&self, args: &[&str]) {
-        let mut run = Command::new("openssl");
-        let run = run.args(args).current_dir(self.folder.path()).output();
-        let output = run.expect("openssl runs: run ./dev test, or install it");
-        assert!(output.status.success(), "openssl {args:?}: {output:?}");
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    /// Signs a certificate for `name` that ends in `days`.
-    fn sign(&self, folder: &str, name: &str, days: &str) -> PathBuf {
-        let path = self.file(folder);
-        std::fs::create_dir(&path).expect("a folder");
-        std::fs::write(self.file("ext"), format!("subjectAltName={name}\n")).expect("a file");
-        let at = |file: &str| format!("{folder}/{file}");
-        self.openssl(&[
-            "req",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-            "-keyout",
-            &at("key.pem"),
-            "-out",
-            "request.pem",
-            "-subj",
-            "/CN=test",
-        ]);
-        self.openssl(&[
-            "x509",
-            "-req",
-            "-in",
-            "request.pem",
-            "-CA",
-            "ca.pem",
-            "-CAkey",
-            "ca-key.pem",
-            "-CAcreateserial",
-            "-out",
-            &at("cert.pem"),
-            "-days",
-            days,
-            "-extfile",
-            "ext",
-        ]);
-        std::fs::copy(self.file("ca.pem"), path.join("ca.pem")).expect("a copy");
-        if days == "0" {
-            // It is good for this second.
-            std::thread::sleep(std::time::Duration::from_secs(2));
-        }
-        path
-    }
-}
 
 /// A dockerd of this test alone, which listens with TLS.
 fn start(authority: &Authority, certificate: &Path) -> (Dockerd, u16) {

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use libfuzzer_sys::{Corpus, fuzz_target};
 use miette::{Diagnostic, NarratableReportHandler};
 use rengine::app::{Fields, ImageSource, Name, Probe};
-use rengine::manifest::{self, Manifest, ManifestError};
+use rengine::manifest::{self, Manifest, ManifestError, PluginSource};
 
 /// A folder with a Dockerfile, a file of variables and nothing else.
 fn folder() -> PathBuf {
@@ -96,7 +96,9 @@ fn check(manifest: &Manifest) {
     }
     for (name, plugin) in &manifest.plugins {
         assert!(Name::parse(name.as_str()).is_ok());
-        assert!(plugin.path.is_absolute());
+        if let PluginSource::File(path) = &plugin.from {
+            assert!(path.is_absolute());
+        }
         assert!(plugin.timeout.as_nanos() > 0, "{name}");
         for service in plugin.services.iter().flatten() {
             assert!(manifest.app.services.contains_key(service));

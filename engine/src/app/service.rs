@@ -5,7 +5,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use serde::Serialize;
 
-use super::{ContainerSpec, ImageSource, Name, VolumesOwner, text};
+use super::{Batches, ContainerSpec, ImageSource, Name, Strategy, VolumesOwner, text};
 
 /// One image and the containers that run it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -25,6 +25,8 @@ pub struct Service {
     pub pull: PullPolicy,
     /// How a new release takes the place of the old one; what fits the service, if `None`.
     pub strategy: Option<Strategy>,
+    /// How many of its containers are replaced at a time, where they roll; all, if `None`.
+    pub batches: Option<Batches>,
     /// What has to be there before its containers start.
     pub depends_on: IndexMap<Name, Dependency>,
     /// Commands in a new container once it runs.
@@ -44,6 +46,7 @@ impl Service {
             container_name: None,
             pull: PullPolicy::default(),
             strategy: None,
+            batches: None,
             depends_on: IndexMap::new(),
             post_start: Vec::new(),
             pre_stop: Vec::new(),
@@ -66,16 +69,6 @@ impl Service {
 
 /// What a namespace mode begins with that names a service of the app.
 pub const SERVICE_MODE: &str = "service:";
-
-/// How a new release of a service takes the place of the old one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Strategy {
-    /// The new containers run beside the old ones until they are well; then requests go to them.
-    Rolling,
-    /// The old containers are stopped before the new ones start: for what has to be alone.
-    Recreate,
-}
 
 /// When an image is fetched.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]

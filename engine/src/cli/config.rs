@@ -20,6 +20,8 @@ pub struct ConfigArgs {
     /// Show the app as its plugins leave it, which is what a deploy deploys
     #[arg(long, conflicts_with = "part")]
     with_plugins: bool,
+    #[command(flatten)]
+    sources: session::SourceArgs,
     /// Print only the names of the services
     #[arg(long, group = "part")]
     services: bool,
@@ -46,7 +48,7 @@ enum Format {
 
 pub async fn run(global: &GlobalArgs, args: ConfigArgs, ui: Ui) -> Result<(), CliError> {
     if args.with_plugins {
-        return with_plugins(global, args.format, ui).await;
+        return with_plugins(global, args.format, args.sources, ui).await;
     }
     let project = load(global)?;
     for problem in project.warnings.iter().chain(&project.refused) {
@@ -80,10 +82,15 @@ fn show(format: Format, ui: Ui, json: impl Fn() -> Value, yaml: impl Fn() -> Str
 }
 
 /// The app as a deploy would have it. What plugins may ask of a daemon, they ask here, too.
-async fn with_plugins(global: &GlobalArgs, format: Format, ui: Ui) -> Result<(), CliError> {
+async fn with_plugins(
+    global: &GlobalArgs,
+    format: Format,
+    sources: session::SourceArgs,
+    ui: Ui,
+) -> Result<(), CliError> {
     let manifest = session::load_manifest(global, ui)?;
     let reporter = ui.reporter();
-    let plugins = Hooks::begin(&manifest);
+    let plugins = Hooks::begin(&manifest, &sources.sources(&reporter));
     let docker = session::connect(global, &manifest, ui).await?;
     let hooks = plugins.finish(&docker, &*reporter).await?;
     for warning in &manifest.warnings {

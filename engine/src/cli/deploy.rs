@@ -27,6 +27,8 @@ pub struct DeployArgs {
     break_lock: bool,
     #[command(flatten)]
     wait: WaitArgs,
+    #[command(flatten)]
+    sources: session::SourceArgs,
 }
 
 pub async fn run(global: &GlobalArgs, args: DeployArgs, ui: Ui) -> Result<(), CliError> {
@@ -37,7 +39,7 @@ pub async fn run(global: &GlobalArgs, args: DeployArgs, ui: Ui) -> Result<(), Cl
     let manifest = session::load_manifest(global, ui)?;
     let cancel = interrupt::on_signal(ui);
     let reporter = ui.reporter();
-    let plugins = Hooks::begin(&manifest);
+    let plugins = Hooks::begin(&manifest, &args.sources.sources(&reporter));
     let docker = session::connect(global, &manifest, ui).await?;
     if args.break_lock {
         docker.break_lock(&manifest.app.name).await?;
@@ -52,6 +54,7 @@ pub async fn run(global: &GlobalArgs, args: DeployArgs, ui: Ui) -> Result<(), Cl
             None => Action::Deploy(options),
         },
         wait: args.wait.wait(),
+        asker: None,
     };
     let done = deploy::run(&manifest, &docker, plugins, request, &reporter, &cancel).await?;
     if !ui.is_json() {

@@ -27,6 +27,8 @@ pub struct DownArgs {
     history: bool,
     #[command(flatten)]
     wait: WaitArgs,
+    #[command(flatten)]
+    sources: session::SourceArgs,
 }
 
 pub async fn run(global: &GlobalArgs, args: DownArgs, ui: Ui) -> Result<(), CliError> {
@@ -37,7 +39,7 @@ pub async fn run(global: &GlobalArgs, args: DownArgs, ui: Ui) -> Result<(), CliE
     let wait = args.wait.wait();
     let lock = take_lock(&docker, app, "rengine down", wait, &reporter).await?;
     // What can't be loaded can't be asked, and is no reason to leave the app running.
-    let hooks = match Hooks::load(&manifest, &docker, &*reporter).await {
+    let hooks = match Hooks::load(&manifest, &docker, &args.sources.sources(&reporter)).await {
         Ok(hooks) => hooks,
         Err(error) => {
             reporter.report(Event::Warning {

@@ -74,6 +74,8 @@ pub enum CtlCommand {
     Metrics(FolderArgs),
     /// Put other routes in place
     Apply(ApplyArgs),
+    /// Take targets out for a time, and put all others back
+    Out(OutArgs),
     /// Wait until targets that drain have nothing to do
     Drain(DrainArgs),
     /// Replace the process by one of another program, without losing a connection
@@ -108,6 +110,18 @@ pub struct DrainArgs {
     /// Wait at most so long
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
     timeout: Duration,
+}
+
+#[derive(Debug, Args)]
+pub struct OutArgs {
+    #[command(flatten)]
+    at: FolderArgs,
+    /// For so long, unless this is said again
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
+    time: Duration,
+    /// The names under which the edge knows them, without their ports
+    #[arg(value_name = "HOST")]
+    hosts: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -178,6 +192,10 @@ async fn ctl(command: CtlCommand, ui: Ui) -> Result<(), CliError> {
             let routes = Routes::parse(routes.as_bytes()).map_err(crate::edge::EdgeError::from)?;
             let generation = to(&args.at.folder).apply(&routes, args.replaces).await?;
             ui.json(&serde_json::json!({ "generation": generation }));
+        }
+        CtlCommand::Out(args) => {
+            let client = to(&args.at.folder);
+            ui.json(&client.take_out(&args.hosts, args.time).await?);
         }
         CtlCommand::Drain(args) => {
             let drained = to(&args.at.folder)

@@ -68,6 +68,37 @@ pub enum CliError {
         /// What there is.
         known: String,
     },
+    /// plugins.toml can't be changed.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Edit(#[from] crate::manifest::EditError),
+    /// A plugin that does not come from a registry, or is not there.
+    #[error("there is no plugin `{name}` from a registry")]
+    #[diagnostic(help("those that are: {known}"))]
+    NoPlugin {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+    /// A question that nobody can answer.
+    #[error("it asks for more than before, and there is no terminal to ask whether to {what} it")]
+    #[diagnostic(help("look at what is listed above, and say `--yes` if that is right"))]
+    Unasked {
+        /// What was to be done.
+        what: &'static str,
+    },
+    /// A version that is published already, with something else in it.
+    #[error("{reference} is there already, as another artifact: {digest}")]
+    #[diagnostic(help(
+        "versions that people use should stay what they are: publish a new one, or write over it with --force"
+    ))]
+    VersionTaken {
+        /// The reference.
+        reference: String,
+        /// What is there.
+        digest: String,
+    },
     /// A volume that the daemon does not have.
     #[error("there is no volume `{volume}`: the daemon has none of the name {name}")]
     NoVolume {
@@ -167,6 +198,10 @@ impl CliError {
             | Self::Io { .. }
             | Self::Exists { .. }
             | Self::NoService { .. }
+            | Self::Edit(_)
+            | Self::NoPlugin { .. }
+            | Self::Unasked { .. }
+            | Self::VersionTaken { .. }
             | Self::NotRunning { .. }
             | Self::NothingToPush { .. }
             | Self::NotDeployed { .. }

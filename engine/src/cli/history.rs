@@ -69,6 +69,12 @@ pub async fn diff(global: &GlobalArgs, args: DiffArgs, ui: Ui) -> Result<(), Cli
     Ok(())
 }
 
+/// The record of a release, or of the one that runs.
+pub async fn find(global: &GlobalArgs, release: Option<&str>, ui: Ui) -> Result<Record, CliError> {
+    let (app, records) = load(global, ui).await?;
+    Ok(one(&records, &app, release)?.clone())
+}
+
 async fn load(global: &GlobalArgs, ui: Ui) -> Result<(Name, Vec<Record>), CliError> {
     let manifest = session::load_manifest(global, ui)?;
     let docker = session::connect(global, &manifest, ui).await?;

@@ -33,6 +33,21 @@ pub fn on_signal(ui: Ui) -> CancellationToken {
     token
 }
 
+/// A token that is cancelled at the first SIGINT or SIGTERM, for what goes on until then. At the
+/// second the process ends at once.
+pub fn on_stop(ui: Ui) -> CancellationToken {
+    let token = CancellationToken::new();
+    let stop = token.clone();
+    tokio::spawn(async move {
+        terminated().await;
+        ui.note("stopping: what was begun is brought to its end; once more to stop at once");
+        stop.cancel();
+        terminated().await;
+        std::process::exit(i32::from(ExitCode::Interrupted as u8));
+    });
+    token
+}
+
 /// Ends at the first SIGINT or SIGTERM, for a process that ends what it has begun by itself.
 pub async fn terminated() {
     let (Ok(mut interrupt), Ok(mut terminate)) = (

@@ -38,6 +38,8 @@ pub struct RunArgs {
     /// The command and its arguments; the service's own if there is none
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     command: Vec<String>,
+    #[command(flatten)]
+    sources: session::SourceArgs,
 }
 
 pub async fn run(global: &GlobalArgs, args: RunArgs, ui: Ui) -> Result<(), CliError> {
@@ -49,7 +51,7 @@ pub async fn run(global: &GlobalArgs, args: RunArgs, ui: Ui) -> Result<(), CliEr
     };
     let service = service.name.clone();
     let reporter = ui.reporter();
-    let plugins = Hooks::begin(&manifest);
+    let plugins = Hooks::begin(&manifest, &args.sources.sources(&reporter));
     let docker = session::connect(global, &manifest, ui).await?;
     let hooks = plugins.finish(&docker, &*reporter).await?;
     let release = release_id(SystemTime::now());

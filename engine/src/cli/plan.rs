@@ -22,12 +22,14 @@ pub struct PlanArgs {
     /// Also write the plan to this file, which `rengine deploy FILE` carries out
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    sources: session::SourceArgs,
 }
 
 pub async fn run(global: &GlobalArgs, args: PlanArgs, ui: Ui) -> Result<(), CliError> {
     let manifest = session::load_manifest(global, ui)?;
     let reporter = ui.reporter();
-    let plugins = Hooks::begin(&manifest);
+    let plugins = Hooks::begin(&manifest, &args.sources.sources(&reporter));
     let docker = session::connect(global, &manifest, ui).await?;
     let options = Options {
         rebuild: args.rebuild,

@@ -17,16 +17,19 @@ pub struct RollbackArgs {
     release: Option<String>,
     #[command(flatten)]
     wait: WaitArgs,
+    #[command(flatten)]
+    sources: session::SourceArgs,
 }
 
 pub async fn run(global: &GlobalArgs, args: RollbackArgs, ui: Ui) -> Result<(), CliError> {
     let manifest = session::load_manifest(global, ui)?;
     let cancel = interrupt::on_signal(ui);
     let reporter = ui.reporter();
-    let plugins = Hooks::begin(&manifest);
+    let plugins = Hooks::begin(&manifest, &args.sources.sources(&reporter));
     let docker = session::connect(global, &manifest, ui).await?;
     let request = Request {
         wait: args.wait.wait(),
+        asker: None,
         action: Action::Rollback(args.release),
     };
     let done = deploy::run(&manifest, &docker, plugins, request, &reporter, &cancel).await?;

@@ -1,10 +1,42 @@
 //! What most commands begin with: the manifest, and the daemon.
 
+use std::sync::Arc;
+
+use clap::Args;
+
 use super::GlobalArgs;
 use super::error::CliError;
-use crate::docker::{BuilderChoice, Credentials, Docker, Endpoint, EndpointError, EndpointSource};
+use crate::credentials::Credentials;
+use crate::deploy::{Reporter, Sources};
+use crate::docker::{BuilderChoice, Docker, Endpoint, EndpointError, EndpointSource};
 use crate::manifest::{self, Manifest};
+use crate::registry::Mode;
 use crate::ui::Ui;
+
+/// How plugins from registries are had.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct SourceArgs {
+    /// Fail if plugins.lock is not as plugins.toml wants it, rather than write it
+    #[arg(long)]
+    locked: bool,
+    /// Ask no registry: plugins are in the store, or in plugins.vendor
+    #[arg(long)]
+    offline: bool,
+}
+
+impl SourceArgs {
+    /// Where plugins come from, who one is there, and who is told.
+    pub fn sources(self, reporter: &Arc<dyn Reporter>) -> Sources {
+        Sources {
+            mode: Mode {
+                locked: self.locked,
+                offline: self.offline,
+            },
+            credentials: Credentials::from_env(&env),
+            reporter: reporter.clone(),
+        }
+    }
+}
 
 fn env(name: &str) -> Option<String> {
     std::env::var(name).ok()

@@ -3,16 +3,16 @@
 mod build;
 mod container;
 mod files;
+mod rollout;
 
 use indexmap::IndexMap;
-use serde::Deserialize;
 
 use super::error::{ComposeError, Problem};
 use super::model::{self, Project};
 use super::source::Span;
 use crate::app::{
     AddressPool, App, Command, Condition, Dependency, ImageSource, Name, Network, ParseNameError,
-    PullPolicy, Service, Strategy, Volume,
+    PullPolicy, Service, Volume,
 };
 
 type Result<T> = std::result::Result<T, ComposeError>;
@@ -135,6 +135,7 @@ impl Converter<'_> {
                 .name(other, self.span(&["depends_on", other]))?;
             depends_on.insert(other, needs(dependency));
         }
+        let (strategy, batches) = self.rollout()?;
         Ok(Service {
             name,
             image,
@@ -147,29 +148,12 @@ impl Converter<'_> {
                 Some(model::PullPolicy::Every(time)) => PullPolicy::Every(time),
                 _ => PullPolicy::Missing,
             },
-            strategy: self.strategy()?,
+            strategy,
+            batches,
             depends_on,
             post_start: service.post_start.iter().map(command).collect(),
             pre_stop: service.pre_stop.iter().map(command).collect(),
         })
-    }
-}
-
-/// What rengine takes from `x-rengine` of a service.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-struct Own {
-    strategy: Option<Strategy>,
-}
-
-impl Converter<'_> {
-    fn strategy(&self) -> Result<Option<Strategy>> {
-        let Some(own) = self.service.extensions.get(OWN) else {
-            return Ok(None);
-        };
-        let own = Own::deserialize(own)
-            .map_err(|error| self.error(&[OWN], format!("has an `{OWN}` that can't be: {error}")));
-        own.map(|own: Own| own.strategy)
     }
 }
 

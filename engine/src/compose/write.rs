@@ -120,11 +120,10 @@ impl Writer<'_> {
             tty: spec.tty,
             ..model::Service::default()
         };
-        if let Some(strategy) = service.strategy {
-            let own = serde_json::json!({ "strategy": strategy });
-            written
-                .extensions
-                .insert(super::convert::OWN.to_owned(), own);
+        let own = rollout(service);
+        if !own.is_empty() {
+            let name = super::convert::OWN.to_owned();
+            written.extensions.insert(name, own.into());
         }
         if service.replicas != 1 {
             written.deploy.replicas = Some(service.replicas);
@@ -133,6 +132,36 @@ impl Writer<'_> {
         written.deploy.resources.reservations.devices = requests.map(container::request).collect();
         written
     }
+}
+
+/// What of a service's rollout only rengine has words for.
+fn rollout(service: &app::Service) -> serde_json::Map<String, serde_json::Value> {
+    let mut own = serde_json::Map::new();
+    let name = match &service.strategy {
+        None => None,
+        Some(app::Strategy::Rolling) => Some("rolling"),
+        Some(app::Strategy::Recreate) => Some("recreate"),
+        Some(app::Strategy::Canary(canary)) => {
+            own.insert("canary".to_owned(), settings(canary));
+            Some("canary")
+        }
+    };
+    if let Some(name) = name {
+        own.insert("strategy".to_owned(), name.into());
+    }
+    if let Some(batches) = &service.batches {
+        own.insert("rolling".to_owned(), settings(batches));
+    }
+    own
+}
+
+/// Settings as they are written: without what is not set.
+fn settings(settings: &impl serde::Serialize) -> serde_json::Value {
+    let mut value = serde_json::to_value(settings).unwrap_or_default();
+    if let Some(object) = value.as_object_mut() {
+        object.retain(|_, value| !value.is_null() && value != "0s");
+    }
+    value
 }
 
 /// Links are those of all networks.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
@@ -115,9 +116,10 @@ impl Execution<'_> {
             OperationKind::UpgradeEdge { id, container, .. } => {
                 self.upgrade_edge(id, container).await?;
             }
+            OperationKind::Shift { edges, back } => self.shift(edges, back).await?,
             OperationKind::Route { edges } => {
                 // From here on nobody knows, until all have said so.
-                self.switching();
+                self.note_routes(edges);
                 for edge in edges {
                     self.route(edge).await?;
                 }
@@ -199,7 +201,7 @@ impl Execution<'_> {
         Ok(())
     }
 
-    async fn route(&self, edge: &EdgeRoutes) -> Result<(), DeployError> {
+    pub(super) async fn route(&self, edge: &EdgeRoutes) -> Result<(), DeployError> {
         let Some(id) = edge.id.clone().or_else(|| self.edge_made(&edge.container)) else {
             return Ok(());
         };
@@ -234,30 +236,20 @@ impl Execution<'_> {
         }
     }
 
-    /// Has edges send requests to the old containers again, where it failed to have all of them send
-    /// them to the new ones: one may have, and another not, or the answer got lost. False if one of
-    /// them could not be told.
-    pub(super) async fn switch_back(&self) -> bool {
-        let operations = &self.prepared.plan.operations;
-        let told = operations.iter().filter_map(|one| match &one.kind {
-            OperationKind::Route { edges } => Some(edges),
-            _ => None,
-        });
-        for edge in told.flatten() {
-            // One that is new goes as a whole.
+    /// Notes what edges do before they are told of something else: one may have heard of it and
+    /// another not, or the answer got lost. One that is new goes as a whole.
+    fn note_routes(&self, edges: &[EdgeRoutes]) {
+        let mut shifted = self.shifted.lock().unwrap_or_else(PoisonError::into_inner);
+        for edge in edges {
             let mut there = self.prepared.observed.edges.iter();
-            let Some(before) = there.find(|there| Some(&there.id) == edge.id.as_ref()) else {
-                continue;
-            };
-            let routes = before.routes.clone().unwrap_or_default();
-            let json = serde_json::to_string(&routes).unwrap_or_default();
-            let words = ["apply", json.as_str()];
-            let told = self.command(&before.id, &before.name, &words, COMMAND);
-            if told.await.is_err() {
-                return false;
+            if let Some(before) = there.find(|there| Some(&there.id) == edge.id.as_ref()) {
+                let noted = shifted.entry(edge.container.clone());
+                noted.or_insert_with(|| EdgeRoutes {
+                    routes: before.routes.clone().unwrap_or_default(),
+                    ..edge.clone()
+                });
             }
         }
-        true
     }
 
     /// True if it is this deploy that started it.
@@ -306,6 +298,17 @@ impl Execution<'_> {
         None
     }
 
+    /// Asks an edge something; gives its answer.
+    pub(super) async fn ask_edge(
+        &self,
+        id: &str,
+        container: &str,
+        words: &[&str],
+    ) -> Result<String, DeployError> {
+        let limit = self.prepared.drain + COMMAND;
+        self.command(id, container, words, limit).await
+    }
+
     /// Has the edge's program say something to the edge that runs in the same container. Of a
     /// container's programs it is the one that runs: an older one may not know the words.
     async fn command(
@@ -319,21 +322,33 @@ impl Execution<'_> {
         let observed = || Some(edges.find(|edge| edge.id == id)?.program.program.clone());
         let program = self.upgraded_edge(id).or_else(observed);
         let program = program.unwrap_or_else(|| vec![EDGE_PROGRAM.to_owned()]);
-        let control = ["edge", "ctl"];
-        let words = control.iter().chain(words).map(|&word| word.to_owned());
-        let words: Vec<String> = program.into_iter().chain(words).collect();
-        let outcome = self.docker.exec(id, &words, limit).await?;
-        match outcome.exit_code {
-            0 => Ok(outcome.output),
-            code => Err(DeployError::Edge {
-                container: container.to_owned(),
-                reason: outcome.output.trim().to_owned(),
-                // What it says itself are these two.
-                away: ![ExitCode::Failed, ExitCode::BadInput]
-                    .iter()
-                    .any(|own| i64::from(*own as u8) == code),
-            }),
-        }
+        edge_command(self.docker, id, container, &program, words, limit).await
+    }
+}
+
+/// Has a program of an edge's container say something to the edge that runs there.
+pub(super) async fn edge_command(
+    docker: &Docker,
+    id: &str,
+    container: &str,
+    program: &[String],
+    words: &[&str],
+    limit: Duration,
+) -> Result<String, DeployError> {
+    let control = ["edge", "ctl"];
+    let words = control.iter().chain(words).map(|&word| word.to_owned());
+    let words: Vec<String> = program.iter().cloned().chain(words).collect();
+    let outcome = docker.exec(id, &words, limit).await?;
+    match outcome.exit_code {
+        0 => Ok(outcome.output),
+        code => Err(DeployError::Edge {
+            container: container.to_owned(),
+            reason: outcome.output.trim().to_owned(),
+            // What it says itself are these two.
+            away: ![ExitCode::Failed, ExitCode::BadInput]
+                .iter()
+                .any(|own| i64::from(*own as u8) == code),
+        }),
     }
 }
 

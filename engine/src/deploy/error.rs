@@ -11,6 +11,7 @@ use crate::edge::ImageError;
 use crate::manifest::ManifestError;
 use crate::plan::Conflict;
 use crate::plugin::{LoadError, PluginError};
+use crate::registry::RegistryError;
 use crate::release::Damage;
 
 /// What a command ends with. The numbers are part of the interface.
@@ -57,6 +58,10 @@ pub enum DeployError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Context(#[from] ContextError),
+    /// A plugin can't be had from its registry, or is not what it should be.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Registry(Box<RegistryError>),
     /// A plugin can't be loaded.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -187,6 +192,32 @@ pub enum DeployError {
         /// What can be done about it.
         help: String,
     },
+    /// A canary did not do as well as it has to.
+    #[error("the canary of service `{service}` is taken back: {why}")]
+    #[diagnostic(help(
+        "its last output is above; `canary` under [app] or in `x-rengine` says what it has to do: see CONFIG.md"
+    ))]
+    Canary {
+        /// The service.
+        service: String,
+        /// What was measured, and the limit.
+        why: String,
+    },
+    /// A service that is to have a canary has no edge.
+    #[error(
+        "{place}service `{service}` can't have a canary: {why}, so no edge shares out its requests"
+    )]
+    #[diagnostic(help(
+        "nothing was touched; take `strategy` away, or see EDGE.md for who is behind an edge"
+    ))]
+    NoCanary {
+        /// Where its strategy is written, with `: ` at its end.
+        place: String,
+        /// The service.
+        service: String,
+        /// Why it has no edge.
+        why: String,
+    },
     /// A file that holds no plan.
     #[error("{} can't be carried out: {why}", path.display())]
     #[diagnostic(help("make it anew: `rengine plan --out {}`", path.display()))]
@@ -309,8 +340,15 @@ impl DeployError {
             | Self::Unusable { .. }
             | Self::NoEdgePort { .. }
             | Self::NoContextImage { .. }
+            | Self::NoCanary { .. }
             | Self::DaemonCanNot { .. }
             | Self::NoDockerfile { .. } => ExitCode::BadInput,
+            Self::Registry(error) => match **error {
+                RegistryError::Unreachable { .. }
+                | RegistryError::Failed { .. }
+                | RegistryError::Store(_) => ExitCode::Failed,
+                _ => ExitCode::BadInput,
+            },
             Self::Plugin(_) => ExitCode::Refused,
             Self::Docker(error) => docker_exit_code(error),
             Self::EdgeImage(_)
@@ -318,6 +356,7 @@ impl DeployError {
             | Self::Edge { .. }
             | Self::Conflict { .. }
             | Self::Unhealthy { .. }
+            | Self::Canary { .. }
             | Self::JobFailed { .. }
             | Self::PostStart { .. }
             | Self::NoSharedContainer { .. } => ExitCode::Failed,
@@ -331,5 +370,11 @@ fn docker_exit_code(error: &DockerError) -> ExitCode {
         DockerError::Unreachable { .. } => ExitCode::Unreachable,
         DockerError::Locked { .. } | DockerError::LockLost { .. } => ExitCode::Locked,
         _ => ExitCode::Failed,
+    }
+}
+
+impl From<RegistryError> for DeployError {
+    fn from(error: RegistryError) -> Self {
+        Self::Registry(Box::new(error))
     }
 }

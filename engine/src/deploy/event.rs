@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::watch::WatchEvent;
 use crate::plan::Plan;
 use crate::plugin::{Change, Hook, LogRecord, Outcome};
 
@@ -24,6 +25,24 @@ pub enum Event {
         /// How long it took.
         #[serde(rename = "ms", serialize_with = "millis")]
         took: Duration,
+    },
+    /// How far the download of a plugin is.
+    Download {
+        /// What comes.
+        what: String,
+        /// Bytes that are here.
+        done: u64,
+        /// Bytes in all.
+        total: u64,
+    },
+    /// plugins.lock has another plugin than before.
+    PluginLocked {
+        /// Its name in plugins.toml.
+        plugin: String,
+        /// The tag that was picked, if it is one.
+        version: Option<String>,
+        /// The digest of its artifact.
+        digest: String,
     },
     /// A plugin logged something.
     PluginLog(LogRecord),
@@ -112,6 +131,8 @@ pub enum Event {
         /// The container that runs again or still; `None` if there was none before.
         running: Option<String>,
     },
+    /// A watcher saw or did something.
+    Watch(WatchEvent),
     /// The deploy ended.
     Finished {
         /// How.

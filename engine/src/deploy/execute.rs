@@ -44,9 +44,10 @@ impl Attempt<'_> {
                 services: seen(&prepared, docker),
             });
         }
-        let command = match prepared.rollback {
-            Some(_) => "rengine rollback",
-            None => "rengine deploy",
+        let command = match (&prepared.asker, &prepared.rollback) {
+            (Some(asker), _) => asker.command,
+            (None, Some(_)) => "rengine rollback",
+            (None, None) => "rengine deploy",
         };
         let lock = tokio::select! {
             lock = take_lock(docker, &app, command, self.wait, &reporter) => lock?,

@@ -266,7 +266,8 @@ fn daemon_verdict(health: &DaemonHealth) -> Verdict {
     }
 }
 
-async fn probe(check: &HealthCheck, container: &RunningContainer) -> Result<(), String> {
+/// Asks a container once what the check says; why it is not well, if it is not.
+pub async fn probe(check: &HealthCheck, container: &RunningContainer) -> Result<(), String> {
     match &check.probe {
         Probe::Http { path, port, status } => {
             let request = HttpRequest {

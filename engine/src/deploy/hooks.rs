@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 use tokio::task::JoinHandle;
 
 use super::access::RunningContainer;
+use super::sources::{Sources, WantedPlugins};
 use super::state::DaemonState;
 use super::{DeployError, Event, PluginSummary, Reporter};
 use crate::app::Name;
@@ -27,7 +28,7 @@ pub struct Hooks {
 impl Hooks {
     /// Begins to load the plugins of a manifest. No daemon is needed for that, so it goes on while
     /// one is looked for.
-    pub fn begin(manifest: &Manifest) -> Loading {
+    pub fn begin(manifest: &Manifest, sources: &Sources) -> Loading {
         let daemon = Arc::default();
         let entries: Vec<_> = manifest.plugins.values().cloned().collect();
         let work = (!entries.is_empty()).then(|| {
@@ -35,12 +36,14 @@ impl Hooks {
                 Some(missing) => Err(missing.clone().into()),
                 None => Ok(settings(manifest, &daemon)),
             };
-            tokio::spawn(load(settings))
+            let wanted = WantedPlugins::of(manifest);
+            tokio::spawn(load(settings, wanted, sources.clone()))
         });
         Loading {
             daemon,
             entries,
             work,
+            loaded: Hooks::default(),
         }
     }
 
@@ -52,9 +55,10 @@ impl Hooks {
     pub async fn load(
         manifest: &Manifest,
         docker: &Docker,
-        reporter: &dyn Reporter,
+        sources: &Sources,
     ) -> Result<Self, DeployError> {
-        Self::begin(manifest).finish(docker, reporter).await
+        let loading = Self::begin(manifest, sources);
+        loading.finish(docker, &*sources.reporter).await
     }
 
     /// Every plugin, in order.
@@ -147,12 +151,24 @@ pub struct Loading {
     entries: Vec<PluginEntry>,
     /// `None` where there are none.
     work: Option<JoinHandle<Result<Loaded, DeployError>>>,
+    /// Those that were loaded before.
+    loaded: Hooks,
 }
 
 /// The plugins, and how long loading all took.
 type Loaded = (Vec<Plugin>, Duration);
 
 impl Loading {
+    /// Plugins that are loaded already.
+    pub fn of(hooks: Hooks) -> Self {
+        Self {
+            daemon: Arc::default(),
+            entries: Vec::new(),
+            work: None,
+            loaded: hooks,
+        }
+    }
+
     /// Waits until they are loaded, and tells of them. Their state is kept in `docker`.
     ///
     /// # Errors
@@ -164,7 +180,7 @@ impl Loading {
         reporter: &dyn Reporter,
     ) -> Result<Hooks, DeployError> {
         let Some(work) = self.work else {
-            return Ok(Hooks::default());
+            return Ok(self.loaded);
         };
         self.daemon.get_or_init(|| docker.clone());
         let (plugins, took) = match work.await {
@@ -182,8 +198,16 @@ impl Loading {
     }
 }
 
-async fn load(settings: Result<Vec<Settings>, DeployError>) -> Result<Loaded, DeployError> {
+async fn load(
+    settings: Result<Vec<Settings>, DeployError>,
+    wanted: WantedPlugins,
+    sources: Sources,
+) -> Result<Loaded, DeployError> {
     let settings = settings?;
+    let files = wanted.files(&sources).await?;
+    let settings = settings.into_iter().zip(files);
+    let settings = settings.map(|(settings, path)| Settings { path, ..settings });
+    let settings = settings.collect();
     let started = Instant::now();
     let host = PluginHost::new(cache_folder().as_deref())
         .map_err(|reason| DeployError::NoHost { reason })?;
@@ -208,7 +232,8 @@ fn settings(manifest: &Manifest, daemon: &Arc<OnceLock<Docker>>) -> Vec<Settings
         state: (entry.grants.keeps_state().is_ok())
             .then(|| PluginState::new(name.as_str(), kept.clone())),
         grants: entry.grants.clone(),
-        ..Settings::new(name.as_str(), &entry.path)
+        // Where its file is, is found out when it is loaded.
+        ..Settings::new(name.as_str(), PathBuf::new())
     });
     settings.collect()
 }

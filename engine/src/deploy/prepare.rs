@@ -14,7 +14,7 @@ use super::edge::certify;
 use super::hooks::Hooks;
 use super::output::{channel, transfer, with_output};
 use super::transform::{Transform, Transformed};
-use super::{DeployError, Event, Reporter, SavedPlan};
+use super::{Asker, DeployError, Event, Reporter, SavedPlan};
 use crate::app::{App, ContainerFile, Fields, ImageSource, MountSource, Name, PullPolicy, Volume};
 use crate::context::Context;
 use crate::docker::Docker;
@@ -56,6 +56,8 @@ pub struct Prepared {
     pub(super) observed: Observed,
     /// The release that is brought back, where that is what is prepared.
     pub(super) rollback: Option<Record>,
+    /// What asks for it, where that is no person.
+    pub(super) asker: Option<Asker>,
     /// The file whose plan it has to be, where there is one.
     pub(super) saved: Option<SavedPlan>,
     /// Files that edges read, by their paths there.
@@ -114,6 +116,7 @@ pub async fn prepare(
     let redactor = manifest.secrets.redactor();
     let contexts = Contexts::place(&mut app, &redactor).await?;
     let mut edges = take_ports(&mut app, docker, reporter);
+    super::canary::check(&whole, &edges, docker, manifest)?;
     let edge_files = certify(&mut edges, &manifest.edge)?;
     let references = references(&app);
     let load = contexts.load(&app);
@@ -126,6 +129,7 @@ pub async fn prepare(
         release: release.to_owned(),
         rebuild: options.rebuild,
         remove_orphans: options.remove_orphans,
+        unwell: Default::default(),
         networks: app.networks.clone(),
         volumes: app.volumes.clone(),
         services: app
@@ -158,6 +162,7 @@ pub async fn prepare(
         references,
         observed,
         rollback: None,
+        asker: None,
         saved: None,
         edge_files,
         drain: manifest.edge.drain.unwrap_or(DRAIN),
@@ -350,6 +355,7 @@ fn wanted_service(
         name: service.name.clone(),
         edge: None,
         strategy: service.strategy,
+        batches: service.batches,
         build_inputs: match (service.image.build(), contexts.own.get(&service.name)) {
             (Some(build), Some((_, digest))) => build_inputs(build, digest, redactor),
             _ => Fields::default(),

@@ -50,6 +50,11 @@ impl Recording {
             took_ms: None,
             user: holder.user,
             host: holder.host,
+            by: (prepared.asker.as_ref()).map(|asker| asker.command.to_owned()),
+            reason: (prepared.asker.as_ref()).map(|asker| {
+                let redactor = manifest.redactor();
+                redactor.redact(&asker.reason).into_owned()
+            }),
             rengine: env!("CARGO_PKG_VERSION").to_owned(),
             git: match &prepared.rollback {
                 // What runs is of that revision, whatever is checked out now.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::watch::News;
 use super::{Event, Reporter};
 use crate::plan::{Cause, OperationKind, Plan};
 use crate::plugin::{Change, LogRecord};
@@ -50,7 +51,36 @@ fn clean(event: &mut Event, redactor: &Redactor) {
         Event::ContainerOutput { lines, .. } => {
             lines.iter_mut().for_each(|line| redactor.clean(line));
         }
+        Event::Watch(told) => match &mut told.news {
+            News::Unhealthy { why }
+            | News::Ended { why }
+            | News::Replacing { why }
+            | News::Failed { why }
+            | News::GaveUp { why }
+            | News::DaemonLost { why } => redactor.clean(why),
+            News::Bad { why, left } => {
+                redactor.clean(why);
+                redactor.clean(left);
+            }
+            News::RollingBack { why, .. } => redactor.clean(why),
+            News::Yielding { holder } => redactor.clean(holder),
+            News::Watching { .. }
+            | News::Healthy
+            | News::CrashLoop { .. }
+            | News::Out
+            | News::In
+            | News::AllUnhealthy
+            | News::Restarting { .. }
+            | News::Restarted
+            | News::Replaced
+            | News::RolledBack { .. }
+            | News::Resuming
+            | News::DaemonBack
+            | News::Stopped => {}
+        },
         Event::PluginsLoaded { .. }
+        | Event::Download { .. }
+        | Event::PluginLocked { .. }
         | Event::StepProgress { .. }
         | Event::StepFailed { .. }
         | Event::RolledBack { .. }

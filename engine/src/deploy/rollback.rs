@@ -6,7 +6,7 @@ use super::edge::certify;
 use super::ledger::releases;
 use super::prepare::take_ports;
 use super::{DeployError, Hooks, Prepared, Reporter};
-use crate::app::{App, Name, PullPolicy};
+use crate::app::{App, Name, PullPolicy, Strategy};
 use crate::docker::Docker;
 use crate::edge::DRAIN;
 use crate::manifest::Manifest;
@@ -17,7 +17,8 @@ use crate::release::{self, Record, Unseal};
 /// Plans how to go back to a release: the one whose id begins with `target`, or the last before the
 /// one that runs that succeeded. Nothing is built, and no hook changes anything: images are those
 /// of that release, and containers as they were made then. Secrets, which records do not hold,
-/// are those of the manifest.
+/// are those of the manifest. The container of the id `unwell` is replaced even if it is as it was
+/// then.
 ///
 /// # Errors
 ///
@@ -29,6 +30,7 @@ pub async fn prepare_rollback(
     hooks: Hooks,
     release: &str,
     target: Option<&str>,
+    unwell: Option<&str>,
     reporter: &Arc<dyn Reporter>,
 ) -> Result<Prepared, DeployError> {
     let records = releases(docker, &manifest.app.name).await?;
@@ -65,7 +67,7 @@ pub async fn prepare_rollback(
     observed
         .containers
         .sort_by_key(|container| container.created);
-    let mut wanted = wanted(target, &app, images, manifest, &hooks, release);
+    let mut wanted = wanted(target, &app, images, manifest, &hooks, release, unwell);
     for service in &mut wanted.services {
         service.edge = edges.get(&service.name).cloned();
     }
@@ -80,6 +82,7 @@ pub async fn prepare_rollback(
         references,
         observed,
         rollback: Some(target.clone()),
+        asker: None,
         saved: None,
         edge_files,
         drain: manifest.edge.drain.unwrap_or(DRAIN),
@@ -126,7 +129,8 @@ pub fn find<'a>(
     })
 }
 
-fn restore(target: &Record, manifest: &Manifest) -> Result<App, DeployError> {
+/// The app of a record, with the secrets that the manifest has.
+pub(super) fn restore(target: &Record, manifest: &Manifest) -> Result<App, DeployError> {
     let secret = |name: &str| {
         let mut secrets = manifest.secrets.values.iter();
         let (_, secret) = secrets.find(|(own, _)| own.as_str() == name)?;
@@ -140,6 +144,14 @@ fn restore(target: &Record, manifest: &Manifest) -> Result<App, DeployError> {
         release: target.release.clone(),
         damage,
     })
+}
+
+/// Who goes back wants what ran before, all of it and now: that one was judged once.
+fn at_once(strategy: Strategy) -> Strategy {
+    match strategy {
+        Strategy::Canary(_) => Strategy::Rolling,
+        other => other,
+    }
 }
 
 /// The image of each service.
@@ -166,6 +178,7 @@ fn wanted(
     manifest: &Manifest,
     hooks: &Hooks,
     release: &str,
+    unwell: Option<&str>,
 ) -> Wanted {
     let services = app.services.values().zip(images);
     let services = services.map(|(service, (name, image))| WantedService {
@@ -180,7 +193,8 @@ fn wanted(
         container_name: service.container_name.clone(),
         pull: PullPolicy::Missing,
         edge: None,
-        strategy: service.strategy,
+        strategy: service.strategy.map(at_once),
+        batches: None,
         depends_on: service.depends_on.clone(),
         shares_with: service
             .shares_with()
@@ -200,7 +214,8 @@ fn wanted(
         release: release.to_owned(),
         rebuild: false,
         // A service that came later is no part of that release.
-        remove_orphans: true,
+        remove_orphans: unwell.is_none(),
+        unwell: unwell.map(str::to_owned).into_iter().collect(),
         redactor: manifest.secrets.redactor(),
         services: services.collect(),
         networks: app.networks.clone(),

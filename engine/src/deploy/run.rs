@@ -35,6 +35,8 @@ pub struct Request {
     pub action: Action,
     /// How long to wait for the app's lock, where another holds it.
     pub wait: Wait,
+    /// Who asks, if not a person.
+    pub asker: Option<Asker>,
 }
 
 /// What is to be done.
@@ -46,6 +48,22 @@ pub enum Action {
     Planned(Box<SavedPlan>),
     /// Bring back the release whose id begins so, or the one before the one that runs.
     Rollback(Option<String>),
+    /// Put what is missing of a release back in place, and a new container in the place of one.
+    Replace {
+        /// The release's id.
+        release: String,
+        /// The container's id; one that is gone is replaced all the same.
+        container: String,
+    },
+}
+
+/// What asks for something on its own, and not because a person did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asker {
+    /// The command that it is.
+    pub command: &'static str,
+    /// Why it asks.
+    pub reason: String,
 }
 
 /// Deploys an app, or brings back a release of it: prepares, carries out, and lets `post-deploy` hooks know, however it ended.
@@ -91,14 +109,22 @@ pub async fn run(
                 }
                 Action::Rollback(target) => {
                     let target = target.as_deref();
-                    prepare_rollback(manifest, docker, hooks, &release, target, &told).await
+                    prepare_rollback(manifest, docker, hooks, &release, target, None, &told).await
+                }
+                Action::Replace {
+                    release: target,
+                    container,
+                } => {
+                    let (target, unwell) = (Some(target.as_str()), Some(container.as_str()));
+                    prepare_rollback(manifest, docker, hooks, &release, target, unwell, &told).await
                 }
             }
         };
-        let prepared = tokio::select! {
+        let mut prepared = tokio::select! {
             prepared = prepare => prepared?,
             () = cancel.cancelled() => return Err(DeployError::Interrupted),
         };
+        prepared.asker.clone_from(&request.asker);
         let attempt = Attempt {
             manifest,
             docker,

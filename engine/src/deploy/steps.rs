@@ -15,16 +15,17 @@ use super::hooks::{log_sink, or_warn};
 use super::labels::Labels;
 use super::output::{channel, transfer, with_output};
 use super::prepare::note_pull;
+use super::trial::{Shifted, Trial};
 use super::walk::walk;
 use super::{DeployError, Event, Prepared, Reporter};
 use crate::app::{
-    ContainerSpec, Fields, ImageSource, Name, Probe, PullPolicy, SERVICE_MODE, Service,
-    VolumesOwner,
+    ContainerSpec, Fields, HealthCheck, ImageSource, Name, Probe, PullPolicy, SERVICE_MODE,
+    Service, VolumesOwner,
 };
 use crate::docker::{Docker, Joined, NewContainer};
 use crate::plan::edge::target_name;
 use crate::plan::observed::ObservedContainer;
-use crate::plan::{Operation, OperationKind, Start};
+use crate::plan::{Cause, Operation, OperationKind, Start};
 use crate::plugin::{CallContext, Hook};
 
 /// Time for a command that is to run in a container after its start or before its stop.
@@ -37,6 +38,9 @@ pub(super) struct Progress {
     pub candidate: Option<(String, String)>,
     /// Containers that were stopped for it: id and name.
     pub stopped: Vec<(String, String)>,
+    /// Containers that were stopped though a new one could have run beside them: they come back
+    /// first.
+    pub retired: Vec<(String, String)>,
     /// Containers that were given another name: id, and the name that they had.
     pub renamed: Vec<(String, String)>,
     /// The container that was started, for the steps that follow.
@@ -65,8 +69,8 @@ pub(super) struct Execution<'a> {
     edge_programs: Mutex<BTreeMap<String, Vec<String>>>,
     /// Those that were stopped.
     stopped_edges: Mutex<Vec<(String, String)>>,
-    /// True once edges are told to send requests to the new containers.
-    switching: AtomicBool,
+    /// What edges are told if requests are given back.
+    pub(super) shifted: Mutex<Shifted>,
     /// True once requests go to the new containers: from then on nothing is taken back.
     switched: AtomicBool,
 }
@@ -92,7 +96,7 @@ impl<'a> Execution<'a> {
             edges: Mutex::default(),
             edge_programs: Mutex::default(),
             stopped_edges: Mutex::default(),
-            switching: AtomicBool::new(false),
+            shifted: Mutex::default(),
             switched: AtomicBool::new(false),
         }
     }
@@ -197,7 +201,11 @@ impl<'a> Execution<'a> {
                 self.drain(service, id).await?;
                 // First noted, then done: what is half stopped is started again, too.
                 let stopped = (id.clone(), container.clone());
-                self.progress(place, |progress| progress.stopped.push(stopped));
+                let retires = operation.cause == Cause::InBatches;
+                self.progress(place, |progress| match retires {
+                    true => progress.retired.push(stopped),
+                    false => progress.stopped.push(stopped),
+                });
                 self.docker.stop(id, service.container.stop_timeout).await?;
                 Ok(None)
             }
@@ -234,6 +242,21 @@ impl<'a> Execution<'a> {
                 Ok(None)
             }
             OperationKind::PostRun => self.post_run(place).await,
+            OperationKind::Judge {
+                canary,
+                edges,
+                new,
+                old,
+            } => {
+                let trial = Trial {
+                    canary,
+                    edges,
+                    new,
+                    old,
+                };
+                self.judge(step, service, trial).await
+            }
+            OperationKind::Settle { time, replicas } => self.settle(service, replicas, *time).await,
             OperationKind::Commit { container } => {
                 self.commit(place, service, container).await?;
                 Ok(None)
@@ -305,11 +328,6 @@ impl<'a> Execution<'a> {
         let programs = self.edge_programs.lock();
         let programs = programs.unwrap_or_else(PoisonError::into_inner);
         programs.get(id).cloned()
-    }
-
-    /// Notes that requests may go to the new containers.
-    pub(super) fn switching(&self) {
-        self.switching.store(true, Ordering::SeqCst);
     }
 
     /// Notes that requests go to the new containers.
@@ -527,6 +545,17 @@ impl<'a> Execution<'a> {
         service: &Service,
         id: &str,
     ) -> Result<Arc<RunningContainer>, DeployError> {
+        let check = service.container.health.as_ref();
+        self.interruptible(self.is_well(service, check, id)).await?
+    }
+
+    /// Waits until a container is well by this check, whether the deploy is to end or not.
+    pub(super) async fn is_well(
+        &self,
+        service: &Service,
+        check: Option<&HealthCheck>,
+        id: &str,
+    ) -> Result<Arc<RunningContainer>, DeployError> {
         let context = self.context(&service.name);
         let gate = HealthGate {
             docker: self.docker,
@@ -534,14 +563,10 @@ impl<'a> Execution<'a> {
             reporter: self.reporter,
             context: &context,
             service: &service.name,
-            check: service
-                .container
-                .health
-                .as_ref()
-                .filter(|check| check.probe != Probe::None),
+            check: check.filter(|check| check.probe != Probe::None),
             deadline: self.deadline,
         };
-        self.interruptible(gate.wait(id)).await?
+        gate.wait(id).await
     }
 
     async fn health(
@@ -641,6 +666,7 @@ impl<'a> Execution<'a> {
         self.progress(place, |progress| {
             progress.candidate = None;
             progress.stopped.clear();
+            progress.retired.clear();
             progress.renamed.clear();
         });
         if service.image.build().is_some() {
@@ -686,20 +712,15 @@ impl<'a> Execution<'a> {
 
     /// Takes back what was begun: new containers go, and those that ran before run again.
     async fn take_back(&self, error: &DeployError) {
-        let places = std::mem::take(&mut *self.lock_places());
         if self.is_switched() {
             self.warn("requests go to the new containers already, so they stay".to_owned());
             return;
         }
         // To take away what requests go to would be worse than to leave more than is needed.
-        if self.switching.load(Ordering::SeqCst) && !self.switch_back().await {
-            self.warn(
-                "it is not known whether requests go to the old containers or to the new ones, so all \
-                 of them stay"
-                    .to_owned(),
-            );
+        if !self.unshift().await {
             return;
         }
+        let places = std::mem::take(&mut *self.lock_places());
         // Before containers get ports back that it holds.
         let edges = std::mem::take(&mut *self.edges.lock().unwrap_or_else(PoisonError::into_inner));
         for (edge, id) in edges {
@@ -771,7 +792,7 @@ impl<'a> Execution<'a> {
     }
 
     /// Starts what was stopped; returns the name of one that runs again.
-    async fn start_again(&self, stopped: &[(String, String)]) -> Option<String> {
+    pub(super) async fn start_again(&self, stopped: &[(String, String)]) -> Option<String> {
         let mut running = None;
         for (id, name) in stopped {
             match self.docker.start(id).await {
@@ -786,7 +807,7 @@ impl<'a> Execution<'a> {
         running
     }
 
-    fn warn(&self, message: String) {
+    pub(super) fn warn(&self, message: String) {
         self.reporter.report(Event::Warning {
             message,
             help: Some("when the daemon is well again, run `rengine deploy`".to_owned()),
@@ -797,7 +818,7 @@ impl<'a> Execution<'a> {
         act(self.lock_places().entry(place.clone()).or_default())
     }
 
-    fn lock_places(&self) -> std::sync::MutexGuard<'_, BTreeMap<Place, Progress>> {
+    pub(super) fn lock_places(&self) -> std::sync::MutexGuard<'_, BTreeMap<Place, Progress>> {
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -814,7 +835,10 @@ impl<'a> Execution<'a> {
         }
     }
 
-    async fn interruptible<T>(&self, work: impl Future<Output = T>) -> Result<T, DeployError> {
+    pub(super) async fn interruptible<T>(
+        &self,
+        work: impl Future<Output = T>,
+    ) -> Result<T, DeployError> {
         tokio::select! {
             done = work => Ok(done),
             () = self.halt.cancelled() => Err(DeployError::Interrupted),

@@ -1,9 +1,11 @@
 //! Building images, with either of the builders.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE;
 use bollard::errors::Error as ClientError;
 use bollard::models::{BuildInfo, BuildInfoAux};
 use futures_util::{StreamExt, TryStreamExt};
@@ -13,10 +15,10 @@ use http_body_util::{BodyExt, StreamBody};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-use super::credentials::header_of;
 use super::{Builder, Docker, DockerError, reference, wire};
 use crate::app::ImageBuild;
 use crate::context::{Context, IgnoredDockerfile};
+use crate::credentials::Login;
 
 mod agent;
 mod classic;
@@ -264,4 +266,11 @@ fn image_id(info: &BuildInfo) -> Option<String> {
         Some(BuildInfoAux::Default(image)) => image.id.clone(),
         _ => None,
     }
+}
+
+/// Credentials as a request for a build hands them over: JSON in the Base64 of URLs (Docker Engine API,
+/// `X-Registry-Config`).
+fn header_of(credentials: &HashMap<String, Login>) -> String {
+    // A map of texts can't fail to be written.
+    URL_SAFE.encode(serde_json::to_vec(credentials).unwrap_or_default())
 }

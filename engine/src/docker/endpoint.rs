@@ -15,8 +15,6 @@ mod address;
 mod contexts;
 mod discover;
 
-pub(super) use discover::config_folder;
-
 pub use address::{Address, SshAddress};
 
 /// Where a daemon is.

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use bollard::errors::Error as ClientError;
 
-use super::{CredentialsError, Endpoint, LockHolder, SshFailure, TlsFailure, Unreachable};
+use super::{Endpoint, LockHolder, SshFailure, TlsFailure, Unreachable};
 use crate::context::ContextError;
+use crate::credentials::CredentialsError;
 
 /// Why something could not be done with the daemon.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]

@@ -9,11 +9,11 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use tokio::sync::mpsc;
 
-use super::credentials::{CredentialsError, registry};
 use super::error::status;
 use super::inspect::{image_id, port_key};
 use super::observe::{IMAGE_TRIES, is_image_gone};
 use super::{Docker, DockerError, reference};
+use crate::credentials::{CredentialsError, Login, registry};
 use crate::plan::observed::{HistoryEntry, ImageFacts};
 
 /// What happens while an image goes from a registry to the daemon, or the other way.
@@ -77,14 +77,14 @@ impl Docker {
             ..Default::default()
         };
         let (credentials, trouble) = self.credentials_of(reference).await;
-        let user = credentials.as_ref().map(user);
+        let user = credentials.as_ref().map(Login::user);
         let missing = |message: String| DockerError::NoSuchImage {
             reference: reference.to_owned(),
             message,
         };
         let mut progress = self
             .patient()
-            .create_image(Some(options), None, credentials);
+            .create_image(Some(options), None, credentials.map(shown));
         while let Some(item) = progress.next().await {
             let item = match item {
                 Ok(item) => item,
@@ -125,10 +125,10 @@ impl Docker {
             ..Default::default()
         };
         let (credentials, trouble) = self.credentials_of(reference).await;
-        let user = credentials.as_ref().map(user);
+        let user = credentials.as_ref().map(Login::user);
         let mut progress = self
             .patient()
-            .push_image(name, Some(options), credentials)
+            .push_image(name, Some(options), credentials.map(shown))
             .boxed();
         while let Some(item) = progress.next().await {
             let item = item.map_err(|error| {
@@ -161,10 +161,7 @@ impl Docker {
 
     /// What to show to the registry of an image. That there is something wrong with it matters
     /// only where the registry wants it.
-    async fn credentials_of(
-        &self,
-        reference: &str,
-    ) -> (Option<DockerCredentials>, Option<CredentialsError>) {
+    async fn credentials_of(&self, reference: &str) -> (Option<Login>, Option<CredentialsError>) {
         match self.credentials.of(reference).await {
             Ok(credentials) => (credentials, None),
             Err(error) => (None, Some(error)),
@@ -204,10 +201,16 @@ impl Docker {
     }
 }
 
-/// Whom credentials name.
-fn user(credentials: &DockerCredentials) -> String {
-    let user = credentials.username.clone();
-    user.unwrap_or_else(|| "an identity token".to_owned())
+/// What is shown to a registry, as the client wants it.
+fn shown(login: Login) -> DockerCredentials {
+    DockerCredentials {
+        username: login.username,
+        password: login.password,
+        identitytoken: login.identity_token,
+        registrytoken: login.registry_token,
+        serveraddress: login.server,
+        ..DockerCredentials::default()
+    }
 }
 
 /// Tells a registry that says no from all else that can go wrong. There is no code for it: what

@@ -34,6 +34,9 @@ const ATTEMPTS: usize = 5;
 /// Time between two looks at a lock that is waited for.
 const POLL: Duration = Duration::from_millis(500);
 
+/// How long a lock that is held for moments only is waited for, whatever was asked.
+const BRIEF: Duration = Duration::from_secs(60);
+
 /// How long to wait for a lock that another holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Wait {
@@ -178,7 +181,8 @@ impl Docker {
                 tell(LockNews::TakenOver(state.holder));
                 continue;
             }
-            if wait.is_over(begun) {
+            let brief = state.holder.as_ref().is_some_and(|holder| holder.brief);
+            if wait.is_over(begun) && !(brief && begun.elapsed() < BRIEF) {
                 return Err(locked(app, state.holder));
             }
             if told.as_ref() != Some(&state.id) {

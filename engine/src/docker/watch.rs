@@ -7,7 +7,7 @@ use bollard::query_parameters::{EventsOptions, TopOptions};
 use futures_util::{Stream, StreamExt};
 use jiff::Timestamp;
 
-use super::{Docker, DockerError};
+use super::{Docker, DockerError, LockHolder};
 use crate::app::Name;
 use crate::plan::observed::label;
 
@@ -32,6 +32,12 @@ pub struct DaemonEvent {
     pub action: String,
     /// The thing's name.
     pub name: String,
+    /// The daemon's id of it.
+    #[serde(skip)]
+    pub id: String,
+    /// Who holds the app's lock, if the thing is that.
+    #[serde(skip)]
+    pub lock: Option<LockHolder>,
     /// The service that it belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
@@ -82,6 +88,8 @@ fn event(message: EventMessage) -> DaemonEvent {
             .and_then(|time| Timestamp::from_second(time).ok()),
         kind: message.typ.map(|kind| kind.to_string()).unwrap_or_default(),
         action: message.action.unwrap_or_default(),
+        id: actor.id.clone().unwrap_or_default(),
+        lock: attribute(label::LOCK).and_then(|json| serde_json::from_str(&json).ok()),
         name: attribute("name").or(actor.id).unwrap_or_default(),
         service: attribute(label::SERVICE),
         exit_code: attribute("exitCode").and_then(|code| code.parse().ok()),

@@ -1,5 +1,27 @@
 //! Which of several targets gets the next request.
 
+use std::collections::BTreeMap;
+
+use super::routes::WHOLE;
+
+/// How far one turn is from the one before, of [`WHOLE`] in a circle: near the golden section, so that
+/// the turns of a group are spread evenly, and with no divisor in common, so that all places come.
+const STEP: usize = 6_181;
+
+/// The group whose turn it is; `None` stands for all that are in none. Of [`WHOLE`] turns in a row
+/// each has as many as its share says.
+pub fn group(shares: &BTreeMap<String, u16>, turn: usize) -> Option<&str> {
+    let whole = usize::from(WHOLE);
+    let mut place = turn % whole * STEP % whole;
+    shares.iter().find_map(|(group, share)| {
+        let share = usize::from(*share);
+        let own = place < share;
+        place = place.saturating_sub(share);
+        // What is before the next one's places is taken.
+        own.then_some(group.as_str())
+    })
+}
+
 /// The place of the one with the least to do. Of those that have equally little, each gets its turn:
 /// `turn` is a number that grows. `None` stands for one that may not be chosen.
 pub fn least(outstanding: impl Iterator<Item = Option<usize>>, turn: usize) -> Option<usize> {
@@ -22,6 +44,20 @@ mod tests {
 
     fn chosen(outstanding: &[Option<usize>], turn: usize) -> Option<usize> {
         least(outstanding.iter().copied(), turn)
+    }
+
+    #[test]
+    fn groups_have_as_many_turns_as_their_shares_and_not_at_once() {
+        let shares = [("a".to_owned(), 1_000), ("b".to_owned(), 250)].into();
+        let turns: Vec<_> = (0..10_000).map(|turn| group(&shares, turn)).collect();
+        let count = |own: Option<&str>| turns.iter().filter(|turn| **turn == own).count();
+        assert_eq!(count(Some("a")), 1_000);
+        assert_eq!(count(Some("b")), 250);
+        assert_eq!(count(None), 8_750);
+        for some in turns.chunks(100) {
+            let own = some.iter().filter(|turn| **turn == Some("a")).count();
+            assert!((8..=12).contains(&own), "{own} of 100");
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
 use super::Routes;
-use super::control::{Drained, Release, SOCKET, State};
+use super::control::{Drained, Out, Release, SOCKET, State};
 
 /// Why the edge did not do what it was asked.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -93,6 +93,15 @@ impl ControlClient {
             .unwrap_or_default();
         let request =
             Request::post(format!("/v1/drain?timeout={limit}{service}")).body(Full::default());
+        self.parsed(self.send(request).await?)
+    }
+
+    /// Takes targets out for so long, by the names of their hosts, and puts all others back. They
+    /// get something new only if nobody else can.
+    pub async fn take_out(&self, hosts: &[String], time: Duration) -> Result<Out, ControlError> {
+        let json = serde_json::to_vec(hosts).unwrap_or_default();
+        let uri = format!("/v1/out?time={}ms", time.as_millis());
+        let request = Request::put(uri).body(Full::from(json));
         self.parsed(self.send(request).await?)
     }
 

@@ -5,10 +5,11 @@
 //! | `GET /v1/version` | says which release runs, in which process |
 //! | `GET /v1/state` | says what the routes are, and how targets are doing |
 //! | `PUT /v1/routes` | puts other routes in place; `If-Match` has the generation that they replace, or `*` |
+//! | `PUT /v1/out?time=30s` | takes targets out, by the names of their hosts, for so long; all others are in |
 //! | `POST /v1/drain?service=…&timeout=30s` | waits until draining targets have nothing to do |
 //! | `GET /metrics` | for Prometheus |
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::fs::Permissions;
 use std::net::Ipv6Addr;
@@ -29,7 +30,8 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 
-use super::defaults::{DRAIN, MAX_CONTROL};
+use super::defaults::{DRAIN, MAX_CONTROL, MAX_OUT};
+use super::histogram::Bucket;
 use super::routes::{Address, Routes, TargetState};
 use super::table::{Table, drained};
 use super::worker::Inner;
@@ -84,6 +86,9 @@ pub struct TargetCounts {
     pub state: TargetState,
     /// Whether it takes connections, and passes its check if it has one.
     pub well: bool,
+    /// Whether it is taken out, by who watches it.
+    #[serde(default)]
+    pub out: bool,
     /// What it has to do.
     pub outstanding: usize,
     /// Its answers by the first digit of their status, from 1.
@@ -92,8 +97,22 @@ pub struct TargetCounts {
     pub failures: u64,
     /// Connections that it did not take.
     pub refused: u64,
+    /// Connections that were proxied as such, from the start.
+    #[serde(default)]
+    pub connections: u64,
     /// How long it took to answer, all answers together, in microseconds.
     pub waited_us: u64,
+    /// How often it took how long.
+    #[serde(default)]
+    pub times: Vec<Bucket>,
+}
+
+/// What came of taking targets out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Out {
+    /// Those that are out now; a name that no target has is not among them.
+    pub out: BTreeSet<String>,
 }
 
 /// What came of waiting for targets.
@@ -196,6 +215,7 @@ async fn answer(
         (&Method::GET, "/v1/version") => json(&release()),
         (&Method::GET, "/v1/state") => json(&state(inner)),
         (&Method::PUT, "/v1/routes") => put(request, inner).await,
+        (&Method::PUT, "/v1/out") => out(request, inner).await,
         (&Method::POST, "/v1/drain") => drain(&request, inner).await,
         _ => failure(StatusCode::NOT_FOUND, "there is no such request", None),
     }
@@ -239,6 +259,7 @@ fn services(table: &Table) -> BTreeMap<String, ServiceState> {
             address: target.address.clone(),
             state: *state,
             well: target.health().is_well(),
+            out: target.is_out(),
             outstanding: target.outstanding(),
             answers: target
                 .counts
@@ -247,7 +268,9 @@ fn services(table: &Table) -> BTreeMap<String, ServiceState> {
                 .map(|count| count.load(Ordering::Relaxed)),
             failures: target.counts.failures.load(Ordering::Relaxed),
             refused: target.counts.refused.load(Ordering::Relaxed),
-            waited_us: target.counts.waited_us.load(Ordering::Relaxed),
+            connections: target.counts.connections.load(Ordering::Relaxed),
+            waited_us: target.counts.times.sum_us(),
+            times: target.counts.times.now(),
         });
         let state = ServiceState {
             held: service.gate.held(),
@@ -300,6 +323,38 @@ async fn put(request: Request<Incoming>, inner: &Arc<Inner>) -> Response<Full<By
             failure(status, &error.to_string(), help)
         }
     }
+}
+
+async fn out(request: Request<Incoming>, inner: &Inner) -> Response<Full<Bytes>> {
+    let bad = |error: String| failure(StatusCode::BAD_REQUEST, &error, None);
+    let query = request.uri().query().unwrap_or_default();
+    let time = match query.split_once('=') {
+        Some(("time", time)) => humantime::parse_duration(time).map_err(|error| error.to_string()),
+        _ => Err("for how long is said by `time`, such as `?time=30s`".to_owned()),
+    };
+    let time = match time {
+        Ok(time) => time.min(MAX_OUT),
+        Err(error) => return bad(error),
+    };
+    let body = Limited::new(request.into_body(), MAX_CONTROL).collect();
+    let Ok(body) = body.await else {
+        return bad("the names are too many, or broke off".to_owned());
+    };
+    let names: BTreeSet<String> = match serde_json::from_slice(&body.to_bytes()) {
+        Ok(names) => names,
+        Err(error) => return bad(format!("the names are a list of texts: {error}")),
+    };
+    let table = inner.shared.tables.now();
+    let mut out = BTreeSet::new();
+    for (target, _) in table.services.values().flat_map(|one| &one.targets) {
+        let host = target.address.host();
+        let wanted = names.contains(host);
+        target.take_out(wanted.then_some(time));
+        if wanted {
+            out.insert(host.to_owned());
+        }
+    }
+    json(&Out { out })
 }
 
 async fn drain(request: &Request<Incoming>, inner: &Inner) -> Response<Full<Bytes>> {

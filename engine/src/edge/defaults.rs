@@ -63,6 +63,9 @@ pub const DRAIN_INTERVAL: Duration = Duration::from_millis(20);
 /// that uses its connection is told to close it, and loses no request that crosses the closing.
 pub const IDLE_GRACE: Duration = Duration::from_secs(5);
 
+/// How long targets can be taken out at most, by one request for it.
+pub const MAX_OUT: Duration = Duration::from_secs(600);
+
 /// Lines of the access log that wait to be written; more are left out, and counted.
 pub const LOG_LINES: usize = 8192;
 /// Size of a request to the control socket in bytes.

@@ -1,13 +1,18 @@
 //! What the edge counts, and how Prometheus reads it.
 
 use std::fmt::Write;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::histogram::Histogram;
 use super::routes::TargetState;
+use super::service::Service;
 use super::table::Table;
+use super::target::Target;
 
-/// The upper ends of the histogram's buckets, in microseconds.
+/// The upper ends of the buckets that Prometheus is told of, in microseconds: some of those that are
+/// counted.
 const BUCKETS: [u64; 12] = [
     500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000,
     5_000_000,
@@ -40,21 +45,12 @@ pub struct ServiceMetrics {
     seconds: Histogram,
 }
 
-#[derive(Debug, Default)]
-struct Histogram {
-    buckets: [AtomicU64; BUCKETS.len() + 1],
-    sum_us: AtomicU64,
-}
-
 impl ServiceMetrics {
     /// Takes down an answer, and how long the client waited for it to begin.
     pub fn answered(&self, status: http::StatusCode, waited: Duration) {
         let class = usize::from(status.as_u16() / 100).clamp(1, 5) - 1;
         self.answers[class].fetch_add(1, Ordering::Relaxed);
-        let waited = u64::try_from(waited.as_micros()).unwrap_or(u64::MAX);
-        let bucket = BUCKETS.partition_point(|end| *end < waited);
-        self.seconds.buckets[bucket].fetch_add(1, Ordering::Relaxed);
-        self.seconds.sum_us.fetch_add(waited, Ordering::Relaxed);
+        self.seconds.add(waited);
     }
 }
 
@@ -105,7 +101,7 @@ pub fn render(metrics: &Metrics, table: &Table) -> String {
 
     let services = || table.services.values();
     let each = |value: &dyn Fn(&ServiceMetrics) -> u64| -> Vec<_> {
-        let line = |service: &std::sync::Arc<super::service::Service>| {
+        let line = |service: &Arc<Service>| {
             let labels = format!("{{service=\"{}\"}}", escape(&service.name));
             (labels, value(&service.gate.metrics).to_string())
         };
@@ -149,19 +145,8 @@ pub fn render(metrics: &Metrics, table: &Table) -> String {
                 load(count).to_string(),
             ));
         }
-        let histogram = &service.gate.metrics.seconds;
-        let mut total = 0;
-        let ends = BUCKETS.iter().map(|end| (*end as f64 / 1e6).to_string());
-        for (end, count) in ends.chain(["+Inf".to_owned()]).zip(&histogram.buckets) {
-            total += load(count);
-            seconds.push((
-                format!("_bucket{{service=\"{name}\",le=\"{end}\"}}"),
-                total.to_string(),
-            ));
-        }
-        let sum = load(&histogram.sum_us) as f64 / 1e6;
-        seconds.push((format!("_sum{{service=\"{name}\"}}"), sum.to_string()));
-        seconds.push((format!("_count{{service=\"{name}\"}}"), total.to_string()));
+        let labels = format!("service=\"{name}\"");
+        histogram(&service.gate.metrics.seconds, &labels, &mut seconds);
     }
     family("answers_total", "counter", "Answers to clients.", &answers);
     family(
@@ -171,44 +156,100 @@ pub fn render(metrics: &Metrics, table: &Table) -> String {
         &seconds,
     );
 
-    let mut up = Vec::new();
-    let mut outstanding = Vec::new();
-    let mut failures = Vec::new();
-    let mut refused = Vec::new();
-    for service in services() {
-        for (target, state) in &service.targets {
-            let labels = format!(
-                "{{service=\"{}\",target=\"{}\"}}",
-                escape(&service.name),
-                target.address
-            );
-            let well = *state == TargetState::Active && target.health().is_well();
-            up.push((labels.clone(), u8::from(well).to_string()));
-            outstanding.push((labels.clone(), target.outstanding().to_string()));
-            failures.push((labels.clone(), load(&target.counts.failures).to_string()));
-            refused.push((labels, load(&target.counts.refused).to_string()));
-        }
-    }
-    family("target_up", "gauge", "Whether a target gets requests.", &up);
+    let targets = || {
+        services().flat_map(|service| {
+            let targets = service.targets.iter();
+            targets.map(move |(target, state)| (service, target, *state))
+        })
+    };
+    let of_each = |value: &dyn Fn(&Target, TargetState) -> u64| -> Vec<_> {
+        let line = |(service, target, state): (&Arc<Service>, &Arc<Target>, _)| {
+            let labels = format!("{{{}}}", labels(service, target));
+            (labels, value(target, state).to_string())
+        };
+        targets().map(line).collect()
+    };
+    family(
+        "target_up",
+        "gauge",
+        "Whether a target gets requests.",
+        &of_each(&|target, state| {
+            let here = state == TargetState::Active && !target.is_out();
+            u64::from(here && target.health().is_well())
+        }),
+    );
     family(
         "target_outstanding",
         "gauge",
         "What a target has to do.",
-        &outstanding,
+        &of_each(&|target, _| target.outstanding() as u64),
     );
     family(
         "target_failures_total",
         "counter",
         "Requests that a target did not answer.",
-        &failures,
+        &of_each(&|target, _| load(&target.counts.failures)),
     );
     family(
         "target_refused_total",
         "counter",
         "Connections that a target did not take.",
-        &refused,
+        &of_each(&|target, _| load(&target.counts.refused)),
+    );
+    family(
+        "target_connections_total",
+        "counter",
+        "Connections to a target that were proxied as such.",
+        &of_each(&|target, _| load(&target.counts.connections)),
+    );
+    let mut answers = Vec::new();
+    let mut seconds = Vec::new();
+    for (service, target, _) in targets() {
+        let labels = labels(service, target);
+        for (class, count) in target.counts.answers.iter().enumerate() {
+            answers.push((
+                format!("{{{labels},code=\"{}xx\"}}", class + 1),
+                load(count).to_string(),
+            ));
+        }
+        histogram(&target.counts.times, &labels, &mut seconds);
+    }
+    family(
+        "target_answers_total",
+        "counter",
+        "Answers of a target.",
+        &answers,
+    );
+    family(
+        "target_answer_seconds",
+        "histogram",
+        "Time until an answer of a target began.",
+        &seconds,
     );
     text
+}
+
+/// What tells a target from others.
+fn labels(service: &Service, target: &Target) -> String {
+    format!(
+        "service=\"{}\",target=\"{}\"",
+        escape(&service.name),
+        target.address
+    )
+}
+
+/// The lines of a histogram.
+fn histogram(times: &Histogram, labels: &str, lines: &mut Vec<(String, String)>) {
+    for end in BUCKETS {
+        let seconds = end as f64 / 1e6;
+        let bucket = format!("_bucket{{{labels},le=\"{seconds}\"}}");
+        lines.push((bucket, times.up_to(end).to_string()));
+    }
+    let total = times.count().to_string();
+    lines.push((format!("_bucket{{{labels},le=\"+Inf\"}}"), total.clone()));
+    let sum = times.sum_us() as f64 / 1e6;
+    lines.push((format!("_sum{{{labels}}}"), sum.to_string()));
+    lines.push((format!("_count{{{labels}}}"), total));
 }
 
 /// A label's value: names of services come from people.

@@ -182,6 +182,7 @@ async fn send(
         let idle = (resent == 0)
             .then(|| target.pool.idle(can_resend))
             .flatten();
+        let fresh = idle.is_none();
         let mut sender = match idle {
             Some(sender) => sender,
             None => match target.pool.connect().await {
@@ -219,13 +220,19 @@ async fn send(
                 });
             }
         };
+        if fresh {
+            // An idle one may have ended just then, which says nothing; this one was for the request.
+            target.counts.failures.fetch_add(1, Ordering::Relaxed);
+        }
         request = match failure.unsent {
             Some(unsent) if resent < MAX_RESENT => unsent,
             None if can_resend && resent < MAX_RESENT => {
                 Request::from_parts(head.clone(), RequestBody::Empty)
             }
             _ => {
-                target.counts.failures.fetch_add(1, Ordering::Relaxed);
+                if !fresh {
+                    target.counts.failures.fetch_add(1, Ordering::Relaxed);
+                }
                 return Err(NoAnswer {
                     status: StatusCode::BAD_GATEWAY,
                     reason: format!("{} broke off: {}", service.name, failure.reason),

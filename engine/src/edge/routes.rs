@@ -92,7 +92,14 @@ pub struct Service {
     /// What they are asked again and again, to see whether they are well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check: Option<Check>,
+    /// The part of new requests and connections that groups of targets get, in hundredths of a
+    /// percent; all other targets get what is left.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub shares: BTreeMap<String, u16>,
 }
+
+/// All of the new requests, in the unit in which shares are.
+pub const WHOLE: u16 = 10_000;
 
 impl Default for Service {
     fn default() -> Self {
@@ -102,7 +109,16 @@ impl Default for Service {
             hold: defaults::HOLD,
             response_timeout: defaults::RESPONSE_TIMEOUT,
             check: None,
+            shares: BTreeMap::new(),
         }
+    }
+}
+
+impl Service {
+    /// True if a target is on trial: it is in a group that gets a share.
+    pub fn is_on_trial(&self, target: &Target) -> bool {
+        let group = target.group.as_ref();
+        group.is_some_and(|group| self.shares.contains_key(group))
     }
 }
 
@@ -140,6 +156,9 @@ pub struct Target {
     /// Whether it gets anything new.
     #[serde(default)]
     pub state: TargetState,
+    /// Those with which it gets a share of what is new; `None` for those that get what is left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
 }
 
 /// Whether a target gets anything new.
@@ -256,6 +275,14 @@ pub enum InvalidRoutes {
     /// A listener for anything over TCP that is to speak TLS.
     #[error("the listener on port {0} can't speak TLS: only HTTP listeners can")]
     TlsForTcp(u16),
+    /// Groups that are to get more than there is.
+    #[error("the groups of the service `{service}` get {total} of {WHOLE} parts of its requests")]
+    Shares {
+        /// The service.
+        service: String,
+        /// What they get together.
+        total: u32,
+    },
     /// A check's path.
     #[error("the check of `{service}` has the path `{path}`, which is none: it begins with /")]
     CheckPath {
@@ -310,6 +337,13 @@ impl Routes {
                         target: target.address.clone(),
                     });
                 }
+            }
+            let total = service.shares.values().copied().map(u32::from).sum();
+            if total > u32::from(WHOLE) {
+                return Err(InvalidRoutes::Shares {
+                    service: name.clone(),
+                    total,
+                });
             }
             if let Some(check) = &service.check {
                 if !check.path.starts_with('/') || check.path.parse::<http::Uri>().is_err() {
@@ -405,14 +439,30 @@ mod tests {
                     "check": {"path": "/health"},
                     "hold": "1m 5s"
                 },
-                "db": {"protocol": "h2c"}
+                "db": {
+                    "protocol": "h2c",
+                    "targets": [{"address": "a:1"}, {"address": "b:1", "group": "new"}],
+                    "shares": {"new": 1000}
+                }
             }
         }"#;
         let routes = Routes::parse(json.as_bytes()).expect("routes");
         assert_eq!(routes.services["web"].hold, Duration::from_secs(65));
-        assert_eq!(routes.services["db"].hold, defaults::HOLD);
+        let db = &routes.services["db"];
+        assert_eq!(db.hold, defaults::HOLD);
+        let on_trial: Vec<bool> = db.targets.iter().map(|one| db.is_on_trial(one)).collect();
+        assert_eq!(on_trial, [false, true]);
         let again = serde_json::to_vec(&routes).expect("JSON");
         assert_eq!(Routes::parse(&again), Ok(routes));
+    }
+
+    #[test]
+    fn what_older_releases_know_is_written_as_they_know_it() {
+        let json = r#"{"services": {"a": {"targets": [{"address": "b:1", "state": "active"}]}}}"#;
+        let routes = Routes::parse(json.as_bytes()).expect("routes");
+        let written = serde_json::to_string(&routes).expect("JSON");
+        assert!(!written.contains("group"), "{written}");
+        assert!(!written.contains("shares"), "{written}");
     }
 
     #[test]
@@ -435,6 +485,10 @@ mod tests {
             (
                 r#"{"services": {"a": {"targets": [{"address": "http://b"}]}}}"#,
                 "`http://b` is no address",
+            ),
+            (
+                r#"{"services": {"a": {"shares": {"b": 6000, "c": 6000}}}}"#,
+                "12000 of 10000 parts",
             ),
             (
                 r#"{"services": {"a": {"hold": "soon"}}}"#,

@@ -1,12 +1,13 @@
 //! A target as it is now: its health, what it has to do, its connections.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
 use super::health::{Health, Seen};
+use super::histogram::Histogram;
 use super::pool::Pool;
 use super::routes::{Address, Check, Protocol};
 
@@ -26,6 +27,17 @@ pub struct Target {
     pub gone: CancellationToken,
     outstanding: AtomicUsize,
     health: Mutex<Health>,
+    /// Until when it is taken out, in milliseconds since [`EPOCH`]; 0 if it is not.
+    out_until: AtomicU64,
+}
+
+/// From where times that end in milliseconds count: this program's first look at the clock.
+static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// Never 0, which stands for no time.
+fn since_epoch() -> u64 {
+    let millis = u64::try_from(EPOCH.elapsed().as_millis());
+    millis.unwrap_or(u64::MAX).saturating_add(1)
 }
 
 /// What a target did, from when it was first named.
@@ -37,8 +49,10 @@ pub struct Counts {
     pub failures: AtomicU64,
     /// Connections that it did not take.
     pub refused: AtomicU64,
-    /// Microseconds until answers began, summed up.
-    pub waited_us: AtomicU64,
+    /// Connections that were proxied as such, from the start.
+    pub connections: AtomicU64,
+    /// How long it took until answers began, from when the request was sent.
+    pub times: Histogram,
 }
 
 impl Counts {
@@ -46,8 +60,7 @@ impl Counts {
     pub fn answered(&self, status: http::StatusCode, waited: Duration) {
         let class = usize::from(status.as_u16() / 100).clamp(1, 5) - 1;
         self.answers[class].fetch_add(1, Ordering::Relaxed);
-        let waited = u64::try_from(waited.as_micros()).unwrap_or(u64::MAX);
-        self.waited_us.fetch_add(waited, Ordering::Relaxed);
+        self.times.add(waited);
     }
 }
 
@@ -62,7 +75,27 @@ impl Target {
             gone: CancellationToken::new(),
             outstanding: AtomicUsize::new(0),
             health: Mutex::default(),
+            out_until: AtomicU64::new(0),
         })
+    }
+
+    /// Takes it out for so long, or puts it back. Whoever asked for it asks again and again while
+    /// that is to last, so that nothing stays out when they are gone.
+    pub fn take_out(&self, time: Option<Duration>) {
+        let until = time.map_or(0, |time| {
+            let time = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+            since_epoch().saturating_add(time)
+        });
+        self.out_until.store(until, Ordering::Relaxed);
+    }
+
+    /// True if it is taken out: it gets something new only if nobody else can.
+    pub fn is_out(&self) -> bool {
+        // The clock is looked at only for those who may be.
+        match self.out_until.load(Ordering::Relaxed) {
+            0 => false,
+            until => since_epoch() < until,
+        }
     }
 
     /// Requests and connections that it has not ended yet.

@@ -53,6 +53,7 @@ pub async fn tcp(mut client: TcpStream, peer: Peer, shared: &Shared) {
             Ok(mut stream) => {
                 entry.waited = begun.elapsed();
                 service.gate.metrics.tunnels.fetch_add(1, Ordering::Relaxed);
+                target.counts.connections.fetch_add(1, Ordering::Relaxed);
                 let copied = copy_bidirectional(&mut client, &mut stream).await;
                 return end(Some(copied), &mut entry);
             }

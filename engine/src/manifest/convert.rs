@@ -51,6 +51,7 @@ pub fn manifest(
         let keep = project.keep(MAX_KEEP).map_err(Box::new)?;
         deploy.keep = keep.unwrap_or(deploy.keep);
     }
+    let at = file.app.strategy.as_ref().map(Spanned::span);
     let (app, project, ports_declared) = match composed {
         Some((app, project)) => {
             warnings.extend(project.warnings.iter().map(super::compose::told));
@@ -62,18 +63,22 @@ pub fn manifest(
             (reader.app(file.app)?, None, ports_declared)
         }
     };
+    let strategies = reader.strategies(&app, project.as_ref(), at);
     let places: Vec<_> = file.plugins.keys().map(Spanned::span).collect();
     let plugins: IndexMap<_, _> = file
         .plugins
         .into_iter()
         .map(|(name, table)| reader.plugin(name, table, &app))
         .collect::<Result<_, _>>()?;
+    let registries = reader.registries(file.registries)?;
+    let trust = reader.trust(file.trust)?;
     let granted = plugins.iter().zip(places);
     let secrets = reader.secrets(file.secrets, granted, &mut warnings)?;
     Ok(Manifest {
         path,
         app,
         project,
+        strategies,
         ports_declared,
         plugins,
         docker: DockerSection {
@@ -81,6 +86,9 @@ pub fn manifest(
         },
         deploy,
         edge: reader.edge(file.edge)?,
+        registries,
+        trust,
+        watch: reader.watch(file.watch)?,
         secrets,
         warnings,
         dir: reader.dir,
@@ -148,7 +156,16 @@ impl Reader<'_> {
         }
     }
 
-    fn at<T, E: std::fmt::Display>(
+    /// Where something stands, as a person writes it.
+    pub(super) fn place(&self, at: usize) -> String {
+        let before = self.text.get(..at).unwrap_or_default();
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        let line = before.bytes().filter(|&byte| byte == b'\n').count() + 1;
+        let column = before[line_start..].chars().count() + 1;
+        format!("{}:{line}:{column}", self.name)
+    }
+
+    pub(super) fn at<T, E: std::fmt::Display>(
         &self,
         result: Result<T, E>,
         span: Range<usize>,
@@ -212,9 +229,12 @@ impl Reader<'_> {
             None => self.at(Name::parse("web"), 0..0)?,
         };
         let image = self.image(&table)?;
-        let strategy = table.strategy;
+        let (strategy, batches) = self.rollout(&table)?;
+        let replicas = self.replicas(&table)?;
         let mut service = Service::new(service_name, image, self.container(table)?);
         service.strategy = strategy;
+        service.batches = batches;
+        service.replicas = replicas;
         Ok(App::new(name, [service]))
     }
 

@@ -39,7 +39,7 @@ impl Reader<'_> {
     }
 
     /// A file that has something of this kind in it.
-    fn pem(&self, path: &Spanned<String>, kind: &str) -> Result<Vec<u8>, ManifestError> {
+    pub(super) fn pem(&self, path: &Spanned<String>, kind: &str) -> Result<Vec<u8>, ManifestError> {
         let file = self.dir.join(Path::new(path.get_ref()));
         let text = match super::read(&file) {
             Ok(text) => text,

@@ -1,12 +1,16 @@
 //! `[plugins.NAME]`.
 
+use std::collections::BTreeMap;
+
+use indexmap::IndexMap;
 use toml::{Spanned, Value};
 
 use super::convert::Reader;
-use super::raw::{LimitsTable, PluginTable};
-use super::{ManifestError, PluginEntry};
+use super::raw::{LimitsTable, PluginTable, RegistryTable};
+use super::{ManifestError, PluginEntry, PluginSource};
 use crate::app::{App, ByteSize, Name};
 use crate::plugin::{DEFAULT_MEMORY, DEFAULT_TIMEOUT, Limits, MAX_TABLE_ELEMENTS};
+use crate::registry::{Reference, RegistrySettings, Source};
 
 impl Reader<'_> {
     pub(super) fn plugin(
@@ -16,18 +20,7 @@ impl Reader<'_> {
         app: &App,
     ) -> Result<(Name, PluginEntry), ManifestError> {
         let parsed = self.name(&name)?;
-        for (key, used) in [("source", &table.source), ("builtin", &table.builtin)] {
-            if let Some(used) = used {
-                let message = format!("plugins can't be loaded by `{key}` yet");
-                let help = "put the component beside plugins.toml, and write `path = \"….wasm\"`";
-                return Err(self.error(used.span(), message, Some(help.into())));
-            }
-        }
-        let Some(path) = table.path else {
-            let message = format!("the plugin `{parsed}` has no `path`");
-            let help = "add `path = \"….wasm\"`, the component's file";
-            return Err(self.error(name.span(), message, Some(help.into())));
-        };
+        let from = self.plugin_source(&name, &table)?;
         let mut services = None;
         for service in table.services.iter().flatten() {
             let wanted = self.name(service)?;
@@ -42,7 +35,7 @@ impl Reader<'_> {
                 .insert(wanted);
         }
         let entry = PluginEntry {
-            path: self.dir.join(path),
+            from,
             services,
             config: table
                 .config
@@ -63,6 +56,85 @@ impl Reader<'_> {
             limits: self.limits(table.limits)?,
         };
         Ok((parsed, entry))
+    }
+
+    fn plugin_source(
+        &self,
+        name: &Spanned<String>,
+        table: &PluginTable,
+    ) -> Result<PluginSource, ManifestError> {
+        if let Some(used) = &table.builtin {
+            let message = "plugins can't be loaded by `builtin` yet".to_owned();
+            let help = "write `path = \"….wasm\"` or `source = \"oci://…\"`";
+            return Err(self.error(used.span(), message, Some(help.into())));
+        }
+        match (&table.path, &table.source) {
+            (Some(path), None) => Ok(PluginSource::File(self.dir.join(path.get_ref()))),
+            (None, Some(source)) => match source.get_ref().parse::<Source>() {
+                Ok(parsed) => Ok(PluginSource::Registry(parsed)),
+                Err(error) => {
+                    let help = error.help.clone();
+                    Err(self.error(source.span(), error.to_string(), help))
+                }
+            },
+            (Some(_), Some(source)) => {
+                let message = format!(
+                    "the plugin `{}` has a `path` and a `source`",
+                    name.get_ref()
+                );
+                let help = "a plugin is a file here or in a registry: leave one out";
+                Err(self.error(source.span(), message, Some(help.into())))
+            }
+            (None, None) => {
+                let message = format!(
+                    "the plugin `{}` has no `path` and no `source`",
+                    name.get_ref()
+                );
+                let help = "add `path = \"….wasm\"`, the component's file, or \
+                            `source = \"oci://HOST/PATH:VERSION\"`, its place in a registry";
+                Err(self.error(name.span(), message, Some(help.into())))
+            }
+        }
+    }
+
+    /// Those of a file of which all else may be wrong.
+    pub(super) fn registries_alone(
+        &self,
+    ) -> Result<BTreeMap<String, RegistrySettings>, ManifestError> {
+        #[derive(Default, serde::Deserialize)]
+        #[serde(default)]
+        struct Alone {
+            registries: IndexMap<Spanned<String>, RegistryTable>,
+        }
+        let alone: Alone = self.parse()?;
+        self.registries(alone.registries)
+    }
+
+    pub(super) fn registries(
+        &self,
+        tables: IndexMap<Spanned<String>, RegistryTable>,
+    ) -> Result<BTreeMap<String, RegistrySettings>, ManifestError> {
+        let host = |host: &Spanned<String>| {
+            // What a reference can have as its host.
+            let checked: Result<Reference, _> = format!("{}/x", host.get_ref()).parse();
+            match checked {
+                Ok(_) => Ok(host.get_ref().clone()),
+                Err(_) => {
+                    let message = format!("`{}` is no host of a registry", host.get_ref());
+                    let help = "write it as sources do: `registry.example.com`, or with a port";
+                    Err(self.error(host.span(), message, Some(help.into())))
+                }
+            }
+        };
+        let one = |(name, table): (Spanned<String>, RegistryTable)| {
+            let ca = table.ca.as_ref();
+            let ca = ca
+                .map(|path| self.pem(path, "CERTIFICATE-----"))
+                .transpose()?;
+            let mirrors = table.mirrors.iter().map(host).collect::<Result<_, _>>()?;
+            Ok((host(&name)?, RegistrySettings { mirrors, ca }))
+        };
+        tables.into_iter().map(one).collect()
     }
 
     pub(crate) fn limits(&self, table: LimitsTable) -> Result<Limits, ManifestError> {

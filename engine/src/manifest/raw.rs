@@ -6,8 +6,8 @@ use indexmap::IndexMap;
 use serde::Deserialize;
 use toml::{Spanned, Value};
 
-use super::OnError;
-use crate::app::Strategy;
+use super::{OnBad, OnError};
+use crate::app::StrategyName;
 use crate::grants::{Grants, Variable};
 
 #[derive(Debug, Default, Deserialize)]
@@ -17,8 +17,11 @@ pub struct File {
     pub docker: DockerTable,
     pub deploy: DeployTable,
     pub edge: EdgeTable,
+    pub watch: WatchTable,
     pub plugins: IndexMap<Spanned<String>, PluginTable>,
     pub secrets: IndexMap<Spanned<Variable>, Spanned<SecretTable>>,
+    pub registries: IndexMap<Spanned<String>, RegistryTable>,
+    pub trust: Option<TrustTable>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -42,7 +45,10 @@ pub struct AppTable {
     pub cpus: Option<Spanned<f64>>,
     pub pids: Option<u32>,
     pub restart: Option<Spanned<String>>,
-    pub strategy: Option<Strategy>,
+    pub replicas: Option<Spanned<u32>>,
+    pub strategy: Option<Spanned<StrategyName>>,
+    pub canary: Option<Spanned<CanaryTable>>,
+    pub rolling: Option<Spanned<RollingTable>>,
     pub volumes: Vec<Spanned<String>>,
     pub tmpfs: Vec<String>,
     pub read_only: bool,
@@ -102,6 +108,25 @@ pub struct Health {
     pub start_period: Option<Spanned<String>>,
 }
 
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub struct CanaryTable {
+    pub share: Option<Spanned<String>>,
+    #[serde(rename = "for")]
+    pub time: Option<Spanned<String>>,
+    pub max_errors: Option<Spanned<String>>,
+    pub max_latency: Option<Spanned<String>>,
+    pub min_requests: Option<Spanned<u64>>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub struct RollingTable {
+    pub max_surge: Option<Spanned<Value>>,
+    pub max_unavailable: Option<Spanned<Value>>,
+    pub min_ready: Option<Spanned<Value>>,
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DockerTable {
@@ -124,6 +149,17 @@ pub struct EdgeTable {
 }
 
 #[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub struct WatchTable {
+    pub interval: Option<Spanned<String>>,
+    pub restarts: Option<Spanned<u32>>,
+    pub window: Option<Spanned<String>>,
+    pub probation: Option<Spanned<String>>,
+    pub bad_after: Option<Spanned<String>>,
+    pub on_bad: OnBad,
+}
+
+#[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TlsTable {
     pub port: Option<u16>,
@@ -133,9 +169,24 @@ pub struct TlsTable {
 }
 
 #[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrustTable {
+    pub require: Option<bool>,
+    pub keys: Vec<Spanned<String>>,
+    pub paths: IndexMap<Spanned<String>, Vec<Spanned<String>>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RegistryTable {
+    pub mirrors: Vec<Spanned<String>>,
+    pub ca: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct PluginTable {
-    pub path: Option<String>,
+    pub path: Option<Spanned<String>>,
     pub source: Option<Spanned<String>>,
     pub builtin: Option<Spanned<String>>,
     pub services: Option<Vec<Spanned<String>>>,

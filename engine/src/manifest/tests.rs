@@ -1,7 +1,8 @@
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::{Manifest, ManifestError, OnError, convert};
-use crate::app::{ByteSize, MountSource, Probe};
+use crate::app::{ByteSize, Canary, MountSource, Probe, Strategy};
 use crate::plugin::Limits;
 
 fn parse(text: &str) -> Result<Manifest, ManifestError> {
@@ -147,7 +148,7 @@ fn errors_point_at_what_is_wrong() {
         ("[plugins.x]\n", "has no `path`", "x"),
         (
             "[plugins.x]\nsource = \"oci://r/x:1\"",
-            "can't be loaded by `source` yet",
+            "`r` is no host",
             "\"oci://r/x:1\"",
         ),
         ("[app]\nmemroy = 1", "unknown field `memroy`", "memroy"),
@@ -196,16 +197,21 @@ fn the_reference_has_each_key_and_no_other() {
     use super::raw;
     let reference = include_str!("../../CONFIG.md");
     let mut plugin = keys::<raw::PluginTable>();
-    plugin.retain(|key| !matches!(key.as_str(), "source" | "builtin"));
+    plugin.retain(|key| key != "builtin");
     let tables = [
         ("`[app]`", keys::<raw::AppTable>()),
         ("`[app.build]`", keys::<raw::BuildTable>()),
         ("`[app.health]`", keys::<raw::Health>()),
+        ("`[app.canary]`", keys::<raw::CanaryTable>()),
+        ("`[app.rolling]`", keys::<raw::RollingTable>()),
         ("`[docker]`", keys::<raw::DockerTable>()),
         ("`[deploy]`", keys::<raw::DeployTable>()),
         ("`[edge]`", keys::<raw::EdgeTable>()),
+        ("`[watch]`", keys::<raw::WatchTable>()),
         ("`[[edge.tls]]`", keys::<raw::TlsTable>()),
         ("`[plugins.NAME]`", plugin),
+        ("`[registries.HOST]`", keys::<raw::RegistryTable>()),
+        ("`[trust]`", keys::<raw::TrustTable>()),
         ("`[plugins.NAME.grants]`", keys::<crate::grants::Grants>()),
         ("`[plugins.NAME.limits]`", keys::<raw::LimitsTable>()),
         ("`[secrets]`", keys::<raw::SecretTable>()),
@@ -223,6 +229,82 @@ fn the_examples_of_the_reference_are_valid() {
     for example in examples {
         let text = example.split("```").next().unwrap_or_default();
         parse(text).unwrap_or_else(|error| panic!("{error:?}\n{text}"));
+    }
+}
+
+#[test]
+fn a_rollout_is_read() {
+    let app = |text: &str| {
+        let manifest = parse(&format!("[app]\n{text}")).unwrap_or_else(|error| panic!("{error:?}"));
+        manifest.app.services["web"].clone()
+    };
+    let canary = app("strategy = \"canary\"\ncanary = { share = \"2.5%\", for = \"90s\" }");
+    let Some(Strategy::Canary(canary)) = canary.strategy else {
+        panic!("{canary:?}");
+    };
+    assert_eq!(canary.share.to_string(), "2.5%");
+    assert_eq!(canary.time, Duration::from_secs(90));
+    assert_eq!(canary.max_errors, Canary::default().max_errors);
+    let rolling = app("replicas = 4\nrolling = { max-unavailable = \"50%\" }");
+    assert_eq!(rolling.replicas, 4);
+    assert_eq!(rolling.strategy, None);
+    assert_eq!(rolling.batches.map(|batches| batches.of(4)), Some((0, 2)));
+    let place = |text: &str| {
+        let manifest = parse(text).unwrap_or_else(|error| panic!("{error:?}"));
+        manifest.strategies.values().cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(place("[app]\nstrategy = \"canary\""), ["plugins.toml:2:12"]);
+    assert!(place("").is_empty());
+}
+
+#[test]
+fn a_rollout_that_can_not_be_meant_is_told_with_its_place() {
+    for (text, words, place) in [
+        ("replicas = 0", "at least 1 container", "0"),
+        (
+            "strategy = \"canery\"",
+            "unknown variant `canery`",
+            "\"canery\"",
+        ),
+        (
+            "canary = { share = \"5%\" }",
+            "goes with `strategy",
+            "{ share = \"5%\" }",
+        ),
+        (
+            "strategy = \"canary\"\ncanary = { share = \"5\" }",
+            "`5` is no share",
+            "\"5\"",
+        ),
+        (
+            "strategy = \"canary\"\ncanary = { for = \"3days\" }",
+            "a day is the longest",
+            "\"3days\"",
+        ),
+        (
+            "strategy = \"canary\"\ncanary = { shar = \"5%\" }",
+            "unknown field `shar`",
+            "shar",
+        ),
+        (
+            "strategy = \"recreate\"\nrolling = { max-surge = 1 }",
+            "goes with `strategy",
+            "{ max-surge = 1 }",
+        ),
+        (
+            "rolling = { max-surge = \"a few\" }",
+            "no number of containers",
+            "\"a few\"",
+        ),
+        (
+            "rolling = { max-surge = 0, max-unavailable = \"0%\" }",
+            "none can be replaced",
+            "{ max-surge = 0, max-unavailable = \"0%\" }",
+        ),
+    ] {
+        let (message, at) = error(&format!("[app]\n{text}\n"));
+        assert!(message.contains(words), "{text}: {message}");
+        assert_eq!(at, place, "{text}: {message}");
     }
 }
 

@@ -1,10 +1,11 @@
 //! Why something is planned.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::app::Name;
+use crate::app::{Name, Share};
 
 /// Why an operation is needed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -48,14 +49,31 @@ pub enum Cause {
     },
     /// Its health check has not gone well yet, and others wait for that.
     NotHealthy,
+    /// It was well, and is not any more.
+    Unhealthy,
     /// The service has fewer containers now.
     Scaled,
     /// The service is not in the app any more.
     Orphan,
     /// Another release of rengine is there.
     NewRelease,
+    /// The new containers get a part of the requests first, for a time.
+    Canary {
+        /// The part.
+        share: Share,
+        /// The time.
+        #[serde(rename = "for", serialize_with = "duration")]
+        time: Duration,
+    },
+    /// The service's containers are replaced a few at a time.
+    InBatches,
     /// It is the next step for the new container.
     Next,
+}
+
+/// A time as people write it.
+pub(super) fn duration<S: serde::Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(&humantime::format_duration(*time))
 }
 
 /// A field that differs.
@@ -92,9 +110,15 @@ impl fmt::Display for Cause {
             Self::NetworkChanged { network } => write!(f, "network {network} changed"),
             Self::DependencyReplaced { service } => write!(f, "{service} is replaced"),
             Self::NotHealthy => f.write_str("not healthy yet"),
+            Self::Unhealthy => f.write_str("not healthy any more"),
             Self::Scaled => f.write_str("fewer containers"),
             Self::Orphan => f.write_str("its service is not in the app any more"),
             Self::NewRelease => f.write_str("a newer release of rengine"),
+            Self::Canary { share, time } => {
+                let time = humantime::format_duration(*time);
+                write!(f, "{share} of the requests for {time}")
+            }
+            Self::InBatches => f.write_str("a few at a time"),
             Self::Next => Ok(()),
         }
     }

@@ -4,6 +4,6 @@
 mod ports;
 mod routing;
 
-pub use ports::{EdgePort, EdgeService, EdgeSlot, Reach, take};
+pub use ports::{EdgePort, EdgeService, EdgeSlot, Reach, take, why_no_edge};
 pub use routing::target_name;
-pub(super) use routing::{Edges, Routed};
+pub(super) use routing::{Edges, Moved, Routed};

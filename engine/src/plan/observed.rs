@@ -113,8 +113,11 @@ impl ObservedEdge {
         let ports = routes.listeners.iter().filter_map(|listener| {
             let service = routes.services.get(&listener.service)?;
             let mut targets = service.targets.iter();
-            let target = targets
-                .find(|one| one.state == TargetState::Active && one.address.host() == target)?;
+            let target = targets.find(|one| {
+                // One on trial has not been found to be well yet.
+                let answers = one.state == TargetState::Active && !service.is_on_trial(one);
+                answers && one.address.host() == target
+            })?;
             let slot = self
                 .slots
                 .iter()

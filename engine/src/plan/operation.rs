@@ -1,12 +1,13 @@
 //! What a plan consists of.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::Serialize;
 
 use super::edge::EdgeSlot;
 use super::{Cause, Conflict};
-use crate::app::{Fields, Name};
+use crate::app::{Canary, Fields, Name};
 use crate::edge::Routes;
 
 /// The operations of one deploy, in an order in which they can be carried out.
@@ -235,6 +236,33 @@ pub enum OperationKind {
         /// The release that it becomes.
         to: String,
     },
+    /// Tells edges who answers some of the requests from here on; it can be taken back.
+    Shift {
+        /// Those whose routes change.
+        edges: Vec<EdgeRoutes>,
+        /// What they are told if it is taken back.
+        #[serde(skip)]
+        back: Vec<EdgeRoutes>,
+    },
+    /// Compares new containers, which get a share of the requests, with the old ones.
+    Judge {
+        /// How, and for how long.
+        canary: Canary,
+        /// The edges that they are behind: name and id.
+        edges: Vec<(String, String)>,
+        /// The names under which edges find the new ones.
+        new: Vec<String>,
+        /// The same of the old ones.
+        old: Vec<String>,
+    },
+    /// Watches new containers for a time before the next are replaced.
+    Settle {
+        /// The time.
+        #[serde(rename = "for", serialize_with = "super::cause::duration")]
+        time: Duration,
+        /// Their numbers among the service's, from 1.
+        replicas: Vec<u32>,
+    },
     /// Tells edges who answers from here on: the new containers instead of the old ones.
     Route {
         /// Those whose routes change.
@@ -302,6 +330,9 @@ impl OperationKind {
             Self::JoinEdge { .. } => "join edge",
             Self::LeaveEdge { .. } => "leave edge",
             Self::UpgradeEdge { .. } => "upgrade edge",
+            Self::Shift { .. } => "shift",
+            Self::Judge { .. } => "judge",
+            Self::Settle { .. } => "settle",
             Self::Route { .. } => "route",
             Self::Drain { .. } => "drain",
             Self::RemoveEdge { .. } => "remove edge",
@@ -332,6 +363,7 @@ impl OperationKind {
             | Self::UpgradeEdge { container, .. }
             | Self::RemoveEdge { container, .. } => Some(container),
             Self::Drain { edges } => Some(&edges.first()?.0),
+            Self::Shift { edges, .. } => Some(&edges.first()?.container),
             Self::Route { edges } => edges.first()?.services().first().copied(),
             Self::Start { what } => match what {
                 Start::Created => None,
@@ -340,6 +372,8 @@ impl OperationKind {
             Self::Build { .. }
             | Self::PostBuild { .. }
             | Self::Health
+            | Self::Judge { .. }
+            | Self::Settle { .. }
             | Self::Complete
             | Self::PostRun => None,
         }

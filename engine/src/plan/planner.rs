@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::builder::{Builder, Owner, Step};
 use super::edge::{Edges, Routed};
 use super::observed::{Observed, ObservedContainer};
-use super::service::{Fate, ServicePlan};
+use super::service::{Earlier, Fate, ServicePlan};
 use super::wanted::Wanted;
 use super::{Cause, OperationKind, Plan, conflict, resources};
 use crate::app::Name;
@@ -32,7 +32,7 @@ pub fn plan(wanted: &Wanted, observed: &Observed) -> Plan {
             images.insert(name, image);
         }
     }
-    let edges = Edges::new(wanted, observed, &mut builder);
+    let mut edges = Edges::new(wanted, observed, &mut builder);
     let mut replaced = BTreeSet::new();
     for service in &mut services {
         let again = service.forced(&resources, &replaced);
@@ -55,7 +55,12 @@ pub fn plan(wanted: &Wanted, observed: &Observed) -> Plan {
     for service in &mut services {
         let mut wait = gates.before(service);
         wait.extend(edges.freed(service.service()));
-        let gate = service.bring_up(&wait, &resources, &gates, &replaced, &mut builder);
+        let earlier = Earlier {
+            wait: &wait,
+            gates: &gates,
+            replaced: &replaced,
+        };
+        let gate = service.bring_up(earlier, &resources, &mut edges, &mut builder);
         gates.services.insert(service.name().clone(), gate);
     }
     let proven: Vec<Step> = gates.services.values().flat_map(Gate::proofs).collect();

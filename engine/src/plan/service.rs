@@ -1,10 +1,12 @@
 //! What one service needs: its image, its containers, and the places of the old ones.
 
+mod batches;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::builder::{Builder, Owner, Step};
 use super::changed::changed;
-use super::edge::{Routed, target_name};
+use super::edge::{Edges, Routed, target_name};
 use super::observed::{ContainerState, Observed, ObservedContainer};
 use super::planner::{Gate, Gates, is_new, remove};
 use super::resources::Resources;
@@ -13,6 +15,7 @@ use super::{Cause, OperationKind, Start};
 use crate::app::{
     Condition, Fields, ImageSource, MountSource, Name, PullPolicy, SERVICE_MODE, Strategy, familiar,
 };
+use batches::Pace;
 
 /// The image that the containers are to have.
 #[derive(Clone)]
@@ -53,6 +56,29 @@ pub enum Fate<'a> {
         /// The last step before it takes over.
         proven: Option<Step>,
     },
+}
+
+/// What of the services before it one waits for.
+#[derive(Clone, Copy)]
+pub struct Earlier<'a> {
+    /// What its containers wait for before they start.
+    pub wait: &'a [Step],
+    /// Where the others stand.
+    pub gates: &'a Gates,
+    /// Those with new containers.
+    pub replaced: &'a BTreeSet<Name>,
+}
+
+/// What all new containers of a service wait for.
+struct Before<'a> {
+    /// Before they are made.
+    made: Vec<Step>,
+    /// Before they start.
+    wait: &'a [Step],
+    /// What an unfinished deploy left is gone.
+    cleared: Vec<Step>,
+    /// Requests go to nobody any more whom an unfinished deploy was trying out.
+    recalled: Vec<Step>,
 }
 
 /// The plan of one service, as it comes together.
@@ -281,6 +307,7 @@ impl<'a> ServicePlan<'a> {
                 !container.is_unproven()
                     && !leaving(container)
                     && forced.is_none()
+                    && !self.wanted.unwell.contains(&container.id)
                     && container.edge_target.is_some() == self.service.edge.is_some()
                     && container.fingerprint == fingerprint
                     && image.as_ref() == Some(&container.image_id)
@@ -327,6 +354,7 @@ impl<'a> ServicePlan<'a> {
         match (proven, forced) {
             (None, _) => Cause::NoContainer,
             (Some(_), Some(cause)) => cause,
+            (Some(old), None) if self.wanted.unwell.contains(&old.id) => Cause::Unhealthy,
             (Some(old), None) if old.fingerprint != fingerprint => {
                 changed(&old.inputs, &self.inputs)
             }
@@ -355,70 +383,37 @@ impl<'a> ServicePlan<'a> {
     /// Makes and starts the new containers, and waits until they are well.
     pub fn bring_up(
         &mut self,
-        wait: &[Step],
+        earlier: Earlier<'_>,
         resources: &Resources,
-        gates: &Gates,
-        replaced: &BTreeSet<Name>,
+        edges: &mut Edges<'_>,
         builder: &mut Builder,
     ) -> Gate {
         let mut gate = Gate::default();
         let mut places = std::mem::take(&mut self.places);
-        let made: Vec<Step> = self.made_before(resources, gates);
-        let judged = self.post_build(&places, builder);
-        let side_by_side = self.can_run_beside();
-        let cleared = self.clear(builder);
-        for (replica, fate) in (1..).zip(&mut places) {
-            match fate {
-                Fate::Keep(current) => {
-                    self.keep(current, replica, &cleared, replaced, &mut gate, builder);
-                }
-                Fate::Replace {
-                    cause,
-                    old,
-                    stopped,
-                    proven,
-                } => {
-                    let create = OperationKind::Create {
-                        container: self.container_name(replica),
-                        image: self.image.as_ref().and_then(Image::id).map(str::to_owned),
-                        inputs: self.inputs.clone(),
-                    };
-                    let image = self.image.as_ref().and_then(Image::step);
-                    let after = made.iter().copied().chain(image).chain(judged);
-                    let created = self.push(builder, replica, create, cause.clone(), after);
-                    let mut before = cleared.clone();
-                    before.push(created);
-                    for old in old.iter() {
-                        if old.is_unproven() {
-                            let kind = remove(old);
-                            let step = self.push(builder, replica, kind, Cause::Unfinished, []);
-                            self.cleared.push(step);
-                            before.push(step);
-                        } else if old.is_running() && !side_by_side && stopped.is_empty() {
-                            // As late as can be: when all that the new one waits for is there. Of
-                            // several containers one after the other, so that the others serve.
-                            let last = gate.ready.last().copied();
-                            let after = [created].into_iter().chain(wait.to_vec()).chain(last);
-                            let kind = stop(old);
-                            let step = self.push(builder, replica, kind, Cause::Replaced, after);
-                            before.push(step);
-                        }
-                    }
-                    before.extend(stopped.iter().chain(wait).copied());
-                    let start = OperationKind::Start {
-                        what: Start::Created,
-                    };
-                    let started = self.push(builder, replica, start, Cause::Next, before);
-                    gate.started.push(started);
-                    let ready = self.push(builder, replica, self.proof(), Cause::Next, [started]);
-                    gate.ready.push(ready);
-                    let mut last = ready;
-                    if !self.service.post_run_plugins.is_empty() {
-                        let kind = OperationKind::PostRun;
-                        last = self.push(builder, replica, kind, Cause::Next, [ready]);
-                        gate.acted.push(last);
-                    }
-                    *proven = Some(last);
+        let mut made: Vec<Step> = self.made_before(resources, earlier.gates);
+        made.extend(self.image.as_ref().and_then(Image::step));
+        made.extend(self.post_build(&places, builder));
+        let recalled = edges.recalled().to_vec();
+        let before = Before {
+            made,
+            wait: earlier.wait,
+            cleared: self.clear(&recalled, builder),
+            recalled,
+        };
+        for (replica, fate) in (1..).zip(&places) {
+            if let Fate::Keep(current) = fate {
+                let (cleared, replaced) = (&before.cleared, earlier.replaced);
+                self.keep(current, replica, cleared, replaced, &mut gate, builder);
+            }
+        }
+        match self.batches(&places, edges) {
+            Some(sizes) => {
+                let pace = Pace { sizes, resources };
+                self.in_batches(&mut places, pace, &before, edges, &mut gate, builder);
+            }
+            None => {
+                for (replica, fate) in (1..).zip(&mut places) {
+                    self.replace(fate, replica, &before, &[], &mut gate, builder);
                 }
             }
         }
@@ -426,16 +421,81 @@ impl<'a> ServicePlan<'a> {
         gate
     }
 
+    /// Makes and starts the new container of a place, after `turn`; gives the last step before it
+    /// could take over.
+    fn replace(
+        &mut self,
+        fate: &mut Fate<'a>,
+        replica: u32,
+        before: &Before<'_>,
+        turn: &[Step],
+        gate: &mut Gate,
+        builder: &mut Builder,
+    ) -> Option<Step> {
+        let Fate::Replace {
+            cause,
+            old,
+            stopped,
+            proven,
+        } = fate
+        else {
+            return None;
+        };
+        let create = OperationKind::Create {
+            container: self.container_name(replica),
+            image: self.image.as_ref().and_then(Image::id).map(str::to_owned),
+            inputs: self.inputs.clone(),
+        };
+        let after = before.made.iter().chain(turn).copied();
+        let created = self.push(builder, replica, create, cause.clone(), after);
+        let side_by_side = self.can_run_beside();
+        let mut ready = before.cleared.clone();
+        ready.push(created);
+        for old in old.iter() {
+            if old.is_unproven() {
+                let recalled = before.recalled.iter().copied();
+                let step = self.push(builder, replica, remove(old), Cause::Unfinished, recalled);
+                self.cleared.push(step);
+                ready.push(step);
+            } else if old.is_running() && !side_by_side && stopped.is_empty() {
+                // As late as can be: when all that the new one waits for is there. Of
+                // several containers one after the other, so that the others serve.
+                let last = gate.ready.last().copied();
+                let after = [created].into_iter();
+                let after = after.chain(before.wait.iter().copied()).chain(last);
+                let step = self.push(builder, replica, stop(old), Cause::Replaced, after);
+                ready.push(step);
+            }
+        }
+        ready.extend(stopped.iter().chain(before.wait).copied());
+        let start = OperationKind::Start {
+            what: Start::Created,
+        };
+        let started = self.push(builder, replica, start, Cause::Next, ready);
+        gate.started.push(started);
+        let ready = self.push(builder, replica, self.proof(), Cause::Next, [started]);
+        gate.ready.push(ready);
+        let mut last = ready;
+        if !self.service.post_run_plugins.is_empty() {
+            let kind = OperationKind::PostRun;
+            last = self.push(builder, replica, kind, Cause::Next, [ready]);
+            gate.acted.push(last);
+        }
+        *proven = Some(last);
+        *proven
+    }
+
     /// Removes what unfinished deploys left: it may hold a port that is needed now.
-    fn clear(&mut self, builder: &mut Builder) -> Vec<Step> {
+    fn clear(&mut self, recalled: &[Step], builder: &mut Builder) -> Vec<Step> {
         let (left, spare) = std::mem::take(&mut self.spare)
             .into_iter()
             .partition(|(spare, _)| spare.is_unproven());
         self.spare = spare;
         let left: Vec<(&ObservedContainer, Cause)> = left;
-        let steps = left
-            .into_iter()
-            .map(|(left, cause)| self.push(builder, left.replica, remove(left), cause, []));
+        let steps = left.into_iter().map(|(left, cause)| {
+            let after = recalled.iter().copied();
+            self.push(builder, left.replica, remove(left), cause, after)
+        });
         let steps: Vec<Step> = steps.collect();
         self.cleared.extend(&steps);
         steps
@@ -755,7 +815,7 @@ impl<'a> ServicePlan<'a> {
         match self.service.strategy {
             Some(Strategy::Recreate) => return false,
             // It was said that it can.
-            Some(Strategy::Rolling) => {}
+            Some(Strategy::Rolling | Strategy::Canary(_)) => {}
             None if shares_data => return false,
             None => {}
         }

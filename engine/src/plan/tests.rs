@@ -8,6 +8,7 @@ use indexmap::IndexMap;
 use insta::assert_snapshot;
 
 mod edge;
+mod rollout;
 
 use super::observed::{
     ContainerState, ImageFacts, Observed, ObservedContainer, ObservedImage, ObservedNetwork,
@@ -62,6 +63,7 @@ fn web() -> WantedService {
         pull: PullPolicy::default(),
         edge: None,
         strategy: None,
+        batches: None,
         depends_on: IndexMap::new(),
         shares_with: Vec::new(),
         builds_on: Vec::new(),
@@ -81,6 +83,7 @@ fn wanted(service: WantedService) -> Wanted {
         release: "r2".into(),
         rebuild: false,
         remove_orphans: false,
+        unwell: Default::default(),
         services: vec![service],
         networks: IndexMap::new(),
         volumes: IndexMap::new(),

@@ -1,13 +1,14 @@
 //! What should be there: the effective app, in the words of the planner.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use indexmap::IndexMap;
 use sha2::{Digest, Sha256};
 
 use super::edge::EdgeService;
 use crate::app::{
-    Condition, ContainerSpec, Dependency, Fields, ImageBuild, ImageSource, Name, Network,
+    Batches, Condition, ContainerSpec, Dependency, Fields, ImageBuild, ImageSource, Name, Network,
     PullPolicy, Strategy, Volume, hex,
 };
 use crate::secrets::Redactor;
@@ -23,6 +24,8 @@ pub struct Wanted {
     pub rebuild: bool,
     /// True to remove the containers of services that are not in the app any more.
     pub remove_orphans: bool,
+    /// The ids of containers that are replaced though they are as they should be: they are not well.
+    pub unwell: BTreeSet<String>,
     /// Takes secrets out of what is kept in labels.
     pub redactor: Redactor,
     /// Its services, in order.
@@ -58,6 +61,8 @@ pub struct WantedService {
     pub edge: Option<EdgeService>,
     /// How its new containers take the places of the old ones; what fits it, if `None`.
     pub strategy: Option<Strategy>,
+    /// How many of its containers are replaced at a time, where they roll; all, if `None`.
+    pub batches: Option<Batches>,
     /// What has to be there before its containers start.
     pub depends_on: IndexMap<Name, Dependency>,
     /// The services whose containers it shares a namespace or volumes with.

@@ -13,7 +13,8 @@ use wasmtime::component::Component;
 
 use checksum::{Checksum, is_whole};
 use receipt::Receipt;
-pub use receipt::Stamp;
+
+use crate::stamp::Stamp;
 
 /// A folder of compiled components, named by the digest of what they were compiled from.
 ///

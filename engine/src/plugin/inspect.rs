@@ -161,6 +161,20 @@ impl Inspection {
     }
 }
 
+/// The grants that a component which imports these interfaces can't be loaded without.
+pub fn needed_grants(imports: &[String]) -> Vec<String> {
+    let imports = imports.iter().map(|name| Interface {
+        name: name.clone(),
+        functions: Vec::new(),
+    });
+    let inspection = Inspection {
+        imports: imports.collect(),
+        ..Inspection::default()
+    };
+    let needed = inspection.needed_grants().into_iter();
+    needed.map(|(grant, _)| grant).collect()
+}
+
 pub(super) fn inspect(engine: &Engine, component: &Component) -> Inspection {
     let kind = component.component_type();
     let mut inspection = Inspection::default();

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::cache::Stamp;
 use crate::app::ByteSize;
+use crate::stamp::Stamp;
 
 /// The largest file that is taken for a plugin, in bytes. Python with libraries has 20 MB.
 const MAX_FILE_BYTES: u64 = 256 << 20;

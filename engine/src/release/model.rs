@@ -7,10 +7,11 @@ use serde_json::{Value, json};
 use super::stored::{Contents, Stored, members, stored_struct, stored_words};
 use super::{Damage, Seal, Unseal};
 use crate::app::{
-    AddressPool, App, AppProtocol, Attachment, BlockIo, BuildRun, ByteSize, Command, Condition,
-    ContainerFile, ContainerSpec, Cpus, Dependency, Device, DeviceRequest, HealthCheck, ImageBuild,
-    ImageSource, Logging, Mount, MountOptions, Name, Network, PortMapping, Probe, Protocol,
-    RestartPolicy, Service, Strategy, Swap, Ulimit, Volume,
+    AddressPool, Amount, App, AppProtocol, Attachment, Batches, BlockIo, BuildRun, ByteSize,
+    Canary, Command, Condition, ContainerFile, ContainerSpec, Cpus, Dependency, Device,
+    DeviceRequest, HealthCheck, ImageBuild, ImageSource, Logging, Mount, MountOptions, Name,
+    Network, PortMapping, Probe, Protocol, RestartPolicy, Service, Share, Strategy, Swap, Ulimit,
+    Volume,
 };
 
 stored_struct!(App {
@@ -27,6 +28,7 @@ stored_struct!(Service {
     container_name,
     pull,
     strategy,
+    batches,
     depends_on,
     post_start,
     pre_stop,
@@ -35,6 +37,18 @@ stored_struct!(Dependency {
     condition,
     restart,
     required
+});
+stored_struct!(Canary {
+    share,
+    time,
+    max_errors,
+    max_latency,
+    min_requests,
+});
+stored_struct!(Batches {
+    max_surge,
+    max_unavailable,
+    min_ready,
 });
 stored_struct!(Command {
     command,
@@ -208,8 +222,50 @@ stored_words!(AppProtocol {
     H2c = "h2c",
     Tcp = "tcp",
 });
-stored_words!(Strategy { Rolling = "rolling", Recreate = "recreate" });
 stored_words!(Protocol { Tcp = "tcp", Udp = "udp", Sctp = "sctp" });
+
+impl Stored for Strategy {
+    fn store(&self, seal: &Seal) -> Value {
+        match self {
+            Self::Rolling => json!("rolling"),
+            Self::Recreate => json!("recreate"),
+            Self::Canary(canary) => json!({ "canary": canary.store(seal) }),
+        }
+    }
+
+    fn restore(value: &Value, unseal: &Unseal<'_>) -> Result<Self, Damage> {
+        match value.as_str() {
+            Some("rolling") => Ok(Self::Rolling),
+            Some("recreate") => Ok(Self::Recreate),
+            Some(other) => Err(Damage::Unknown(other.to_owned())),
+            None => match variant(value)? {
+                ("canary", value) => Canary::restore(value, unseal).map(Self::Canary),
+                (other, _) => Err(Damage::Unknown(other.to_owned())),
+            },
+        }
+    }
+}
+
+impl Stored for Amount {
+    fn store(&self, _: &Seal) -> Value {
+        json!(self.to_string())
+    }
+
+    fn restore(value: &Value, _: &Unseal<'_>) -> Result<Self, Damage> {
+        Self::parse(value.as_str().unwrap_or_default()).map_err(Damage::Damaged)
+    }
+}
+
+impl Stored for Share {
+    fn store(&self, _: &Seal) -> Value {
+        json!(self.to_string())
+    }
+
+    fn restore(value: &Value, _: &Unseal<'_>) -> Result<Self, Damage> {
+        let share = value.as_str().unwrap_or_default().parse::<Self>();
+        share.map_err(|error| Damage::Damaged(error.to_string()))
+    }
+}
 
 impl Stored for Name {
     fn store(&self, _: &Seal) -> Value {

@@ -40,6 +40,12 @@ pub struct Record {
     pub user: String,
     /// On which machine.
     pub host: String,
+    /// What made it on its own, where no person asked for it: `rengine watch`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// Why that made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// The version of rengine.
     pub rengine: String,
     /// The project's revision, where it is in a git repository.

@@ -246,6 +246,8 @@ fn record(number: u64, outcome: ReleaseOutcome, image: &str) -> Record {
         took_ms: Some(1),
         user: text("me"),
         host: text("here"),
+        by: None,
+        reason: None,
         rengine: text("0"),
         git: None,
         plugins: Vec::new(),
@@ -390,5 +392,44 @@ fn differences_name_the_plugin_behind_them() {
             r#"db replicas None Some("1") []"#,
             r#"db service None Some("there") []"#,
         ]
+    );
+}
+
+#[test]
+fn provenance_names_images_plugins_and_changes() {
+    let mut record = record(7, ReleaseOutcome::Succeeded, "sha256:image");
+    record.plugins = vec![PluginRecord {
+        name: text("harden"),
+        digest: "ab".repeat(32),
+    }];
+    record.changes = vec![ChangeRecord {
+        plugin: text("harden"),
+        hook: text("pre-run"),
+        service: text("web"),
+        field: text("read-only"),
+        old: None,
+        new: Some(text("true")),
+    }];
+    record.git = Some(GitRevision {
+        commit: "c".repeat(40),
+        dirty: true,
+    });
+    let statement = provenance(&record);
+    assert_eq!(statement["_type"], "https://in-toto.io/Statement/v1");
+    assert_eq!(statement["predicateType"], "https://slsa.dev/provenance/v1");
+    let definition = &statement["predicate"]["buildDefinition"];
+    assert_eq!(
+        definition["externalParameters"]["release"],
+        record.release.as_str()
+    );
+    let materials = definition["resolvedDependencies"]
+        .as_array()
+        .expect("a list");
+    assert_eq!(materials[0]["name"], "harden");
+    assert_eq!(materials[0]["digest"]["sha256"], "ab".repeat(32));
+    assert_eq!(materials[1]["digest"]["gitCommit"], "c".repeat(40));
+    assert_eq!(
+        definition["internalParameters"]["changes"][0]["field"],
+        "read-only"
     );
 }

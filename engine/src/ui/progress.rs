@@ -9,7 +9,7 @@ use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::text::time;
 use super::{Styles, Verbosity, printable, render_plan};
-use crate::deploy::{Event, LockStep, Outcome, Reporter, ServiceSummary};
+use crate::deploy::{Event, LockStep, Outcome, Reporter, ServiceSummary, WatchEvent, Weight};
 use crate::plugin::{Level, LogRecord};
 
 /// Time between two pictures of what moves.
@@ -60,8 +60,9 @@ impl ProgressReporter {
 
     fn line(&self, line: &str) {
         match &self.spinner {
-            Some(spinner) => spinner.suspend(|| write(line)),
-            None => write(line),
+            // Where nothing moves, it would be drawn, and stay.
+            Some(spinner) if !self.lock().is_empty() => spinner.suspend(|| write(line)),
+            _ => write(line),
         }
     }
 
@@ -119,6 +120,21 @@ impl ProgressReporter {
             step.progress = Some(format!("{} of {}", HumanBytes(done), HumanBytes(total)));
         }
         spinner.set_message(names(&steps));
+    }
+
+    /// A download before there is a plan: on a terminal the line that moves, elsewhere nothing.
+    fn download(&self, what: &str, done: u64, total: u64) {
+        let Some(spinner) = &self.spinner else {
+            return;
+        };
+        if done >= total {
+            spinner.disable_steady_tick();
+            spinner.finish_and_clear();
+            return;
+        }
+        let (done, total) = (HumanBytes(done), HumanBytes(total));
+        spinner.set_message(format!("{} {done} of {total}", printable(what)));
+        spinner.enable_steady_tick(TICK);
     }
 
     /// Output of one step: with its service, where several write at once.
@@ -203,6 +219,21 @@ pub fn render_services(services: &[ServiceSummary], style: Styles) -> String {
     lines.collect()
 }
 
+/// What a watcher tells, as a line with its time.
+fn watch_line(told: &WatchEvent, style: Styles) -> String {
+    let time = style.dim(told.time.strftime("%F %T"));
+    let who = told.container.as_ref().or(told.service.as_ref());
+    let who = who.map_or_else(String::new, |who| format!("{} ", style.bold(who)));
+    let what = printable(&told.news.to_string()).replace('\n', " ");
+    let what = match told.news.weight() {
+        Weight::Plain => what,
+        Weight::Good => style.good(what),
+        Weight::Odd => style.odd(what),
+        Weight::Bad => style.bad(what),
+    };
+    format!("{time} {who}{what}")
+}
+
 impl Reporter for ProgressReporter {
     fn report(&self, event: Event) {
         let quiet = self.verbosity == Verbosity::Quiet;
@@ -249,6 +280,12 @@ impl Reporter for ProgressReporter {
                 };
                 self.line(&format!("  {} {what}", style.odd("↩")));
             }
+            Event::Watch(told) => {
+                let matters = matches!(told.news.weight(), Weight::Odd | Weight::Bad);
+                if matters || !quiet {
+                    self.line(&watch_line(&told, style));
+                }
+            }
             _ if quiet => {}
             Event::PluginsLoaded { plugins, took } => {
                 let names: Vec<_> = plugins
@@ -261,6 +298,18 @@ impl Reporter for ProgressReporter {
                 let took = style.dim(time(took));
                 let sign = style.good("✔");
                 self.line(&format!("  {sign} plugins {} {took}", names.join(", ")));
+            }
+            Event::Download { what, done, total } => self.download(&what, done, total),
+            Event::PluginLocked {
+                plugin,
+                version,
+                digest,
+            } => {
+                let version = version.map_or_else(String::new, |version| format!("{version} "));
+                let digest = style.dim(digest.get(..19).unwrap_or(&digest));
+                let sign = style.good("✔");
+                let words = format!("locked {} {version}{digest}", style.plugin(&plugin));
+                self.line(&format!("  {sign} {}", words.trim_end()));
             }
             Event::PluginLog(record) => self.plugin_log(&record),
             Event::Planned { plan, changes } => {

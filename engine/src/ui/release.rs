@@ -35,11 +35,16 @@ pub fn render_history(records: &[Record], running: Option<&str>) -> String {
 }
 
 fn note(record: &Record) -> String {
+    let first = |text: &str| printable(text.lines().next().unwrap_or_default());
+    if let (Some(by), Some(reason)) = (&record.by, &record.reason) {
+        let target = record.rollback_to.as_ref();
+        let target = target.map_or_else(String::new, |target| format!("rollback to {target} "));
+        return format!("{target}by {by}: {}", first(reason));
+    }
     if let Some(target) = &record.rollback_to {
         return format!("rollback to {target}");
     }
-    let error = record.error.as_deref().unwrap_or_default();
-    printable(error.lines().next().unwrap_or_default())
+    first(record.error.as_deref().unwrap_or_default())
 }
 
 fn when(at: Timestamp) -> String {
@@ -73,12 +78,21 @@ pub fn render_release(record: &Record, style: Styles) -> String {
     if let Some(target) = &record.rollback_to {
         line("rollback", format!("to {target}"));
     }
+    if let Some(reason) = &record.reason {
+        line("reason", printable(reason).replace('\n', "\n          "));
+    }
     line("started", when(record.started));
     line(
         "by",
         printable(&format!(
-            "{} on {}, rengine {}",
-            record.user, record.host, record.rengine
+            "{}{} on {}, rengine {}",
+            record
+                .by
+                .as_ref()
+                .map_or_else(String::new, |by| format!("{by} of ")),
+            record.user,
+            record.host,
+            record.rengine
         )),
     );
     if let Some(git) = &record.git {

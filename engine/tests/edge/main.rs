@@ -2,5 +2,6 @@
 
 mod http;
 mod protocols;
+mod shares;
 mod support;
 mod switch;

@@ -17,9 +17,19 @@ pub struct Edge {
     pub client: ControlClient,
 }
 
+/// A port that nobody listens on, and that nobody is given by chance: those that the kernel hands out
+/// begin at 32768.
 pub fn free_port() -> u16 {
-    let socket = TcpListener::bind("127.0.0.1:0").expect("a port");
-    socket.local_addr().expect("an address").port()
+    const FIRST: u32 = 10_000;
+    const COUNT: u32 = 10_000;
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let start = std::process::id().wrapping_mul(101);
+    let candidates = (0..COUNT).map(|_| {
+        let next = u32::try_from(NEXT.fetch_add(1, Ordering::Relaxed)).unwrap_or(0);
+        u16::try_from(FIRST + start.wrapping_add(next) % COUNT).expect("a port")
+    });
+    let mut free = candidates.filter(|port| TcpListener::bind(("0.0.0.0", *port)).is_ok());
+    free.next().expect("a free port")
 }
 
 impl Edge {
@@ -279,5 +289,14 @@ impl Load {
             failed.extend(wrong);
         }
         (fine, failed)
+    }
+}
+
+/// Waits until something is true; half a minute is far more than anything here takes.
+pub async fn until(mut done: impl AsyncFnMut() -> bool) {
+    let begun = Instant::now();
+    while !done().await {
+        assert!(begun.elapsed() < Duration::from_secs(30), "never");
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

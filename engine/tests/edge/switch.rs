@@ -4,9 +4,9 @@ use std::net::TcpListener;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use rengine::edge::ask_for_upgrade;
+use rengine::edge::{Routes, ask_for_upgrade};
 
-use crate::support::{Client, Edge, Load, Target, free_port};
+use crate::support::{Client, Edge, Load, Target, free_port, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_wait_for_a_target_and_not_for_ever() {
@@ -41,6 +41,65 @@ async fn a_lost_request_is_sent_again() {
     edge.route("http", "1s", &[(target.port, "active")]).await;
     let (status, _) = Client::new(edge.port).get("/drop").expect("an answer");
     assert_eq!((status, target.requests.load(Ordering::SeqCst)), (200, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_taken_out_gets_nothing_while_there_is_another() {
+    let edge = Edge::start().await;
+    // Told apart by their hosts.
+    let (one, two) = (Target::start("one"), Target::start("two"));
+    let json = format!(
+        r#"{{"listeners": [{{"port": {}, "mode": "http", "service": "web"}}],
+            "services": {{"web": {{"hold": "60s", "targets": [
+                {{"address": "127.0.0.1:{}"}}, {{"address": "localhost:{}"}}]}}}}}}"#,
+        edge.port, one.port, two.port
+    );
+    let routes = Routes::parse(json.as_bytes()).expect("routes");
+    edge.client.apply(&routes, None).await.expect("applied");
+    let load = Load::start(edge.port, 4);
+    let minute = Duration::from_secs(60);
+    let names = |names: &[&str]| {
+        names
+            .iter()
+            .map(|&name| name.to_owned())
+            .collect::<Vec<_>>()
+    };
+    let wanted = names(&["127.0.0.1", "nobody"]);
+    let out = edge.client.take_out(&wanted, minute).await.expect("out");
+    assert_eq!(out.out.into_iter().collect::<Vec<_>>(), ["127.0.0.1"]);
+    let state = edge.client.state().await.expect("a state");
+    assert_eq!(state.generation, 1, "it is no change of the routes");
+    let web = &state.services["web"].targets;
+    assert_eq!((web[0].out, web[1].out), (true, false));
+    // What it had to do by then is done.
+    until(async || {
+        let state = edge.client.state().await.expect("a state");
+        state.services["web"].targets[0].outstanding == 0
+    })
+    .await;
+    let asked = |target: &Target| target.requests.load(Ordering::SeqCst);
+    let (before, other) = (asked(&one), asked(&two));
+    until(async || asked(&two) > other + 100).await;
+    assert_eq!(asked(&one), before);
+    // Routes that follow leave that as it is.
+    edge.client.apply(&routes, None).await.expect("applied");
+    assert!(edge.client.state().await.expect("a state").services["web"].targets[0].out);
+    // Where all are out, nobody is.
+    let all = names(&["127.0.0.1", "localhost"]);
+    edge.client.take_out(&all, minute).await.expect("out");
+    until(async || asked(&one) > before + 100).await;
+    // And back in.
+    edge.client.take_out(&[], minute).await.expect("in");
+    let state = edge.client.state().await.expect("a state");
+    assert!(
+        state.services["web"]
+            .targets
+            .iter()
+            .all(|target| !target.out)
+    );
+    let (fine, failed) = load.stop();
+    assert!(failed.is_empty(), "{failed:?}");
+    assert!(fine > 200, "{fine}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

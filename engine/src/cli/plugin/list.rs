@@ -8,6 +8,7 @@ use super::host;
 use crate::app::ByteSize;
 use crate::cli::error::CliError;
 use crate::cli::{GlobalArgs, session};
+use crate::deploy::WantedPlugins;
 use crate::plugin::Hook;
 use crate::ui::{Ui, table};
 
@@ -27,11 +28,13 @@ pub async fn run(global: &GlobalArgs, ui: Ui) -> Result<(), CliError> {
     let mut rows = Vec::new();
     if !manifest.plugins.is_empty() {
         let host = host()?;
-        for (name, entry) in &manifest.plugins {
-            let inspection = host.inspect(&entry.path).await?;
+        let sources = session::SourceArgs::default().sources(&ui.reporter());
+        let files = WantedPlugins::of(&manifest).files(&sources).await?;
+        for (name, path) in manifest.plugins.keys().zip(files) {
+            let inspection = host.inspect(&path).await?;
             rows.push(Row {
                 name: name.to_string(),
-                path: entry.path.clone(),
+                path,
                 hooks: inspection.hooks,
                 size: inspection.size,
                 digest: inspection.digest,

@@ -6,10 +6,21 @@ use super::{
     BOOL, BYTES, COUNT, DURATION, Form, INT, Key, Kind, NUMBER, Object, PATH, TEXT, TEXTS, key,
 };
 
-const ROLLOUT: &str = "how rengine replaces containers is in plugins.toml, under `[deploy]`";
+const ROLLBACK: &str =
+    "what runs before a release runs on until the end, and gets all requests back at once";
+const TAKEN_BACK: &str = "a release of which one container fails is taken back";
 const ONE_HOST: &str = "there is one machine, so there is nothing to choose from";
 
 const UPDATE: &[Key] = &[
+    key("parallelism", COUNT),
+    key("delay", DURATION),
+    key("failure_action", TEXT).ignored(TAKEN_BACK),
+    key("monitor", DURATION),
+    key("max_failure_ratio", NUMBER).ignored(TAKEN_BACK),
+    key("order", Kind::Word(&["start-first", "stop-first"])),
+];
+
+const BACK: &[Key] = &[
     key("parallelism", COUNT),
     key("delay", DURATION),
     key("failure_action", TEXT),
@@ -84,18 +95,17 @@ pub(super) const DEPLOY: Kind = Kind::Object(&Object {
             "rollback_config",
             Kind::Object(&Object {
                 what: "a `rollback_config`",
-                keys: &[UPDATE],
+                keys: &[BACK],
             }),
         )
-        .ignored(ROLLOUT),
+        .ignored(ROLLBACK),
         key(
             "update_config",
             Kind::Object(&Object {
                 what: "an `update_config`",
                 keys: &[UPDATE],
             }),
-        )
-        .ignored(ROLLOUT),
+        ),
         key("resources", Kind::Object(&RESOURCES)),
         key(
             "restart_policy",

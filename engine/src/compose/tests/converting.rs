@@ -220,3 +220,77 @@ fn what_can_not_be_an_app_is_an_error_with_its_place() {
         .collect();
     assert_eq!(places, ["compose.yaml:2:17", "compose.yaml:2:31"]);
 }
+
+#[test]
+fn how_containers_are_replaced_is_read() {
+    let canary = web("x-rengine: {strategy: canary, canary: {share: 5%, min-requests: 7}}");
+    let canary = &canary["strategy"]["canary"];
+    assert_eq!(canary["share"], "5%");
+    assert_eq!(canary["for"], "2m");
+    assert_eq!(canary["min-requests"], 7);
+    for (lines, batches) in [
+        ("deploy: {replicas: 2}", Value::Null),
+        ("deploy: {update_config: {parallelism: 0}}", Value::Null),
+        (
+            "deploy: {update_config: {delay: 1s}}",
+            json!({"max-surge": 1, "max-unavailable": 0, "min-ready": "1s"}),
+        ),
+        (
+            "deploy: {update_config: {parallelism: 2, order: stop-first, delay: 3s, monitor: 5s}}",
+            json!({"max-surge": 0, "max-unavailable": 2, "min-ready": "5s"}),
+        ),
+        (
+            "x-rengine: {rolling: {max-surge: 25%}}\ndeploy: {update_config: {parallelism: 9}}",
+            json!({"max-surge": "25%", "max-unavailable": 0, "min-ready": "0s"}),
+        ),
+        (
+            "x-rengine: {rolling: {max-unavailable: 1}}",
+            json!({"max-surge": 0, "max-unavailable": 1, "min-ready": "0s"}),
+        ),
+        (
+            "x-rengine: {strategy: recreate}\ndeploy: {update_config: {parallelism: 9}}",
+            Value::Null,
+        ),
+    ] {
+        assert_eq!(web(lines)["batches"], batches, "{lines}");
+    }
+}
+
+#[test]
+fn a_rollout_that_can_not_be_is_told_with_its_place() {
+    for (own, place, words) in [
+        (
+            "{strategy: canary, canary: {share: 10}}",
+            "10}",
+            "`10` is no share",
+        ),
+        (
+            "{canary: {share: 10%}}",
+            "{share",
+            "goes with `strategy: canary`",
+        ),
+        (
+            "{strategy: recreate, rolling: {max-surge: 1}}",
+            "{max",
+            "`strategy: rolling`",
+        ),
+        (
+            "{rolling: {max-surge: 0}}",
+            "{max",
+            "can replace no container",
+        ),
+        (
+            "{strategy: canery}",
+            "{strategy",
+            "unknown variant `canery`",
+        ),
+    ] {
+        let text = format!("services:\n  web:\n    image: i\n    x-rengine: {own}\n");
+        let error = app(&Folder::new(&[("compose.yaml", &text)])).expect_err(own);
+        let text = told(&error);
+        assert!(text.contains(words), "{own}: {text}");
+        let at = error.place().map(ToString::to_string).unwrap_or_default();
+        let column = "    x-rengine: ".len() + own.find(place).expect("it") + 1;
+        assert_eq!(at, format!("compose.yaml:4:{column}"), "{own}: {text}");
+    }
+}

@@ -68,9 +68,9 @@ fn what_is_usual_in_no_project_comes_back() {
             "services:\n  web:\n    image: 'r/web:1'\n    build:\n      context: .\n      tags: ['r/web:2']\n      \
              additional_contexts: {a: ./a, lib: 'service:lib', c: 'docker-image://c'}\n      cache_to: [type=inline]\n      \
              platforms: [linux/arm64]\n    volumes_from: ['lib:ro', 'container:x']\n    external_links: ['y:z']\n    \
-             environment: {DOLLAR: 'a$$b', GONE: }\n    pull_policy: daily\n    ports: ['1-3:9/sctp', {target: 8, app_protocol: grpc}]\n    x-rengine: {strategy: rolling}\n    command: ''\n    \
+             environment: {DOLLAR: 'a$$b', GONE: }\n    pull_policy: daily\n    ports: ['1-3:9/sctp', {target: 8, app_protocol: grpc}]\n    x-rengine: {strategy: canary, canary: {share: 12.5%, for: 90s, max-latency: 20ms}}\n    command: ''\n    \
              healthcheck: {disable: true}\n    secrets: [s]\n    configs: [c]\n  \
-             lib:\n    build: {context: ., dockerfile_inline: \"FROM a\\nRUN b\\n\"}\n    deploy: {replicas: 3}\n    gpus: all\n\
+             lib:\n    build: {context: ., dockerfile_inline: \"FROM a\\nRUN b\\n\"}\n    deploy: {replicas: 3, update_config: {parallelism: 2, order: stop-first, delay: 5s}}\n    x-rengine: {strategy: rolling}\n    gpus: all\n\
              secrets: {s: {file: ./s}}\nconfigs: {c: {content: 'x $$ y'}}\n",
         ),
         ("s", "hush-hush"),

@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
-use bollard::auth::DockerCredentials;
 use bollard::grpc::build::health::health_check_response::ServingStatus;
 use bollard::grpc::build::health::health_server::{Health, HealthServer};
 use bollard::grpc::build::health::{
@@ -30,11 +29,11 @@ use tokio::task::JoinHandle;
 use tonic::transport::server::Connected;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::super::credentials::HUB_KEY;
 use super::super::wire;
 use super::super::{Docker, DockerError};
 use super::agent::Agent;
 use crate::app::{BuildRun, BuildSecret, SshSource};
+use crate::credentials::{HUB_KEY, Login};
 use crate::docker::transport::Stream;
 
 /// The id of an agent that a step asks for without a name.
@@ -69,7 +68,7 @@ impl Session {
         docker: &Docker,
         id: &str,
         run: &BuildRun,
-        credentials: HashMap<String, DockerCredentials>,
+        credentials: HashMap<String, Login>,
     ) -> Result<Self, DockerError> {
         let mut agents = Vec::new();
         let mut sockets = BTreeMap::new();
@@ -158,7 +157,7 @@ impl Health for Serving {
 }
 
 /// Who one is to registries.
-struct LoggedIn(HashMap<String, DockerCredentials>);
+struct LoggedIn(HashMap<String, Login>);
 
 /// Docker Hub, as BuildKit asks for it.
 const HUB_HOST: &str = "registry-1.docker.io";
@@ -178,7 +177,7 @@ impl Auth for LoggedIn {
             return Ok(Response::new(CredentialsResponse::default()));
         };
         // A token takes the place of the password, and has no name with it.
-        let (username, secret) = match known.identitytoken {
+        let (username, secret) = match known.identity_token {
             Some(token) => (String::new(), token),
             None => (
                 known.username.unwrap_or_default(),

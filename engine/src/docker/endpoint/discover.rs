@@ -5,6 +5,8 @@ use std::io::ErrorKind;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
+use crate::credentials::config_folder;
+
 use super::{Address, Endpoint, EndpointError, EndpointSource, contexts};
 use crate::docker::podman;
 
@@ -73,12 +75,6 @@ fn usual(sockets: Vec<PathBuf>, podman: bool) -> Result<Endpoint, EndpointError>
             looked_for: sockets,
         }),
     }
-}
-
-/// Where the `docker` command keeps its configuration.
-pub(in crate::docker) fn config_folder(set: Env<'_>) -> Option<PathBuf> {
-    let folder = set("DOCKER_CONFIG").map(PathBuf::from);
-    folder.or_else(|| set("HOME").map(|home| Path::new(&home).join(".docker")))
 }
 
 /// The folder of the certificates, where the environment asks for TLS.

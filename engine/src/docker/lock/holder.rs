@@ -36,6 +36,9 @@ pub struct LockHolder {
     /// none, as a person, or an older version of rengine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease_ms: Option<u64>,
+    /// True if it is held for moments only, by what nobody asked for: others wait for that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub brief: bool,
 }
 
 /// Time without a sign of life after which a holder may be gone.
@@ -80,6 +83,7 @@ impl LockHolder {
             command,
             message: None,
             lease_ms: u64::try_from(LEASE.as_millis()).ok(),
+            brief: false,
         }
     }
 
@@ -96,6 +100,7 @@ impl LockHolder {
             command: "rengine lock hold".to_owned(),
             message: Some(message),
             lease_ms: None,
+            brief: false,
         }
     }
 

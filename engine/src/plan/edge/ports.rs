@@ -86,7 +86,8 @@ pub fn take(
     app: &Name,
     reach: Reach,
 ) -> Option<EdgeService> {
-    if service.strategy == Some(Strategy::Recreate) || !can_have_edge(service, networks) {
+    let alone = service.strategy == Some(Strategy::Recreate);
+    if alone || why_no_edge(service, networks).is_some() {
         return None;
     }
     let spec = &mut service.container;
@@ -144,23 +145,38 @@ fn fixed(port: &PortMapping) -> bool {
     one && port.protocol == Protocol::Tcp
 }
 
-fn can_have_edge(service: &Service, networks: &IndexMap<String, Network>) -> bool {
+/// Why the edge can't have the ports of a service; `None` if it can.
+pub fn why_no_edge(
+    service: &Service,
+    networks: &IndexMap<String, Network>,
+) -> Option<&'static str> {
     let spec = &service.container;
     let other_fixed = |port: &PortMapping| port.host_port.is_some() && !fixed(port);
     let default = match networks.get(DEFAULT_NETWORK) {
         Some(network) => can_reach_by(network),
         None => true,
     };
-    spec.ports.iter().any(fixed)
-        // A port that goes straight to the container keeps two from running at a time.
-        && !spec.ports.iter().any(other_fixed)
-        && spec.network_mode.is_none()
-        && (service.strategy.is_some() || !shares_data(service))
-        && !has_fixed_address(service)
-        && match spec.networks.is_empty() {
-            true => default,
-            false => reached_by(service, networks).is_some(),
-        }
+    let reached = match spec.networks.is_empty() {
+        true => default,
+        false => reached_by(service, networks).is_some(),
+    };
+    if !spec.ports.iter().any(fixed) {
+        return Some("it publishes no fixed TCP port");
+    }
+    // A port that goes straight to the container keeps two from running at a time.
+    if spec.ports.iter().any(other_fixed) {
+        return Some("it publishes a fixed port that goes straight to its container");
+    }
+    if spec.network_mode.is_some() {
+        return Some("it has a network mode of its own");
+    }
+    if service.strategy.is_none() && shares_data(service) {
+        return Some("it writes to a volume or a folder");
+    }
+    if has_fixed_address(service) {
+        return Some("it has a fixed address");
+    }
+    (!reached).then_some("it is on no network of driver `bridge` that has a way out")
 }
 
 /// True if containers of one service would write to the same place.

@@ -1,5 +1,7 @@
 //! What is done to the edges of an app: made, told where requests go, and removed.
 
+mod shift;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::builder::{Builder, Owner, Step};
@@ -14,6 +16,7 @@ use crate::app::{AppProtocol, Name, Protocol as Transport};
 use crate::edge::{
     Listener, Mode, Protocol, Routes, Service, Target, TargetState, VERSION as EDGE_VERSION,
 };
+pub use shift::Moved;
 
 /// Ports below this one need a right that the edge does not have.
 const FIRST_FREE_PORT: u16 = 1024;
@@ -33,6 +36,18 @@ pub struct Edges<'a> {
     obsolete: Vec<&'a ObservedEdge>,
     /// Steps that stop edges whose ports containers get.
     freed: Vec<Step>,
+    /// Of each that is kept: what it does at first, without what an unfinished deploy was trying out.
+    before: Vec<Option<Routes>>,
+    /// Of each: what it does after the last step that tells it something.
+    now: Vec<Option<Routes>>,
+    /// Of each: true if it is told something before all requests go to the new containers.
+    shifted: Vec<bool>,
+    /// Of each: the steps after which it can be told something.
+    seen_to: Vec<Option<Vec<Step>>>,
+    /// The last steps that tell edges something.
+    chain: Vec<Step>,
+    /// Those after which nobody is tried out any more by an unfinished deploy.
+    recalled: Vec<Step>,
 }
 
 /// When requests go to the new containers.
@@ -73,13 +88,23 @@ impl<'a> Edges<'a> {
         let freed = freed.collect();
         // It is started again if what follows fails, and so it goes last.
         let obsolete = obsolete.into_iter().chain(first).collect();
-        Self {
+        let now: Vec<Option<Routes>> = keep.iter().map(|edge| edge.routes.clone()).collect();
+        let mut edges = Self {
             wanted,
             observed,
-            keep,
             obsolete,
             freed,
-        }
+            before: Vec::new(),
+            shifted: vec![false; keep.len()],
+            seen_to: vec![None; keep.len()],
+            chain: Vec::new(),
+            recalled: Vec::new(),
+            keep,
+            now,
+        };
+        edges.recall(builder);
+        edges.before.clone_from(&edges.now);
+        edges
     }
 
     /// Steps that a service's containers wait for before they can have their ports.
@@ -114,30 +139,36 @@ impl<'a> Edges<'a> {
 
     /// Plans what makes requests go to the new containers, once all of them are proven.
     pub fn route(
-        self,
+        mut self,
         services: &mut [ServicePlan<'_>],
         resources: &Resources,
         proven: &[Step],
         builder: &mut Builder,
     ) -> Routed {
         let mut ready: Vec<Step> = proven.to_vec();
-        let mut edges = Vec::new();
-        for edge in &self.keep {
+        for at in 0..self.keep.len() {
             let cleared = services.iter().flat_map(ServicePlan::cleared);
-            ready.extend(self.see_to(edge, cleared.collect(), resources, builder));
-            edges.push(EdgeRoutes {
-                container: edge.name.clone(),
-                id: Some(edge.id.clone()),
-                routes: self.routes(&edge.slots, edge.routes.as_ref(), services),
-            });
+            ready.extend(self.ready(at, cleared.collect(), resources, builder));
         }
+        let judged = self.try_out(services, &ready, resources, builder);
+        // Nobody is down while others are tried out.
+        let found: Vec<Step> = proven.iter().chain(&judged).copied().collect();
+        ready.extend(judged);
+        ready.append(&mut self.chain);
+        let kept = self.keep.iter().zip(&self.now);
+        let kept = kept.map(|(edge, now)| EdgeRoutes {
+            container: edge.name.clone(),
+            id: Some(edge.id.clone()),
+            routes: self.routes(&edge.slots, now.as_ref(), services),
+        });
+        let mut edges: Vec<EdgeRoutes> = kept.collect();
         if let Some(slots) = self.missing() {
             let mut before: Vec<Step> = self.freed.clone();
             // What an unfinished deploy left may hold them.
             before.extend(services.iter().flat_map(ServicePlan::cleared));
             let ports: BTreeSet<u16> = slots.iter().map(|slot| slot.host_port).collect();
             for service in services.iter_mut() {
-                before.extend(service.release_ports(&ports, proven, builder));
+                before.extend(service.release_ports(&ports, &found, builder));
             }
             let keys = self.networks_of(&slots);
             before.extend(keys.iter().filter_map(|key| resources.networks.get(key)));
@@ -168,15 +199,15 @@ impl<'a> Edges<'a> {
     }
 
     fn switch(&self, edges: Vec<EdgeRoutes>, ready: Vec<Step>, builder: &mut Builder) -> Routed {
-        let there = |edge: &EdgeRoutes| {
+        let changes = |edge: &EdgeRoutes| {
             let mut keep = self.keep.iter();
-            let found = keep.find(|keep| Some(&keep.id) == edge.id.as_ref())?;
-            found.routes.as_ref()
+            let found = keep.position(|keep| Some(&keep.id) == edge.id.as_ref());
+            let Some(at) = found else { return true };
+            let now = self.now[at].as_ref();
+            // From here on what was begun is not taken back any more, even if it is all done.
+            self.shifted[at] || now.is_none_or(|old| active(old) != active(&edge.routes))
         };
-        let changed: Vec<EdgeRoutes> = edges
-            .into_iter()
-            .filter(|edge| there(edge).is_none_or(|old| active(old) != active(&edge.routes)))
-            .collect();
+        let changed: Vec<EdgeRoutes> = edges.into_iter().filter(changes).collect();
         if changed.is_empty() {
             return Routed::default();
         }
@@ -201,6 +232,22 @@ impl<'a> Edges<'a> {
             switched: Some(switched),
             drained,
         }
+    }
+
+    /// The steps after which an edge that stays can be told of new routes.
+    fn ready(
+        &mut self,
+        at: usize,
+        cleared: Vec<Step>,
+        resources: &Resources,
+        builder: &mut Builder,
+    ) -> Vec<Step> {
+        if let Some(steps) = &self.seen_to[at] {
+            return steps.clone();
+        }
+        let steps = self.see_to(self.keep[at], cleared, resources, builder);
+        self.seen_to[at] = Some(steps.clone());
+        steps
     }
 
     /// What an edge that stays needs before it can be told of new routes.
@@ -313,7 +360,7 @@ impl<'a> Edges<'a> {
                 let Some(slot) = slots.iter().find(|slot| slot.is_for(port)) else {
                     continue;
                 };
-                let key = format!("{}:{}", service.name, port.container_port);
+                let key = service_key(&service.name, port);
                 let certificates = edge.certificates.get(&port.host_port);
                 let certificates = certificates.cloned().unwrap_or_default();
                 routes.listeners.push(Listener {
@@ -346,7 +393,11 @@ impl<'a> Edges<'a> {
         let target = |state| {
             move |host: &String| {
                 let address = format!("{host}:{}", port.container_port).parse().ok()?;
-                Some(Target { address, state })
+                Some(Target {
+                    address,
+                    state,
+                    group: None,
+                })
             }
         };
         let mut targets: Vec<Target> = hosts
@@ -367,14 +418,24 @@ impl<'a> Edges<'a> {
         let check = check.filter(|(own, _)| *own == port.container_port);
         Service {
             targets,
-            protocol: match port.protocol {
-                Some(AppProtocol::H2c) => Protocol::H2c,
-                _ => Protocol::Http1,
-            },
+            protocol: protocol(port),
             check: check.map(|(_, check)| check.clone()),
             hold: edge.hold,
             ..Service::default()
         }
+    }
+}
+
+/// The name of those who answer for a port of a service.
+fn service_key(service: &Name, port: &EdgePort) -> String {
+    format!("{service}:{}", port.container_port)
+}
+
+/// What they speak.
+fn protocol(port: &EdgePort) -> Protocol {
+    match port.protocol {
+        Some(AppProtocol::H2c) => Protocol::H2c,
+        _ => Protocol::Http1,
     }
 }
 

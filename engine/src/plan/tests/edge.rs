@@ -7,7 +7,7 @@ use crate::plan::observed::ObservedEdge;
 use crate::plan::{OperationKind, Plan};
 
 /// The web service with its port at the edge.
-fn fronted() -> WantedService {
+pub(super) fn fronted() -> WantedService {
     let mut service = web();
     service.container.ports.clear();
     let network = ("default".to_owned(), Attachment::default());
@@ -27,7 +27,7 @@ fn fronted() -> WantedService {
     service
 }
 
-fn app(service: WantedService) -> Wanted {
+pub(super) fn app(service: WantedService) -> Wanted {
     let network = Network {
         name: "shop_default".into(),
         ..Network::default()
@@ -38,11 +38,10 @@ fn app(service: WantedService) -> Wanted {
     }
 }
 
-fn planned(service: WantedService, observed: &Observed) -> Plan {
+pub(super) fn planned(service: WantedService, observed: &Observed) -> Plan {
     plan(&app(service), observed)
 }
 
-/// An edge that sends requests to these.
 fn program(version: &str) -> Program {
     Program {
         version: version.into(),
@@ -50,7 +49,8 @@ fn program(version: &str) -> Program {
     }
 }
 
-fn edge(active: &[&str]) -> ObservedEdge {
+/// An edge that sends requests to these.
+pub(super) fn edge(active: &[&str]) -> ObservedEdge {
     let targets = active.iter();
     let targets = targets.map(|host| serde_json::json!({"address": format!("{host}:80")}));
     let targets: Vec<_> = targets.collect();
@@ -74,7 +74,7 @@ fn edge(active: &[&str]) -> ObservedEdge {
 }
 
 /// What the daemon has after the service was deployed behind an edge.
-fn behind(service: &WantedService) -> Observed {
+pub(super) fn behind(service: &WantedService) -> Observed {
     let mut observed = deployed(service);
     observed.containers[0].edge_target = Some("web-1-r1".into());
     observed.containers[0].routed = true;
@@ -88,7 +88,7 @@ fn behind(service: &WantedService) -> Observed {
     observed
 }
 
-fn changed() -> WantedService {
+pub(super) fn changed() -> WantedService {
     let mut service = fronted();
     service.container.env.insert("A".into(), "1".into());
     service
@@ -106,7 +106,7 @@ fn routes(plan: &Plan) -> serde_json::Value {
 }
 
 /// What an operation waits for, by names.
-fn after(plan: &Plan, operation: &str) -> Vec<String> {
+pub(super) fn after(plan: &Plan, operation: &str) -> Vec<String> {
     let mut operations = plan.operations.iter();
     let operation = operations.find(|one| one.to_string().starts_with(operation));
     let after = operation.expect("an operation").after.iter();

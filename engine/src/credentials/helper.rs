@@ -6,13 +6,12 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use bollard::auth::DockerCredentials;
 use serde::Deserialize;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use super::CredentialsError;
+use super::{CredentialsError, Login};
 
 /// Time for an answer. Some ask a cloud, and some a person.
 const HELPER_TIMEOUT: Duration = Duration::from_secs(60);
@@ -34,7 +33,7 @@ pub(super) async fn get(
     suffix: &str,
     key: &str,
     config: &Path,
-) -> Result<Option<DockerCredentials>, CredentialsError> {
+) -> Result<Option<Login>, CredentialsError> {
     let program = format!("docker-credential-{suffix}");
     let failed = |reason: String| CredentialsError::Helper {
         program: program.clone(),
@@ -69,12 +68,12 @@ pub(super) async fn get(
     let answer: Answer = serde_json::from_slice(&output.stdout)
         .map_err(|_| failed("its answer is not as expected".to_owned()))?;
     let token = answer.username == TOKEN_USER;
-    Ok(Some(DockerCredentials {
+    Ok(Some(Login {
         username: (!token).then_some(answer.username),
         password: (!token).then(|| answer.secret.clone()),
-        identitytoken: token.then_some(answer.secret),
-        serveraddress: Some(key.to_owned()),
-        ..DockerCredentials::default()
+        identity_token: token.then_some(answer.secret),
+        server: Some(key.to_owned()),
+        registry_token: None,
     }))
 }
 

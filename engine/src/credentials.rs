@@ -6,18 +6,15 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE};
-use bollard::auth::DockerCredentials;
-use serde::Deserialize;
-
-use super::endpoint::config_folder;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
 
 mod helper;
 
 /// Docker Hub, as references leave it out.
 const HUB: &str = "docker.io";
 /// Docker Hub, as the configuration and the daemon call it.
-pub(super) const HUB_KEY: &str = "https://index.docker.io/v1/";
+pub(crate) const HUB_KEY: &str = "https://index.docker.io/v1/";
 
 /// The credentials that are stored for this user; each is asked for when it is needed.
 #[derive(Debug, Clone, Default)]
@@ -74,6 +71,50 @@ struct Entry {
     registrytoken: String,
 }
 
+/// What a registry is shown of one user. The names in JSON are those of the Docker Engine API, `AuthConfig`.
+#[derive(Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Login {
+    /// The user's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// The password, or what stands for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password: Option<String>,
+    /// A token with which the registry's token server gives others.
+    #[serde(rename = "identitytoken", skip_serializing_if = "Option::is_none")]
+    pub identity_token: Option<String>,
+    /// A token that the registry itself takes.
+    #[serde(rename = "registrytoken", skip_serializing_if = "Option::is_none")]
+    pub registry_token: Option<String>,
+    /// The registry, as the configuration calls it.
+    #[serde(rename = "serveraddress", skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
+}
+
+impl std::fmt::Debug for Login {
+    /// Without what is secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Login")
+            .field("username", &self.username)
+            .field("server", &self.server)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Login {
+    /// Whom they name.
+    pub fn user(&self) -> String {
+        let user = self.username.clone();
+        user.unwrap_or_else(|| "an identity token".to_owned())
+    }
+}
+
+/// Where the `docker` command keeps its configuration, by an environment.
+pub(crate) fn config_folder(set: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    let folder = set("DOCKER_CONFIG").map(PathBuf::from);
+    folder.or_else(|| set("HOME").map(|home| Path::new(&home).join(".docker")))
+}
+
 impl Credentials {
     /// Those of the user whose environment this is: DOCKER_CONFIG, or `~/.docker`.
     pub fn from_env(env: &dyn Fn(&str) -> Option<String>) -> Self {
@@ -84,15 +125,16 @@ impl Credentials {
     }
 
     /// The configuration's path, for messages.
-    pub(super) fn path(&self) -> Option<PathBuf> {
+    pub(crate) fn path(&self) -> Option<PathBuf> {
         Some(self.folder.as_ref()?.join("config.json"))
     }
 
-    /// Those for the registry of an image, if there are any.
-    pub(super) async fn of(
-        &self,
-        reference: &str,
-    ) -> Result<Option<DockerCredentials>, CredentialsError> {
+    /// Those for the registry of an image or a plugin, if there are any.
+    ///
+    /// # Errors
+    ///
+    /// If the configuration, or a program that it names, can't be used.
+    pub async fn of(&self, reference: &str) -> Result<Option<Login>, CredentialsError> {
         let Some((path, config)) = self.config()? else {
             return Ok(None);
         };
@@ -101,10 +143,10 @@ impl Credentials {
 
     /// Those for the registries that are named in a text, such as a Dockerfile, by the names that
     /// builders know them by; and what was wrong with the others.
-    pub(super) async fn named_in(
+    pub(crate) async fn named_in(
         &self,
         text: &str,
-    ) -> (HashMap<String, DockerCredentials>, Vec<CredentialsError>) {
+    ) -> (HashMap<String, Login>, Vec<CredentialsError>) {
         let (mut found, mut errors) = (HashMap::new(), Vec::new());
         let (path, config) = match self.config() {
             Ok(Some(config)) => config,
@@ -151,21 +193,10 @@ impl Credentials {
     }
 }
 
-/// Credentials as a request for a build hands them over: JSON in the Base64 of URLs (Docker Engine API,
-/// `X-Registry-Config`).
-pub(super) fn header_of(credentials: &HashMap<String, DockerCredentials>) -> String {
-    // A map of texts can't fail to be written.
-    URL_SAFE.encode(serde_json::to_vec(credentials).unwrap_or_default())
-}
-
 impl Config {
     /// As the `docker` command does it: the registry's own program, then that for all, then what
     /// stands in the file.
-    async fn get(
-        &self,
-        path: &Path,
-        key: &str,
-    ) -> Result<Option<DockerCredentials>, CredentialsError> {
+    async fn get(&self, path: &Path, key: &str) -> Result<Option<Login>, CredentialsError> {
         let own = self
             .helpers
             .iter()
@@ -190,11 +221,7 @@ impl Config {
 }
 
 impl Entry {
-    fn credentials(
-        &self,
-        path: &Path,
-        key: &str,
-    ) -> Result<Option<DockerCredentials>, CredentialsError> {
+    fn credentials(&self, path: &Path, key: &str) -> Result<Option<Login>, CredentialsError> {
         let malformed = || CredentialsError::Config {
             path: path.to_owned(),
             reason: format!("`auth` of {key} is not USER:PASSWORD in base64"),
@@ -207,23 +234,22 @@ impl Entry {
             (user, password) = (name.to_owned(), word.trim_end_matches('\0').to_owned());
         }
         let some = |text: String| (!text.is_empty()).then_some(text);
-        let credentials = DockerCredentials {
+        let credentials = Login {
             username: some(user),
             password: some(password),
-            identitytoken: some(self.identitytoken.clone()),
-            registrytoken: some(self.registrytoken.clone()),
-            serveraddress: Some(key.to_owned()),
-            ..DockerCredentials::default()
+            identity_token: some(self.identitytoken.clone()),
+            registry_token: some(self.registrytoken.clone()),
+            server: Some(key.to_owned()),
         };
         let any = credentials.username.is_some()
-            || credentials.identitytoken.is_some()
-            || credentials.registrytoken.is_some();
+            || credentials.identity_token.is_some()
+            || credentials.registry_token.is_some();
         Ok(any.then_some(credentials))
     }
 }
 
 /// The registry of an image: what stands before the first `/`, if it looks like a host.
-pub(super) fn registry(reference: &str) -> &str {
+pub(crate) fn registry(reference: &str) -> &str {
     match reference.split_once('/') {
         Some((host, _)) if host.contains(['.', ':']) || host == "localhost" => host,
         _ => HUB,
@@ -273,7 +299,7 @@ mod tests {
         let (_folder, credentials) = stored(text);
         let of = async |reference: &str| {
             let found = credentials.of(reference).await.expect("readable");
-            let found = found.map(|found| (found.username, found.password, found.identitytoken));
+            let found = found.map(|found| (found.username, found.password, found.identity_token));
             found.map(|(user, word, token)| {
                 [user, word, token].map(Option::unwrap_or_default).join("|")
             })

@@ -1,0 +1,68 @@
+//! `rengine plugin verify`.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::add::refused;
+use crate::cli::GlobalArgs;
+use crate::cli::error::CliError;
+use crate::registry::{KeyError, Pick, PublicKey, Reference, RegistryError, verify};
+use crate::ui::Ui;
+
+/// What to verify, and by which keys.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// Where it is: HOST/PATH, and which: `:1.2` or `@sha256:…`
+    #[arg(value_name = "REF")]
+    reference: String,
+    /// A public key that counts; may be given several times
+    #[arg(long = "key", value_name = "FILE", required = true)]
+    keys: Vec<PathBuf>,
+}
+
+pub async fn run(global: &GlobalArgs, args: VerifyArgs, ui: Ui) -> Result<(), CliError> {
+    let reference: Reference = args.reference.parse().map_err(refused)?;
+    let repository = reference.repository;
+    let keys: Result<Vec<_>, _> = args.keys.iter().map(|path| read(global, path)).collect();
+    let keys = keys?;
+    let pick = reference
+        .pick
+        .unwrap_or_else(|| Pick::Tag("latest".to_owned()));
+    let registries = super::registries(global, ui)?;
+    let (_, digest, _) = registries.pick(&repository, &pick).await.map_err(refused)?;
+    let signatures = registries
+        .signatures(&repository, &digest)
+        .await
+        .map_err(refused)?;
+    let now = jiff::Timestamp::now();
+    let verified = verify(&signatures, &keys, &repository, &digest, now);
+    let key = verified.map_err(|why| {
+        refused(RegistryError::Untrusted {
+            plugin: repository.name().to_owned(),
+            artifact: format!("{repository}@{digest}"),
+            why,
+            help: "who publishes it signs it with `rengine plugin push --sign`".to_owned(),
+        })
+    })?;
+    let (name, id) = (key.name(), key.id());
+    match ui.is_json() {
+        true => ui.json(&serde_json::json!({
+            "event": "plugin-verified", "artifact": format!("{repository}@{digest}"), "key": name, "id": id,
+        })),
+        false => ui.result(&format!("{repository}@{digest} is signed by {name} ({id})")),
+    }
+    Ok(())
+}
+
+fn read(global: &GlobalArgs, path: &Path) -> Result<PublicKey, CliError> {
+    let place = global.directory.join(path);
+    let text = std::fs::read(&place).map_err(|error| error.to_string());
+    let key = text.and_then(|text| PublicKey::parse(&path.display().to_string(), &text));
+    key.map_err(|reason| {
+        refused(KeyError {
+            path: place,
+            reason,
+        })
+    })
+}

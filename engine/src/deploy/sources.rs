@@ -1,0 +1,181 @@
+//! Where the plugins of an app come from: files beside plugins.toml, and registries.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{DeployError, Event, Reporter, cache_folder};
+use crate::credentials::Credentials;
+use crate::manifest::{FILE_NAME, Manifest, PluginSource};
+use crate::registry::{
+    Lock, Mode, Registries, RegistryError, RegistrySettings, Resolution, Resolver, Source, Store,
+    Transfer, Trust,
+};
+
+/// How plugins are had.
+#[derive(Clone)]
+pub struct Sources {
+    /// What may be asked, and what may change.
+    pub mode: Mode,
+    /// Who one is to registries.
+    pub credentials: Credentials,
+    /// Who is told of downloads, and of what is locked.
+    pub reporter: Arc<dyn Reporter>,
+}
+
+impl Sources {
+    /// Registries with these settings, by host.
+    pub fn registries(&self, settings: BTreeMap<String, RegistrySettings>) -> Registries {
+        let reporter = self.reporter.clone();
+        Registries::new(
+            self.credentials.clone(),
+            settings,
+            move |Transfer { what, done, total }| {
+                reporter.report(Event::Download { what, done, total });
+            },
+        )
+    }
+}
+
+/// What of a manifest is needed to have its plugins.
+#[derive(Debug, Clone)]
+pub struct WantedPlugins {
+    lock: PathBuf,
+    folder: PathBuf,
+    registries: BTreeMap<String, RegistrySettings>,
+    trust: Trust,
+    plugins: Vec<(String, PluginSource)>,
+}
+
+impl WantedPlugins {
+    /// Those of a manifest.
+    pub fn of(manifest: &Manifest) -> Self {
+        let plugins = manifest.plugins.iter();
+        let default = manifest.dir.join(FILE_NAME);
+        let path = manifest.path.as_deref().unwrap_or(&default);
+        Self {
+            lock: Lock::beside(path),
+            folder: path.parent().unwrap_or(&manifest.dir).to_owned(),
+            registries: manifest.registries.clone(),
+            trust: manifest.trust.clone(),
+            plugins: plugins
+                .map(|(name, entry)| (name.to_string(), entry.from.clone()))
+                .collect(),
+        }
+    }
+
+    /// Those that come from registries.
+    pub fn remote(&self) -> Vec<(String, Source)> {
+        let remote = self.plugins.iter().filter_map(|(name, from)| match from {
+            PluginSource::Registry(source) => Some((name.clone(), source.clone())),
+            PluginSource::File(_) => None,
+        });
+        remote.collect()
+    }
+
+    /// plugins.lock.
+    pub fn lock_path(&self) -> &Path {
+        &self.lock
+    }
+
+    /// Reads plugins.lock.
+    ///
+    /// # Errors
+    ///
+    /// If it can't be used.
+    pub fn lock(&self) -> Result<Lock, RegistryError> {
+        Ok(Lock::load(&self.lock).map_err(Box::new)?)
+    }
+
+    /// Registries as plugins.toml has them reached.
+    pub fn registries(&self, sources: &Sources) -> Registries {
+        sources.registries(self.registries.clone())
+    }
+
+    /// What finds the files.
+    ///
+    /// # Errors
+    ///
+    /// If the store can't be used.
+    pub fn resolver(&self, sources: &Sources) -> Result<Resolver, RegistryError> {
+        let registries = self.registries(sources);
+        Ok(Resolver::new(
+            registries,
+            store()?,
+            &self.folder,
+            self.trust.clone(),
+            sources.mode,
+        ))
+    }
+
+    /// Has all plugins, and keeps plugins.lock: the files, in the order of plugins.toml.
+    ///
+    /// # Errors
+    ///
+    /// The first that can't be had.
+    pub async fn files(&self, sources: &Sources) -> Result<Vec<PathBuf>, DeployError> {
+        let remote = self.remote();
+        let mut found = BTreeMap::new();
+        let lock = match remote.is_empty() && !self.lock.exists() {
+            true => Lock::default(),
+            false => self.lock()?,
+        };
+        if !remote.is_empty() || !lock.plugins.is_empty() {
+            let resolution = match remote.is_empty() {
+                // No store is needed to see that nothing is locked any more.
+                true => Resolution {
+                    changed: !lock.plugins.is_empty(),
+                    ..Resolution::default()
+                },
+                false => {
+                    let resolver = self.resolver(sources)?;
+                    resolver.resolve(&remote, &lock, &|_| false).await?
+                }
+            };
+            if resolution.changed && !sources.mode.locked {
+                self.keep(&lock, &resolution.lock, &*sources.reporter)?;
+            }
+            let plugins = resolution.plugins.into_iter();
+            found = plugins.map(|plugin| (plugin.name, plugin.path)).collect();
+        }
+        let files = self.plugins.iter().filter_map(|(name, from)| match from {
+            PluginSource::File(path) => Some(path.clone()),
+            PluginSource::Registry(_) => found.remove(name),
+        });
+        Ok(files.collect())
+    }
+
+    /// Writes plugins.lock, and tells what is new in it.
+    ///
+    /// # Errors
+    ///
+    /// If it can't be written.
+    pub fn keep(
+        &self,
+        old: &Lock,
+        new: &Lock,
+        reporter: &dyn Reporter,
+    ) -> Result<(), RegistryError> {
+        new.store(&self.lock).map_err(Box::new)?;
+        for plugin in &new.plugins {
+            if old.get(&plugin.name) != Some(plugin) {
+                reporter.report(Event::PluginLocked {
+                    plugin: plugin.name.clone(),
+                    version: plugin.version.clone(),
+                    digest: plugin.digest.to_string(),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The store of this user.
+///
+/// # Errors
+///
+/// If it can't be used.
+pub fn store() -> Result<Store, RegistryError> {
+    let folder = cache_folder().unwrap_or_else(|| std::env::temp_dir().join("rengine"));
+    Ok(Store::open(&folder.join("store"))?)
+}

@@ -1,0 +1,34 @@
+//! Plugins in OCI registries: where they are, how they come and go, which ones an app runs, and
+//! where they are kept on this machine.
+//!
+//! What is in a registry is an artifact: a manifest that names a component and says what it is
+//! (`registry/artifact.rs`). Everything is asked for and kept by its digest, so that neither a
+//! registry nor a mirror nor the store can pass one thing off as another.
+
+mod artifact;
+mod client;
+mod error;
+mod lock;
+mod outline;
+mod reference;
+mod resolve;
+mod sign;
+mod signatures;
+mod store;
+mod trust;
+
+pub use artifact::{Artifact, Described, Metadata, MetadataError};
+pub use client::{Registries, RegistrySettings, Transfer};
+pub use error::RegistryError;
+pub use lock::{FILE_NAME as LOCK_FILE, Lock, LockError, Locked};
+pub use outline::Outline;
+pub use reference::{Digest, Pick, Reference, ReferenceError, Repository, SCHEME, Source, version};
+pub use resolve::{Mode, Resolution, Resolved, Resolver, VENDOR_FOLDER};
+pub use sign::{
+    Envelope, KeyError, PublicKey, Signature, SigningKey, Untrusted, signing_key, verify,
+};
+pub use store::{Kept, Store, StoreError};
+pub use trust::Trust;
+
+/// The largest component that is taken, in bytes. Python with libraries has 20 MB.
+pub const MAX_COMPONENT_BYTES: u64 = 256 << 20;

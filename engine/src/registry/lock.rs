@@ -1,0 +1,267 @@
+//! plugins.lock: which plugins the deploys of an app run, to the byte.
+
+use std::path::{Path, PathBuf};
+
+use miette::Diagnostic;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::Digest;
+
+/// The file, beside plugins.toml.
+pub const FILE_NAME: &str = "plugins.lock";
+/// The version of its form.
+const VERSION: u32 = 1;
+/// The largest file that is taken for one, in bytes.
+const MAX_FILE_BYTES: u64 = 4 << 20;
+const HEAD: &str = "\
+# Which plugins the deploys of this app run, to the byte. rengine writes it, and
+# `rengine plugin update` takes newer ones. Keep it under version control.
+";
+
+/// plugins.lock.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Lock {
+    /// Its plugins, by name.
+    pub plugins: Vec<Locked>,
+}
+
+/// One plugin that is locked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Locked {
+    /// Its name in plugins.toml.
+    pub name: String,
+    /// Its source, as plugins.toml writes it.
+    pub source: String,
+    /// The tag that was picked, where it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// The digest of the artifact's manifest: what signatures are for.
+    pub digest: Digest,
+    /// The digest of the component.
+    pub component: Digest,
+    /// The component's size in bytes.
+    pub size: u64,
+    /// The version of rengine's interface that it was built for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wit: Option<String>,
+    /// Its hooks.
+    pub hooks: Vec<String>,
+    /// What it imports: what it can ask for at all.
+    pub imports: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    version: u32,
+    #[serde(default, rename = "plugin")]
+    plugins: Vec<Locked>,
+}
+
+/// What is wrong with plugins.lock.
+#[derive(Debug, Clone, PartialEq, Eq, Error, Diagnostic)]
+#[error("{}: {reason}", path.display())]
+#[diagnostic(help(
+    "`git log -p {FILE_NAME}` may tell how it came; `rengine plugin update` writes it anew from plugins.toml"
+))]
+pub struct LockError {
+    /// The file.
+    pub path: PathBuf,
+    /// What is wrong, with its line.
+    pub reason: String,
+}
+
+impl Lock {
+    /// Where the file is that goes with a plugins.toml: beside it, with its name.
+    pub fn beside(manifest: &Path) -> PathBuf {
+        manifest.with_extension("lock")
+    }
+
+    /// Reads a file; one that is not there locks nothing.
+    ///
+    /// # Errors
+    ///
+    /// If it can't be read, or is no plugins.lock that this rengine knows.
+    pub fn load(path: &Path) -> Result<Self, LockError> {
+        let error = |reason: String| LockError {
+            path: path.to_owned(),
+            reason,
+        };
+        match std::fs::metadata(path) {
+            Ok(facts) if facts.len() > MAX_FILE_BYTES => {
+                return Err(error("it is too large to be one".to_owned()));
+            }
+            Ok(_) => {}
+            Err(wrong) if wrong.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Self::default());
+            }
+            Err(wrong) => return Err(error(wrong.to_string())),
+        }
+        let text = std::fs::read_to_string(path).map_err(|wrong| error(wrong.to_string()))?;
+        Self::parse(&text).map_err(error)
+    }
+
+    /// Reads the text of one.
+    ///
+    /// # Errors
+    ///
+    /// If it is none, in words.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let line = |span: Option<std::ops::Range<usize>>| {
+            span.and_then(|span| text.get(..span.start))
+                .map_or(1, |before| before.matches('\n').count() + 1)
+        };
+        if let Some(place) = text.find("<<<<<<<") {
+            let line = line(Some(place..place));
+            return Err(format!("line {line}: a merge left its marks there"));
+        }
+        #[derive(Deserialize)]
+        struct Versioned {
+            version: u32,
+        }
+        let wrong =
+            |error: toml::de::Error| format!("line {}: {}", line(error.span()), error.message());
+        let Versioned { version } = toml::from_str(text).map_err(wrong)?;
+        if version > VERSION {
+            return Err(format!(
+                "it is of version {version}, and this rengine knows {VERSION}: a newer one wrote it"
+            ));
+        }
+        let file: File = toml::from_str(text).map_err(wrong)?;
+        let mut names: Vec<_> = file.plugins.iter().map(|plugin| &plugin.name).collect();
+        names.sort();
+        if let Some(pair) = names.windows(2).find(|pair| pair.first() == pair.last()) {
+            let name = pair.first().map(|name| name.as_str()).unwrap_or_default();
+            return Err(format!("the plugin `{name}` is there twice"));
+        }
+        Ok(Self {
+            plugins: file.plugins,
+        })
+    }
+
+    /// What is locked of a plugin.
+    pub fn get(&self, name: &str) -> Option<&Locked> {
+        self.plugins.iter().find(|locked| locked.name == name)
+    }
+
+    /// Locks a plugin, in the place of what was locked of it.
+    pub fn set(&mut self, locked: Locked) {
+        self.plugins.retain(|known| known.name != locked.name);
+        self.plugins.push(locked);
+        self.plugins.sort_by(|a, b| a.name.cmp(&b.name));
+    }
+
+    /// Leaves only plugins that `known` knows.
+    pub fn retain(&mut self, known: impl Fn(&str) -> bool) {
+        self.plugins.retain(|locked| known(&locked.name));
+    }
+
+    /// As it is written.
+    pub fn text(&self) -> String {
+        let file = File {
+            version: VERSION,
+            plugins: self.plugins.clone(),
+        };
+        // Texts and numbers can't fail to be written.
+        let text = toml::to_string(&file).unwrap_or_default();
+        format!("{HEAD}{text}")
+    }
+
+    /// Writes a file, whole or not at all; one without plugins is removed.
+    ///
+    /// # Errors
+    ///
+    /// If it can't be written.
+    pub fn store(&self, path: &Path) -> Result<(), LockError> {
+        use std::io::Write;
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let write = || -> std::io::Result<()> {
+            if self.plugins.is_empty() {
+                return match std::fs::remove_file(path) {
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+                    result => result,
+                };
+            }
+            let mut file = tempfile::Builder::new()
+                .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
+                .tempfile_in(folder)?;
+            file.write_all(self.text().as_bytes())?;
+            file.persist(path)?;
+            Ok(())
+        };
+        write().map_err(|error| LockError {
+            path: path.to_owned(),
+            reason: format!("it can't be written: {error}"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn locked(name: &str) -> Locked {
+        Locked {
+            name: name.to_owned(),
+            source: format!("oci://r.example/{name}:^1"),
+            version: Some("1.2.0".to_owned()),
+            digest: Digest::of(b"manifest"),
+            component: Digest::of(name.as_bytes()),
+            size: 9,
+            wit: Some("0.1.0".to_owned()),
+            hooks: vec!["pre-run".to_owned()],
+            imports: vec!["rengine:plugin/types@0.1.0".to_owned()],
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = Lock::beside(&folder.path().join("plugins.toml"));
+        assert_eq!(Lock::load(&path), Ok(Lock::default()), "none is no error");
+        let mut lock = Lock::default();
+        lock.set(locked("size"));
+        lock.set(locked("harden"));
+        lock.set(locked("size"));
+        lock.store(&path).expect("written");
+        assert_eq!(Lock::load(&path).as_ref(), Ok(&lock));
+        let names: Vec<_> = lock
+            .plugins
+            .iter()
+            .map(|locked| locked.name.as_str())
+            .collect();
+        assert_eq!(names, ["harden", "size"]);
+        lock.retain(|_| false);
+        lock.store(&path).expect("written");
+        assert!(!path.exists(), "nothing is locked");
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_line() {
+        let good = {
+            let mut lock = Lock::default();
+            lock.set(locked("size"));
+            lock.text()
+        };
+        for (text, said) in [
+            ("", "version"),
+            ("version = 2\nnews = 1", "version 2"),
+            ("version = 1\nnews = 1", "line 2"),
+            ("version = 1\n<<<<<<< HEAD\n", "line 2: a merge"),
+            (&good.replace("sha256:", "sha256:z"), "64 digits"),
+            (&good.replace("size = 9", "size = -9"), "line"),
+            (
+                &format!(
+                    "{good}{}",
+                    good.split("version = 1\n").nth(1).expect("a part")
+                ),
+                "twice",
+            ),
+        ] {
+            let error = Lock::parse(text).expect_err(said);
+            assert!(error.contains(said), "{said}: {error}");
+        }
+    }
+}

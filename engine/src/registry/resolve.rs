@@ -1,0 +1,318 @@
+//! From sources to files: what plugins.lock says, or what a registry says today; from the folder of
+//! vendored plugins, the store or a registry; checked before anybody sees it.
+
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+
+use super::store::read_signatures;
+use super::{
+    Described, Digest, Lock, Locked, Outline, Registries, RegistryError, Repository, Source, Store,
+    Trust, Untrusted,
+};
+
+/// Plugins that are kept with the project, by digest, as in the store.
+pub const VENDOR_FOLDER: &str = "plugins.vendor";
+
+/// What may be asked, and what may change.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Mode {
+    /// plugins.lock has to say all, and stays as it is.
+    pub locked: bool,
+    /// No registry is asked.
+    pub offline: bool,
+}
+
+impl Mode {
+    fn flag(self) -> Option<&'static str> {
+        match (self.locked, self.offline) {
+            (true, _) => Some("--locked"),
+            (false, true) => Some("--offline"),
+            (false, false) => None,
+        }
+    }
+}
+
+/// A plugin that is here, and is what its digests say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolved {
+    /// Its name in plugins.toml.
+    pub name: String,
+    /// Its file.
+    pub path: PathBuf,
+    /// What is locked of it.
+    pub locked: Locked,
+    /// What its manifest says of it.
+    pub described: Described,
+    /// Whose signature it has, where one is needed.
+    pub signer: Option<String>,
+}
+
+/// What became of all sources.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Resolution {
+    /// The plugins, in the order of plugins.toml.
+    pub plugins: Vec<Resolved>,
+    /// plugins.lock as it should be.
+    pub lock: Lock,
+    /// True if that is another than it was.
+    pub changed: bool,
+}
+
+/// Finds the files of plugins.
+#[derive(Clone)]
+pub struct Resolver {
+    registries: Registries,
+    store: Store,
+    vendor: PathBuf,
+    trust: Trust,
+    mode: Mode,
+}
+
+impl Resolver {
+    /// One for the project in `folder`.
+    pub fn new(
+        registries: Registries,
+        store: Store,
+        folder: &Path,
+        trust: Trust,
+        mode: Mode,
+    ) -> Self {
+        Self {
+            registries,
+            store,
+            vendor: folder.join(VENDOR_FOLDER),
+            trust,
+            mode,
+        }
+    }
+
+    /// Finds all of them at the same time. What plugins.lock says holds for those whose source is the
+    /// same as there; for others, and for those that `anew` names, a registry is asked.
+    ///
+    /// # Errors
+    ///
+    /// The first that can't be had, in the order given.
+    pub async fn resolve(
+        &self,
+        sources: &[(String, Source)],
+        lock: &Lock,
+        anew: &(dyn Fn(&str) -> bool + Sync),
+    ) -> Result<Resolution, RegistryError> {
+        let work = sources.iter().map(|(name, source)| {
+            let locked = lock
+                .get(name)
+                .filter(|locked| locked.source == source.to_string() && !anew(name));
+            self.one(name, source, locked)
+        });
+        let plugins: Result<Vec<_>, _> = futures_util::future::join_all(work)
+            .await
+            .into_iter()
+            .collect();
+        let plugins = plugins?;
+        let mut new = Lock::default();
+        for plugin in &plugins {
+            new.set(plugin.locked.clone());
+        }
+        let changed = new != *lock;
+        if changed && self.mode.locked {
+            // What is left over locks nothing, but it is not what would be written.
+            let known = |locked: &&Locked| sources.iter().any(|(name, _)| *name == locked.name);
+            if let Some(left) = lock.plugins.iter().find(|locked| !known(locked)) {
+                return Err(RegistryError::Drift {
+                    plugin: left.name.clone(),
+                    what: "plugins.toml has no such plugin in a registry".to_owned(),
+                });
+            }
+        }
+        Ok(Resolution {
+            plugins,
+            lock: new,
+            changed,
+        })
+    }
+
+    async fn one(
+        &self,
+        name: &str,
+        source: &Source,
+        locked: Option<&Locked>,
+    ) -> Result<Resolved, RegistryError> {
+        let repository = &source.repository;
+        let (version, digest, manifest) = match locked {
+            Some(locked) => {
+                let manifest = self.manifest(name, repository, &locked.digest).await?;
+                (locked.version.clone(), locked.digest.clone(), manifest)
+            }
+            None => {
+                if let Some(mode) = self.mode.flag() {
+                    return Err(RegistryError::NotLocked {
+                        plugin: name.to_owned(),
+                        mode,
+                    });
+                }
+                let (version, digest, manifest) =
+                    self.registries.pick(repository, &source.pick).await?;
+                self.store.put(&manifest)?;
+                (version, digest, manifest)
+            }
+        };
+        let described = Described::of(&manifest, &format!("{repository}@{digest}"))?;
+        let drift = |what: String| RegistryError::Drift {
+            plugin: name.to_owned(),
+            what,
+        };
+        if let Some(locked) = locked {
+            if locked.component != described.component {
+                return Err(drift(format!(
+                    "its component is {}, and the artifact has {}",
+                    locked.component, described.component
+                )));
+            }
+            if locked.size != described.size {
+                let (said, is) = (locked.size, described.size);
+                return Err(drift(format!(
+                    "its component has {said} bytes, and not {is}"
+                )));
+            }
+        }
+        // Before a byte of the component is here.
+        let signer = self.trusted(name, repository, &digest).await?;
+        let path = self
+            .component(name, repository, &digest, &described)
+            .await?;
+        let locked = match locked {
+            // What else it says was read from the component, which is the same.
+            Some(locked) => locked.clone(),
+            None => {
+                let outline = outline(&path, &format!("{repository}@{digest}"))?;
+                Locked {
+                    name: name.to_owned(),
+                    source: source.to_string(),
+                    version,
+                    digest,
+                    component: described.component.clone(),
+                    size: described.size,
+                    wit: outline.wit(),
+                    hooks: outline.hooks(),
+                    imports: outline.imports,
+                }
+            }
+        };
+        Ok(Resolved {
+            name: name.to_owned(),
+            path,
+            locked,
+            described,
+            signer,
+        })
+    }
+
+    /// Who vouches for an artifact: as the signatures say that are kept here, or else those that the
+    /// registry has by now.
+    async fn trusted(
+        &self,
+        name: &str,
+        repository: &Repository,
+        digest: &Digest,
+    ) -> Result<Option<String>, RegistryError> {
+        let untrusted = |why: Untrusted| RegistryError::Untrusted {
+            plugin: name.to_owned(),
+            artifact: format!("{repository}@{digest}"),
+            help: match self.trust.keys_for(repository).is_empty() {
+                true => "`[trust]` in plugins.toml has no key for it".to_owned(),
+                false => "who publishes it signs it with `rengine plugin push --sign`, or \
+                          `rengine plugin sign`"
+                    .to_owned(),
+            },
+            why,
+        };
+        let vendored = read_signatures(&self.vendor.join(format!("{}.sig", digest.hex())));
+        let mut kept = self.store.signatures(digest);
+        kept.extend(vendored);
+        let why = match self.trust.check(&kept, repository, digest) {
+            Ok(signer) => return Ok(signer),
+            Err(why) => why,
+        };
+        if self.mode.offline {
+            return Err(untrusted(why));
+        }
+        let found = self.registries.signatures(repository, digest).await?;
+        let signer = self.trust.check(&found, repository, digest);
+        let signer = signer.map_err(untrusted)?;
+        self.store.put_signatures(digest, &found)?;
+        Ok(signer)
+    }
+
+    async fn manifest(
+        &self,
+        name: &str,
+        repository: &Repository,
+        digest: &Digest,
+    ) -> Result<Bytes, RegistryError> {
+        if let Some(path) = self.vendored(digest)?
+            && let Ok(bytes) = std::fs::read(path)
+            && Digest::of(&bytes) == *digest
+        {
+            return Ok(bytes.into());
+        }
+        if let Some(bytes) = self.store.read(digest)? {
+            return Ok(bytes.into());
+        }
+        self.online(name, digest)?;
+        let bytes = self.registries.manifest(repository, digest).await?;
+        self.store.put(&bytes)?;
+        Ok(bytes)
+    }
+
+    async fn component(
+        &self,
+        name: &str,
+        repository: &Repository,
+        artifact: &Digest,
+        described: &Described,
+    ) -> Result<PathBuf, RegistryError> {
+        let digest = &described.component;
+        if let Some(path) = self.vendored(digest)? {
+            return Ok(path);
+        }
+        loop {
+            if let Some(path) = self.store.get(digest)? {
+                return Ok(path);
+            }
+            self.online(name, artifact)?;
+            self.registries
+                .fetch(repository, digest, described.size, &self.store)
+                .await?;
+        }
+    }
+
+    fn vendored(&self, digest: &Digest) -> Result<Option<PathBuf>, RegistryError> {
+        let path = self.vendor.join(digest.hex());
+        Ok(self.store.is(&path, digest)?.then_some(path))
+    }
+
+    fn online(&self, name: &str, digest: &Digest) -> Result<(), RegistryError> {
+        match self.mode.offline {
+            false => Ok(()),
+            true => Err(RegistryError::NotKept {
+                plugin: name.to_owned(),
+                digest: digest.to_string(),
+            }),
+        }
+    }
+}
+
+fn outline(path: &Path, reference: &str) -> Result<Outline, RegistryError> {
+    let not_plugin = |reason: String| RegistryError::NotPlugin {
+        reference: reference.to_owned(),
+        reason,
+        help: "it was published as one: tell those who did".to_owned(),
+    };
+    let bytes = std::fs::read(path).map_err(|error| not_plugin(error.to_string()))?;
+    let outline = Outline::of(&bytes).map_err(not_plugin)?;
+    match outline.hooks().is_empty() {
+        false => Ok(outline),
+        true => Err(not_plugin("it exports no hook of rengine".to_owned())),
+    }
+}
