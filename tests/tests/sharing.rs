@@ -531,8 +531,8 @@ fn a_registry_wants_a_name_or_has_a_certificate_of_its_own() {
     let registry = Registry::start_with(Access::Tls(&folder));
     let reference = format!("{}/team/harden:1.0.0", registry.host);
     let ca = authority.file("ca.pem").display().to_string();
-    let stranger = Authority::new().file("ca.pem");
-    let stranger = std::fs::read(stranger).expect("readable");
+    let other = Authority::new();
+    let stranger = std::fs::read(other.file("ca.pem")).expect("readable");
     std::fs::write(team.path().join("stranger.pem"), stranger).expect("written");
     let registries = |ca: &str| format!("[registries.\"{}\"]\nca = \"{ca}\"\n", registry.host);
     team.write("plugins.toml", &registries("stranger.pem"));
