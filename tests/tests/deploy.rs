@@ -49,7 +49,8 @@ fn a_changed_limit_reaches_the_container() {
 #[test]
 fn an_unhealthy_release_is_taken_back() {
     let project = Project::new("unhealthy", "the good one", "");
-    assert_eq!(project.rengine(&["deploy"]).code, 0);
+    let first = project.rengine(&["deploy"]);
+    assert_eq!(first.code, 0, "{first:?}");
     let good = project.containers();
     project.configure("command = [\"sh\", \"-c\", \"echo last words; exit 7\"]");
     let failed = project.rengine(&["deploy"]);
