@@ -20,23 +20,8 @@ impl Authority {
         let authority = Self {
             folder: tempfile::tempdir().expect("a folder"),
         };
-        authority.openssl(&[
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-            "-keyout",
-            "ca-key.pem",
-            "-out",
-            "ca.pem",
-            "-subj",
-            "/CN=authority",
-            "-days",
-            "2",
-        ]);
+        let itself = ["-x509", "-days", "2"];
+        authority.request("authority", "ca-key.pem", "ca.pem", &itself);
         authority
     }
 
@@ -46,6 +31,22 @@ impl Authority {
         let run = run.args(args).current_dir(self.folder.path()).output();
         let output = run.expect("openssl runs: run ./dev test, or install it");
         assert!(output.status.success(), "openssl {args:?}: {output:?}");
+    }
+
+    /// Makes a key, and what asks for a certificate for it.
+    fn request(&self, name: &str, key: &str, out: &str, more: &[&str]) {
+        let subject = format!("/CN={name}");
+        let key = [
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-keyout",
+            key,
+        ];
+        let rest = ["-out", out, "-subj", &subject];
+        self.openssl(&[&["req"][..], &key, &rest, more].concat());
     }
 
     /// A file of it.
@@ -59,20 +60,7 @@ impl Authority {
         std::fs::create_dir(&path).expect("a folder");
         std::fs::write(self.file("ext"), format!("subjectAltName={name}\n")).expect("a file");
         let at = |file: &str| format!("{folder}/{file}");
-        self.openssl(&[
-            "req",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-            "-keyout",
-            &at("key.pem"),
-            "-out",
-            "request.pem",
-            "-subj",
-            "/CN=test",
-        ]);
+        self.request("test", &at("key.pem"), "request.pem", &[]);
         self.openssl(&[
             "x509",
             "-req",

@@ -31,6 +31,17 @@ pub enum StrategyName {
     Canary,
 }
 
+impl StrategyName {
+    /// The strategy of this name; `canary` says how, where it is one.
+    pub fn with(self, canary: Canary) -> Strategy {
+        match self {
+            Self::Rolling => Strategy::Rolling,
+            Self::Recreate => Strategy::Recreate,
+            Self::Canary => Strategy::Canary(canary),
+        }
+    }
+}
+
 /// How new containers are tried out, and what they may not do meanwhile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]

@@ -26,6 +26,7 @@ mod verify;
 pub use add::refused;
 pub use sign::read_signing_key;
 
+use bytes::Bytes;
 use clap::Subcommand;
 
 use super::GlobalArgs;
@@ -34,7 +35,7 @@ use super::session::SourceArgs;
 use crate::deploy::{DeployError, Sources, WantedPlugins, cache_folder};
 use crate::manifest::{FILE_NAME, Manifest};
 use crate::plugin::PluginHost;
-use crate::registry::Registries;
+use crate::registry::{Digest, Pick, Reference, Registries, Repository};
 use crate::ui::Ui;
 
 #[derive(Debug, Subcommand)]
@@ -155,4 +156,27 @@ fn registries(global: &GlobalArgs, ui: Ui) -> Result<Registries, CliError> {
         false => Default::default(),
     };
     Ok(sources.registries(settings))
+}
+
+/// What a reference on the command line stands for.
+struct Published {
+    repository: Repository,
+    digest: Digest,
+    manifest: Bytes,
+}
+
+/// Asks a registry what a reference stands for; one that does not say which, for `latest`.
+async fn published(registries: &Registries, reference: &str) -> Result<Published, CliError> {
+    let reference: Reference = reference.parse().map_err(refused)?;
+    let repository = reference.repository;
+    let pick = reference
+        .pick
+        .unwrap_or_else(|| Pick::Tag("latest".to_owned()));
+    let found = registries.pick(&repository, &pick).await;
+    let (_, digest, manifest) = found.map_err(refused)?;
+    Ok(Published {
+        repository,
+        digest,
+        manifest,
+    })
 }

@@ -71,12 +71,7 @@ impl Reader<'_> {
             (Some(rolling), _) => Some(self.rolling(rolling)?),
             (None, _) => None,
         };
-        let strategy = named.map(|name| match name {
-            StrategyName::Rolling => Strategy::Rolling,
-            StrategyName::Recreate => Strategy::Recreate,
-            StrategyName::Canary => Strategy::Canary(canary),
-        });
-        Ok((strategy, batches))
+        Ok((named.map(|name| name.with(canary)), batches))
     }
 
     fn canary(&self, table: &CanaryTable) -> Result<Canary, ManifestError> {

@@ -9,7 +9,7 @@ use crate::app::ByteSize;
 use crate::cli::GlobalArgs;
 use crate::cli::error::CliError;
 use crate::deploy::store;
-use crate::registry::{Described, Pick, Reference};
+use crate::registry::Described;
 use crate::ui::Ui;
 
 /// What to download, and where to.
@@ -24,13 +24,12 @@ pub struct PullArgs {
 }
 
 pub async fn run(global: &GlobalArgs, args: PullArgs, ui: Ui) -> Result<(), CliError> {
-    let reference: Reference = args.reference.parse().map_err(refused)?;
-    let repository = reference.repository;
-    let pick = reference
-        .pick
-        .unwrap_or_else(|| Pick::Tag("latest".to_owned()));
     let registries = super::registries(global, ui)?;
-    let (_, digest, manifest) = registries.pick(&repository, &pick).await.map_err(refused)?;
+    let super::Published {
+        repository,
+        digest,
+        manifest,
+    } = super::published(&registries, &args.reference).await?;
     let described = Described::of(&manifest, &repository).map_err(refused)?;
     let store = store().map_err(refused)?;
     let fetched = registries.fetch(&repository, &described.component, described.size, &store);

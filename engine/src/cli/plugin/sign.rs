@@ -8,9 +8,7 @@ use clap::Args;
 use super::add::refused;
 use crate::cli::GlobalArgs;
 use crate::cli::error::CliError;
-use crate::registry::{
-    Digest, KeyError, Pick, Reference, Registries, Repository, SigningKey, signing_key,
-};
+use crate::registry::{Digest, KeyError, Registries, Repository, SigningKey, signing_key};
 use crate::ui::Ui;
 
 /// A signing key's text, for where it is in no file.
@@ -59,13 +57,10 @@ pub struct SignCommandArgs {
 }
 
 pub async fn run(global: &GlobalArgs, args: SignCommandArgs, ui: Ui) -> Result<(), CliError> {
-    let reference: Reference = args.reference.parse().map_err(refused)?;
-    let repository = reference.repository;
-    let pick = reference
-        .pick
-        .unwrap_or_else(|| Pick::Tag("latest".to_owned()));
     let registries = super::registries(global, ui)?;
-    let (_, digest, _) = registries.pick(&repository, &pick).await.map_err(refused)?;
+    let super::Published {
+        repository, digest, ..
+    } = super::published(&registries, &args.reference).await?;
     let signer = sign(
         global,
         &args.key,

@@ -7,7 +7,7 @@ use clap::Args;
 use super::add::refused;
 use crate::cli::GlobalArgs;
 use crate::cli::error::CliError;
-use crate::registry::{KeyError, Pick, PublicKey, Reference, RegistryError, verify};
+use crate::registry::{KeyError, PublicKey, RegistryError, verify};
 use crate::ui::Ui;
 
 /// What to verify, and by which keys.
@@ -22,15 +22,12 @@ pub struct VerifyArgs {
 }
 
 pub async fn run(global: &GlobalArgs, args: VerifyArgs, ui: Ui) -> Result<(), CliError> {
-    let reference: Reference = args.reference.parse().map_err(refused)?;
-    let repository = reference.repository;
     let keys: Result<Vec<_>, _> = args.keys.iter().map(|path| read(global, path)).collect();
     let keys = keys?;
-    let pick = reference
-        .pick
-        .unwrap_or_else(|| Pick::Tag("latest".to_owned()));
     let registries = super::registries(global, ui)?;
-    let (_, digest, _) = registries.pick(&repository, &pick).await.map_err(refused)?;
+    let super::Published {
+        repository, digest, ..
+    } = super::published(&registries, &args.reference).await?;
     let signatures = registries
         .signatures(&repository, &digest)
         .await

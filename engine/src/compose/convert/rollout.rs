@@ -79,12 +79,7 @@ impl Converter<'_> {
             (None, Some(config)) if !alone => of_swarm(config),
             (None, _) => None,
         };
-        let strategy = named.map(|name| match name {
-            StrategyName::Rolling => Strategy::Rolling,
-            StrategyName::Recreate => Strategy::Recreate,
-            StrategyName::Canary => Strategy::Canary(canary),
-        });
-        Ok((strategy, batches))
+        Ok((named.map(|name| name.with(canary)), batches))
     }
 
     fn canary(&self, own: OwnCanary) -> Result<Canary> {
