@@ -286,6 +286,24 @@ fn nothing_that_was_changed_on_the_way_is_used() {
     );
     user.write("plugins.lock", &lock.replace(&digest("digest"), &zeros));
     user.fails(&["plugin", "fetch"], &["does not have it"]);
+    // What an update would be compared with.
+    for (from, to, what) in [
+        ("hooks = [\"pre-run\"]", "hooks = []", "hooks"),
+        (
+            "imports = [",
+            "imports = [\"wasi:http/types@0.2.0\", ",
+            "imports",
+        ),
+    ] {
+        assert!(lock.contains(from), "{lock}");
+        user.write("plugins.lock", &lock.replace(from, to));
+        user.fails(&["plan", "--offline"], &[&format!("its {what} are others")]);
+    }
+    user.write(
+        "plugins.lock",
+        &lock.replace("name = \"harden\"", "name = \"gone\""),
+    );
+    user.fails(&["plan", "--locked"], &["says of plugin `gone`"]);
     user.write("plugins.lock", &format!("<<<<<<< HEAD\n{lock}"));
     user.fails(&["plugin", "fetch"], &["line 1", "merge"]);
     user.write("plugins.lock", &lock);
@@ -572,23 +590,32 @@ fn a_mirror_is_asked_first_and_believed_nothing() {
         user.read("plugins.lock").contains(host.as_str()),
         "it names the registry"
     );
-    // One that is broken, and one that lies.
-    for fate in [
-        Fate::Status("404 Not Found"),
-        Fate::Change(b"rengine:plugin", b"rengine:Plugin"),
+    let asked = mirror.requests();
+    let named = |line: &&String| line.contains("/manifests/1.0.0") || line.contains("/tags/");
+    assert!(
+        !asked.iter().any(|line| named(&line)),
+        "what a tag names, the registry says: {asked:#?}"
+    );
+    // One that is broken, and those that lie about the manifest or the component: the registry has them.
+    let lie = Fate::Change(b"rengine:plugin", b"rengine:Plugin");
+    for (path, fate) in [
+        ("/", Fate::Status("404 Not Found")),
+        ("/blobs/", lie),
+        (
+            "/manifests/",
+            Fate::Change(b"application/wasm", b"application/WASM"),
+        ),
     ] {
-        let mirror = Faulty::before(host, move |_| fate);
+        let mirror = Faulty::before(host, move |line| match line.contains(path) {
+            true => fate,
+            false => Fate::Pass,
+        });
         let other = Team::new();
         other.write("plugins.toml", &toml(&mirror.host));
         other.write("plugins.lock", &user.read("plugins.lock"));
-        let outcome = other.rengine(&["plugin", "fetch"]);
-        match fate {
-            Fate::Status(_) => assert_eq!(outcome.code, 0, "{outcome:#?}"),
-            _ => assert!(
-                outcome.stderr.contains("is not what its digest says") || outcome.code == 0,
-                "{outcome:#?}"
-            ),
-        }
+        other.done(&["plugin", "fetch"]);
+        assert!(!mirror.requests().is_empty(), "it was asked first");
+        assert_eq!(other.read("plugins.lock"), user.read("plugins.lock"));
     }
 }
 

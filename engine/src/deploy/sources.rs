@@ -120,6 +120,16 @@ impl WantedPlugins {
             true => Lock::default(),
             false => self.lock()?,
         };
+        let known = |name: &str| remote.iter().any(|(known, _)| known == name);
+        let left = lock.plugins.iter().find(|locked| !known(&locked.name));
+        if let Some(left) = left.filter(|_| sources.mode.locked) {
+            // It locks nothing, but it is not what would be written.
+            return Err(RegistryError::Drift {
+                plugin: left.name.clone(),
+                what: "plugins.toml has no such plugin in a registry".to_owned(),
+            }
+            .into());
+        }
         if !remote.is_empty() || !lock.plugins.is_empty() {
             let resolution = match remote.is_empty() {
                 // No store is needed to see that nothing is locked any more.

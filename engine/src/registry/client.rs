@@ -1,8 +1,8 @@
 //! Asking registries.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use oci_client::client::{
     BlobResponse, Certificate, CertificateEncoding, ClientConfig, ClientProtocol,
 };
-use oci_client::errors::OciDistributionError;
+use oci_client::errors::{DigestError, OciDistributionError};
 use oci_client::manifest::OciDescriptor;
 use oci_client::secrets::RegistryAuth;
 use oci_client::{Client, Reference as Address};
@@ -30,6 +30,8 @@ const FIRST_WAIT: Duration = Duration::from_millis(400);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a registry may say nothing.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// Time between two words on how far a download is.
+const TELL: Duration = Duration::from_millis(200);
 /// How many tags are asked for at a time.
 const PAGE: usize = 1000;
 /// How many tags are looked at.
@@ -80,6 +82,24 @@ struct Inner {
 /// One try.
 type Work<'a, T> = BoxFuture<'a, Result<T, OciDistributionError>>;
 
+/// Who may say what a name stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ask {
+    /// The registry alone: a mirror could say what it wants.
+    Itself,
+    /// Mirrors, too: what comes is verified in another way.
+    Mirrors,
+}
+
+fn get_manifest(client: Client, address: Address, auth: RegistryAuth) -> Work<'static, Bytes> {
+    Box::pin(async move {
+        let (manifest, _) = client
+            .pull_manifest_raw(&address, &auth, &MANIFESTS)
+            .await?;
+        Ok(manifest)
+    })
+}
+
 /// What is asked for, for errors.
 #[derive(Clone, Copy)]
 struct Asked<'a> {
@@ -120,6 +140,7 @@ impl Registries {
         let list = |client: Client, address: Address, auth: RegistryAuth| -> Work<'_, _> {
             Box::pin(async move {
                 let mut tags: Vec<String> = Vec::new();
+                let mut seen = HashSet::new();
                 loop {
                     let last = tags.last().cloned();
                     let page = client
@@ -127,7 +148,8 @@ impl Registries {
                         .await?
                         .tags;
                     let count = page.len();
-                    let new: Vec<_> = page.into_iter().filter(|tag| !tags.contains(tag)).collect();
+                    let mut new = page;
+                    new.retain(|tag| seen.insert(tag.clone()));
                     let any = !new.is_empty();
                     tags.extend(new);
                     // Some give all of them whatever was asked.
@@ -137,7 +159,8 @@ impl Registries {
                 }
             })
         };
-        self.ask(asked, "", &list).await
+        // What a name stands for, only the registry itself can say.
+        self.ask_one(asked, repository.host(), "", &list).await
     }
 
     /// What a pick means today: the tag, where it is one, and the digest of its manifest, with the
@@ -177,21 +200,30 @@ impl Registries {
             return Ok((tag, digest.clone(), manifest));
         }
         let name = tag.clone().unwrap_or_default();
-        let action = format!("get {repository}:{name}");
+        let manifest = self.tagged(repository, &name, Ask::Itself).await?;
+        Ok((tag, Digest::of(&manifest), manifest))
+    }
+
+    /// The manifest that a tag names.
+    pub(super) async fn tagged(
+        &self,
+        repository: &Repository,
+        tag: &str,
+        ask: Ask,
+    ) -> Result<Bytes, RegistryError> {
+        let action = format!("get {repository}:{tag}");
         let asked = Asked {
             action: &action,
             repository,
         };
-        let get = |client: Client, address: Address, auth: RegistryAuth| -> Work<'_, _> {
-            Box::pin(async move {
-                let pulled = client
-                    .pull_manifest_raw(&address, &auth, &MANIFESTS)
-                    .await?;
-                Ok(pulled.0)
-            })
-        };
-        let manifest = self.ask(asked, &format!(":{name}"), &get).await?;
-        Ok((tag, Digest::of(&manifest), manifest))
+        let which = format!(":{tag}");
+        match ask {
+            Ask::Itself => {
+                self.ask_one(asked, repository.host(), &which, &get_manifest)
+                    .await
+            }
+            Ask::Mirrors => self.ask(asked, &which, &get_manifest).await,
+        }
     }
 
     /// The manifest with a digest.
@@ -209,15 +241,9 @@ impl Registries {
             action: &action,
             repository,
         };
-        let get = |client: Client, address: Address, auth: RegistryAuth| -> Work<'_, _> {
-            Box::pin(async move {
-                let pulled = client
-                    .pull_manifest_raw(&address, &auth, &MANIFESTS)
-                    .await?;
-                Ok(pulled.0)
-            })
-        };
-        let manifest = self.ask(asked, &format!("@{digest}"), &get).await?;
+        let manifest = self
+            .ask(asked, &format!("@{digest}"), &get_manifest)
+            .await?;
         let actual = Digest::of(&manifest);
         if actual != *digest {
             return Err(RegistryError::Tampered {
@@ -292,40 +318,18 @@ impl Registries {
             action: &action,
             repository,
         };
-        // What was there before may be wrong: then it begins anew, once.
-        let mut resumed = filling.lock().await.len().await? > 0;
-        loop {
-            let get = |client: Client, address: Address, auth: RegistryAuth| -> Work<'_, _> {
-                Box::pin(async move {
-                    client
-                        .store_auth_if_needed(address.resolve_registry(), &auth)
-                        .await;
-                    let mut filling = filling.lock().await;
-                    let target = Target { what, digest, size };
-                    download(&client, &address, target, &mut filling, report).await
-                })
-            };
-            let outcome: Result<(), StoreError> = self.ask(asked, "", &get).await?;
-            outcome?;
-            let mut filling = filling.lock().await;
-            match filling.finish(digest, size).await? {
-                Ok(()) => return Ok(()),
-                Err(actual) if resumed => {
-                    drop(actual);
-                    resumed = false;
-                    filling.clear().await?;
-                }
-                Err(actual) => {
-                    filling.clear().await?;
-                    return Err(RegistryError::Tampered {
-                        what: what.clone(),
-                        host: repository.host().to_owned(),
-                        expected: digest.to_string(),
-                        actual,
-                    });
-                }
-            }
-        }
+        let target = Target { what, digest, size };
+        let get = |client: Client, address: Address, auth: RegistryAuth| -> Work<'_, _> {
+            Box::pin(async move {
+                client
+                    .store_auth_if_needed(address.resolve_registry(), &auth)
+                    .await;
+                let mut filling = filling.lock().await;
+                fill(&client, &address, target, &mut filling, report).await
+            })
+        };
+        let outcome: Result<(), StoreError> = self.ask(asked, "", &get).await?;
+        Ok(outcome?)
     }
 
     /// Sends an artifact: what it is made of, and then the manifest, which makes it one. Returns the
@@ -464,7 +468,7 @@ impl Registries {
                     host,
                 },
                 Kind::Digest { expected, actual } => RegistryError::Tampered {
-                    what: address.whole(),
+                    what: format!("{}{which}", asked.repository),
                     host,
                     expected,
                     actual,
@@ -605,6 +609,42 @@ struct Target<'a> {
     size: u64,
 }
 
+/// Downloads, and puts it in its place if it is what was asked for. What was there before may be
+/// wrong: then it begins anew, once.
+async fn fill(
+    client: &Client,
+    address: &Address,
+    target: Target<'_>,
+    filling: &mut Filling,
+    report: &Report,
+) -> Result<Result<(), StoreError>, OciDistributionError> {
+    let mut resumed = match filling.len().await {
+        Ok(have) => have > 0,
+        Err(error) => return Ok(Err(error)),
+    };
+    loop {
+        if let Err(error) = download(client, address, target, filling, report).await? {
+            return Ok(Err(error));
+        }
+        let actual = match filling.finish(target.digest, target.size).await {
+            Ok(Ok(())) => return Ok(Ok(())),
+            Ok(Err(actual)) => actual,
+            Err(error) => return Ok(Err(error)),
+        };
+        if let Err(error) = filling.clear().await {
+            return Ok(Err(error));
+        }
+        if !resumed {
+            return Err(DigestError::VerificationError {
+                expected: target.digest.to_string(),
+                actual,
+            }
+            .into());
+        }
+        resumed = false;
+    }
+}
+
 /// Goes on from what is in the file. What the registry does wrong is an error of the outer kind, what
 /// the disk does of the inner: no other registry mends that.
 async fn download(
@@ -646,6 +686,7 @@ async fn download(
         }
         BlobResponse::Partial(sized) => sized.stream,
     };
+    let mut told = Instant::now();
     let file = filling.file();
     if let Err(error) = file.seek(std::io::SeekFrom::End(0)).await {
         return Ok(Err(filling.error(&error)));
@@ -675,11 +716,14 @@ async fn download(
             let _ = filling.clear().await;
             return Ok(Err(told));
         }
-        report(Transfer {
-            what: target.what.to_owned(),
-            done: have,
-            total: target.size,
-        });
+        if told.elapsed() >= TELL || have >= target.size {
+            told = Instant::now();
+            report(Transfer {
+                what: target.what.to_owned(),
+                done: have,
+                total: target.size,
+            });
+        }
     }
     if let Err(error) = filling.file().flush().await {
         return Ok(Err(filling.error(&error)));

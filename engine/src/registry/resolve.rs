@@ -7,8 +7,8 @@ use bytes::Bytes;
 
 use super::store::read_signatures;
 use super::{
-    Described, Digest, Lock, Locked, Outline, Registries, RegistryError, Repository, Source, Store,
-    Trust, Untrusted,
+    Described, Digest, Lock, Locked, Registries, RegistryError, Repository, Source, Store, Trust,
+    Untrusted,
 };
 
 /// Plugins that are kept with the project, by digest, as in the store.
@@ -115,16 +115,6 @@ impl Resolver {
             new.set(plugin.locked.clone());
         }
         let changed = new != *lock;
-        if changed && self.mode.locked {
-            // What is left over locks nothing, but it is not what would be written.
-            let known = |locked: &&Locked| sources.iter().any(|(name, _)| *name == locked.name);
-            if let Some(left) = lock.plugins.iter().find(|locked| !known(locked)) {
-                return Err(RegistryError::Drift {
-                    plugin: left.name.clone(),
-                    what: "plugins.toml has no such plugin in a registry".to_owned(),
-                });
-            }
-        }
         Ok(Resolution {
             plugins,
             lock: new,
@@ -181,28 +171,42 @@ impl Resolver {
         let path = self
             .component(name, repository, &digest, &described)
             .await?;
-        let locked = match locked {
-            // What else it says was read from the component, which is the same.
-            Some(locked) => locked.clone(),
-            None => {
-                let outline = outline(&path, &format!("{repository}@{digest}"))?;
-                Locked {
-                    name: name.to_owned(),
-                    source: source.to_string(),
-                    version,
-                    digest,
-                    component: described.component.clone(),
-                    size: described.size,
-                    wit: outline.wit(),
-                    hooks: outline.hooks(),
-                    imports: outline.imports,
-                }
-            }
+        let outline = self
+            .store
+            .outline(&described.component, &path)
+            .and_then(|outline| match outline.hooks().is_empty() {
+                false => Ok(outline),
+                true => Err("it exports no hook of rengine".to_owned()),
+            })
+            .map_err(|reason| RegistryError::NotPlugin {
+                reference: format!("{repository}@{digest}"),
+                reason,
+                help: "it was published as one: tell those who did".to_owned(),
+            })?;
+        let is = Locked {
+            name: name.to_owned(),
+            source: source.to_string(),
+            version,
+            digest,
+            component: described.component.clone(),
+            size: described.size,
+            wit: outline.wit(),
+            hooks: outline.hooks(),
+            imports: outline.imports,
         };
+        // An update is compared with what is locked, so that has to be true, too.
+        if let Some(said) = locked.filter(|said| **said != is) {
+            let what = match (said.hooks == is.hooks, said.imports == is.imports) {
+                (false, _) => "hooks",
+                (true, false) => "imports",
+                (true, true) => "interface",
+            };
+            return Err(drift(format!("its {what} are others than the component's")));
+        }
         Ok(Resolved {
             name: name.to_owned(),
             path,
-            locked,
+            locked: is,
             described,
             signer,
         })
@@ -300,19 +304,5 @@ impl Resolver {
                 digest: digest.to_string(),
             }),
         }
-    }
-}
-
-fn outline(path: &Path, reference: &str) -> Result<Outline, RegistryError> {
-    let not_plugin = |reason: String| RegistryError::NotPlugin {
-        reference: reference.to_owned(),
-        reason,
-        help: "it was published as one: tell those who did".to_owned(),
-    };
-    let bytes = std::fs::read(path).map_err(|error| not_plugin(error.to_string()))?;
-    let outline = Outline::of(&bytes).map_err(not_plugin)?;
-    match outline.hooks().is_empty() {
-        false => Ok(outline),
-        true => Err(not_plugin("it exports no hook of rengine".to_owned())),
     }
 }

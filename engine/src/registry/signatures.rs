@@ -8,7 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use oci_client::manifest::{OciDescriptor, OciImageManifest};
 
-use super::{Digest, Pick, Registries, RegistryError, Repository, Signature};
+use super::client::Ask;
+use super::{Digest, Registries, RegistryError, Repository, Signature};
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
@@ -20,8 +21,8 @@ const MAX_PAYLOAD_BYTES: usize = 64 << 10;
 const MAX_SIGNATURES: usize = 64;
 
 /// The tag of an artifact's signatures.
-fn tag(digest: &Digest) -> Pick {
-    Pick::Tag(format!("sha256-{}.sig", digest.hex()))
+fn tag(digest: &Digest) -> String {
+    format!("sha256-{}.sig", digest.hex())
 }
 
 impl Registries {
@@ -103,10 +104,8 @@ impl Registries {
         };
         let manifest = Bytes::from(serde_json::to_vec(&manifest).unwrap_or_default());
         let blobs = [Bytes::from(signature.payload.clone()), config];
-        let Pick::Tag(tag) = tag(digest) else {
-            return Ok(());
-        };
-        self.push(repository, &tag, &blobs, &manifest).await?;
+        self.push(repository, &tag(digest), &blobs, &manifest)
+            .await?;
         Ok(())
     }
 
@@ -115,8 +114,9 @@ impl Registries {
         repository: &Repository,
         digest: &Digest,
     ) -> Result<Option<OciImageManifest>, RegistryError> {
-        let manifest = match self.pick(repository, &tag(digest)).await {
-            Ok((_, _, manifest)) => manifest,
+        // Each signature is verified, whoever gives it.
+        let manifest = match self.tagged(repository, &tag(digest), Ask::Mirrors).await {
+            Ok(manifest) => manifest,
             Err(RegistryError::NotFound { .. }) => return Ok(None),
             Err(error) => return Err(error),
         };

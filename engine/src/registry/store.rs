@@ -5,6 +5,8 @@
 //! store/blobs/sha256/<digest>     whole, read-only; appears by a rename
 //! store/partial/<digest>          what has come of one that is downloaded; gone on with after a kill
 //! store/locks/<digest>            who fills it holds a lock on this, which ends with the process
+//! store/used/<digest>             when it was used last, as the time of the file
+//! store/outlines/<digest>         what a component exports and imports
 //! store/signatures/<digest>       those of an artifact, as its registry had them
 //! store/seen/<inode>              says that a blob was read and found to be what its name says
 //! ```
@@ -15,14 +17,14 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use miette::Diagnostic;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 use tokio::io::AsyncSeekExt;
 
-use super::{Digest, Signature};
+use super::{Digest, Outline, Signature};
 use crate::app::hex;
 use crate::stamp::Stamp;
 
@@ -48,6 +50,19 @@ impl StoreError {
         }
     }
 }
+
+/// What is in it.
+const FOLDERS: [&str; 7] = [
+    "blobs/sha256",
+    "locks",
+    "outlines",
+    "partial",
+    "seen",
+    "signatures",
+    "used",
+];
+/// How old the note of a use may be before it is written again.
+const USE_NOTE: Duration = Duration::from_secs(60 * 60);
 
 /// The store. Cloning is cheap.
 #[derive(Debug, Clone)]
@@ -77,7 +92,7 @@ impl Store {
         let store = Self {
             root: root.to_owned(),
         };
-        for folder in ["blobs/sha256", "partial", "locks", "seen", "signatures"] {
+        for folder in FOLDERS {
             let path = root.join(folder);
             fs::DirBuilder::new()
                 .recursive(true)
@@ -103,11 +118,11 @@ impl Store {
     /// If it is there and can't be read.
     pub fn get(&self, digest: &Digest) -> Result<Option<PathBuf>, StoreError> {
         let path = self.blob(digest);
-        if self.is(&path, digest)? {
-            // For whoever prunes. It changes the inode, so the receipt is written after it.
-            return Ok(Some(path));
+        if !self.is(&path, digest)? {
+            return Ok(None);
         }
-        Ok(None)
+        self.use_now(digest);
+        Ok(Some(path))
     }
 
     /// The bytes with a digest, if they are there and whole.
@@ -118,7 +133,10 @@ impl Store {
     pub fn read(&self, digest: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
         let path = self.blob(digest);
         match fs::read(&path) {
-            Ok(bytes) if Digest::of(&bytes) == *digest => Ok(Some(bytes)),
+            Ok(bytes) if Digest::of(&bytes) == *digest => {
+                self.use_now(digest);
+                Ok(Some(bytes))
+            }
             Ok(_) => {
                 fs::remove_file(&path).map_err(|error| StoreError::new(&path, &error))?;
                 Ok(None)
@@ -200,16 +218,10 @@ impl Store {
         digest: &Digest,
         signatures: &[Signature],
     ) -> Result<(), StoreError> {
-        use std::io::Write;
         let path = self.root.join("signatures").join(digest.hex());
         let text = serde_json::to_vec(signatures).unwrap_or_default();
-        let write = || -> io::Result<()> {
-            let mut file = tempfile::NamedTempFile::new_in(self.root.join("partial"))?;
-            file.write_all(&text)?;
-            file.persist(&path)?;
-            Ok(())
-        };
-        write().map_err(|error| StoreError::new(&path, &error))
+        self.write(&path, &text)
+            .map_err(|error| StoreError::new(&path, &error))
     }
 
     /// All that is kept, by digest.
@@ -229,12 +241,12 @@ impl Store {
                 continue;
             };
             kept.push(Kept {
-                digest,
                 bytes: facts.len(),
-                used: facts
-                    .accessed()
-                    .or_else(|_| facts.modified())
+                used: self
+                    .used(&digest)
+                    .or(facts.modified().ok())
                     .unwrap_or(SystemTime::UNIX_EPOCH),
+                digest,
             });
         }
         kept.sort_by(|a, b| a.digest.cmp(&b.digest));
@@ -267,8 +279,8 @@ impl Store {
         for entry in fs::read_dir(&partial).map_err(|error| StoreError::new(&partial, &error))? {
             let Ok(entry) = entry else { continue };
             let lock = self.root.join("locks").join(entry.file_name());
-            // One that is being filled has a holder.
-            if Turn::is_free(&lock) {
+            // One that is being filled has a holder, and nobody begins to before it is away.
+            if let Some(_turn) = Turn::try_take(&lock) {
                 remove(
                     &entry.path(),
                     entry.metadata().map_or(0, |facts| facts.len()),
@@ -312,13 +324,7 @@ impl Store {
                 && let Ok(text) = serde_json::to_vec(&(stamp, digest))
             {
                 // A receipt that is not written costs nothing but reading.
-                let write = || -> io::Result<()> {
-                    let mut file = tempfile::NamedTempFile::new_in(self.root.join("seen"))?;
-                    io::Write::write_all(&mut file, &text)?;
-                    file.persist(&receipt)?;
-                    Ok(())
-                };
-                let _ = write();
+                let _ = self.write(&receipt, &text);
             }
             return Ok(true);
         }
@@ -326,6 +332,53 @@ impl Store {
             fs::remove_file(path).map_err(|error| StoreError::new(path, &error))?;
         }
         Ok(false)
+    }
+
+    /// What a component that is kept here, or was checked elsewhere, exports and imports. It is
+    /// read once: the digest says that it stays so.
+    ///
+    /// # Errors
+    ///
+    /// If it is no component, in words.
+    pub(super) fn outline(&self, digest: &Digest, path: &Path) -> Result<Outline, String> {
+        let note = self.root.join("outlines").join(digest.hex());
+        let known = fs::read(&note).ok();
+        if let Some(outline) = known.and_then(|text| serde_json::from_slice(&text).ok()) {
+            return Ok(outline);
+        }
+        let bytes = fs::read(path).map_err(|error| error.to_string())?;
+        let outline = Outline::of(&bytes)?;
+        // One that is not kept costs nothing but reading.
+        let _ = self.write(&note, &serde_json::to_vec(&outline).unwrap_or_default());
+        Ok(outline)
+    }
+
+    /// Notes that a blob is used, for whoever prunes. The time of the last access says little: who
+    /// has compiled code does not read the component.
+    fn use_now(&self, digest: &Digest) {
+        let recent = self.used(digest).is_some_and(|used| {
+            SystemTime::now()
+                .duration_since(used)
+                .is_ok_and(|age| age < USE_NOTE)
+        });
+        if !recent {
+            // One that is not written is as if it had not been used.
+            let _ = fs::write(self.root.join("used").join(digest.hex()), "");
+        }
+    }
+
+    fn used(&self, digest: &Digest) -> Option<SystemTime> {
+        let facts = fs::metadata(self.root.join("used").join(digest.hex()));
+        facts.ok()?.modified().ok()
+    }
+
+    /// Writes a file that appears whole, or not at all.
+    fn write(&self, path: &Path, contents: &[u8]) -> io::Result<()> {
+        use std::io::Write;
+        let mut file = tempfile::NamedTempFile::new_in(self.root.join("partial"))?;
+        file.write_all(contents)?;
+        file.persist(path)?;
+        Ok(())
     }
 
     fn blob(&self, digest: &Digest) -> PathBuf {
@@ -393,8 +446,10 @@ impl Filling {
                     false => actual.to_string(),
                 }));
             }
-            seal(&file)?;
+            // A partial file has to be one that can be gone on with, so it is sealed in its place.
+            file.sync_data()?;
             fs::rename(&partial, &path)?;
+            seal(&file)?;
             Ok(Ok(()))
         };
         match tokio::task::spawn_blocking(work).await {
@@ -421,11 +476,11 @@ impl Turn {
         }
     }
 
-    fn is_free(path: &Path) -> bool {
-        let Ok(file) = File::open(path) else {
-            return true;
-        };
-        rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_ok()
+    /// The turn, if nobody has it.
+    fn try_take(path: &Path) -> Option<Self> {
+        let file = Self::open(path).ok()?;
+        let taken = rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive);
+        taken.is_ok().then_some(Self(file))
     }
 
     fn open(path: &Path) -> io::Result<File> {
@@ -508,6 +563,41 @@ mod tests {
         assert!(partial.exists(), "somebody fills it");
         drop(turn);
         assert_eq!(store.prune(&|_| true).expect("pruned"), (1, 5));
+    }
+
+    #[test]
+    fn what_is_used_is_known_without_being_read() {
+        let (_folder, store) = store();
+        let digest = store.put(b"used each day").expect("kept");
+        let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1);
+        let path = store.blob(&digest);
+        let file = File::open(&path).expect("there");
+        file.set_modified(long_ago).expect("set");
+        assert_eq!(store.list().expect("readable")[0].used, long_ago);
+        store.get(&digest).expect("readable").expect("there");
+        assert!(store.list().expect("readable")[0].used > long_ago);
+    }
+
+    #[tokio::test]
+    async fn one_that_is_killed_before_it_is_in_place_can_be_gone_on_with() {
+        use std::os::unix::fs::PermissionsExt;
+        let (_folder, store) = store();
+        let digest = Digest::of(b"whole");
+        let mut filling = store.fill(&digest).await.expect("a turn").expect("to fill");
+        let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
+        tokio::io::AsyncWriteExt::write_all(filling.file(), b"whole")
+            .await
+            .expect("written");
+        tokio::io::AsyncWriteExt::flush(filling.file())
+            .await
+            .expect("written");
+        assert_ne!(mode(&filling.partial) & 0o200, 0, "who goes on can write");
+        filling
+            .finish(&digest, 5)
+            .await
+            .expect("readable")
+            .expect("it fits");
+        assert_eq!(mode(&store.blob(&digest)), 0o400);
     }
 
     #[tokio::test]
