@@ -124,7 +124,7 @@ fn an_edge_that_is_lost_or_stopped_comes_back() {
         docker(&words);
         until("the edge is gone", || project.get().is_err());
         let plan = project.rengine(&["plan"]);
-        assert!(plan.stdout.contains("edge"), "{plan:?}");
+        assert!(plan.stdout.contains("edge-lost-edge"), "{plan:?}");
         let deployed = project.rengine(&["deploy"]);
         assert_eq!(deployed.code, 0, "{act}: {deployed:?}");
         assert!(project.get().expect("an answer").contains("hello"), "{act}");

@@ -105,7 +105,11 @@ impl Execution<'_> {
                 self.stopped_edge(container, id);
                 self.docker.stop(id, Some(STOP)).await?;
             }
-            OperationKind::StartEdge { id, .. } => self.docker.start(id).await?,
+            OperationKind::StartEdge { id, container } => {
+                self.docker.start(id).await?;
+                // Its routes may stay as they are, and then nothing else waits for it.
+                self.tell(id, container, &["version"], |_| true).await?;
+            }
             OperationKind::JoinEdge { id, network, .. } => {
                 self.docker.join(id, &joined(network)).await?;
             }
@@ -210,15 +214,27 @@ impl Execution<'_> {
             self.docker.put_files(&id, files, false).await?;
         }
         let json = serde_json::to_string(&edge.routes).unwrap_or_default();
+        // One that was started just now takes a moment to listen.
+        let again = |away| away || self.is_started(edge);
+        self.tell(&id, &edge.container, &["apply", &json], again)
+            .await
+    }
+
+    /// Says something to an edge, as often as needed until it is understood: at most for [`READY`].
+    /// `again` decides on an edge that did not take it, by whether it was away.
+    async fn tell(
+        &self,
+        id: &str,
+        container: &str,
+        words: &[&str],
+        again: impl Fn(bool) -> bool + Send,
+    ) -> Result<(), DeployError> {
         let begun = Instant::now();
         loop {
-            let told = self
-                .command(&id, &edge.container, &["apply", &json], COMMAND)
-                .await;
+            let told = self.command(id, container, words, COMMAND).await;
             let again = match &told {
                 Ok(_) => false,
-                // One that was started just now takes a moment to listen.
-                Err(DeployError::Edge { away, .. }) => *away || self.is_started(edge),
+                Err(DeployError::Edge { away, .. }) => again(*away),
                 Err(DeployError::Docker(error)) => {
                     !matches!(**error, DockerError::Unreachable { .. })
                 }
@@ -228,8 +244,8 @@ impl Execution<'_> {
                 return told.map(drop);
             }
             // Somebody has killed it.
-            if !self.is_running(&id).await? {
-                self.docker.start(&id).await?;
+            if !self.is_running(id).await? {
+                self.docker.start(id).await?;
             }
             sleep(Duration::from_millis(50)).await;
         }

@@ -413,7 +413,11 @@ fn is_senders(error: &(dyn std::error::Error + 'static)) -> bool {
 
 /// What the way to the daemon says is wrong with it.
 fn of_transport(endpoint: &Endpoint, error: &ClientError) -> Option<Unreachable> {
-    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(match error {
+        // The client's error passes its own off as what caused this one.
+        ClientError::IOError { err } => err,
+        error => error,
+    });
     while let Some(error) = source {
         if let Some(error) = error.downcast_ref::<io::Error>() {
             let failure = error.get_ref().and_then(|error| error.downcast_ref());

@@ -3,7 +3,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -44,25 +44,65 @@ pub(super) fn client(
     dial: impl Dial,
     timeout: Duration,
 ) -> Result<bollard::Docker, bollard::errors::Error> {
+    let refusal = Refusal::default();
     let client = Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_max_idle_per_host(IDLE_CONNECTIONS)
         .pool_idle_timeout(IDLE_TIME)
-        .build(Connector(Arc::new(dial)));
+        .build(Connector(Arc::new(dial), refusal.clone()));
     let transport = move |request: BollardRequest| {
-        client
-            .request(request)
-            .map(|response| response.map_err(bollard::errors::Error::from))
+        let refusal = refusal.clone();
+        client.request(request).map(move |response| {
+            response.map_err(
+                |error| match refusal.take().filter(|_| is_canceled(&error)) {
+                    Some(err) => bollard::errors::Error::IOError { err },
+                    None => error.into(),
+                },
+            )
+        })
     };
     let version = bollard::API_DEFAULT_VERSION;
     bollard::Docker::connect_with_custom_transport(transport, Some(URL), timeout.as_secs(), version)
 }
 
-struct Connector<D>(Arc<D>);
+/// What the other side said in TLS when it closed a connection. With TLS 1.3 the handshake has ended
+/// for us when a daemon looks at our certificate (RFC 8446, section 4.4.4), so its refusal may come before
+/// the first request is sent, and the HTTP client then says of that request only that it was canceled.
+#[derive(Clone, Default)]
+struct Refusal(Arc<Mutex<Option<rustls::Error>>>);
+
+impl Refusal {
+    fn note(&self, error: &io::Error) {
+        let error = error.get_ref().and_then(|error| error.downcast_ref());
+        if let Some(error) = error {
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) =
+                Some(rustls::Error::clone(error));
+        }
+    }
+
+    fn take(&self) -> Option<io::Error> {
+        let noted = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        noted.map(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+    }
+}
+
+/// True if a request was not sent, because its connection had ended.
+fn is_canceled(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut source = error.source();
+    while let Some(error) = source {
+        if let Some(error) = error.downcast_ref::<hyper::Error>() {
+            return error.is_canceled();
+        }
+        source = error.source();
+    }
+    false
+}
+
+struct Connector<D>(Arc<D>, Refusal);
 
 impl<D> Clone for Connector<D> {
     fn clone(&self) -> Self {
-        Self(self.0.clone())
+        Self(self.0.clone(), self.1.clone())
     }
 }
 
@@ -76,13 +116,23 @@ impl<D: Dial> Service<http::Uri> for Connector<D> {
     }
 
     fn call(&mut self, _: http::Uri) -> Self::Future {
+        let refusal = self.1.clone();
         let connection = self.0.clone().dial();
-        connection.map(|stream| stream.map(TokioIo::new)).boxed()
+        connection
+            .map(|stream| {
+                let mut stream = stream?;
+                stream.refusal = refusal;
+                Ok(TokioIo::new(stream))
+            })
+            .boxed()
     }
 }
 
 /// A connection of any kind.
-pub(super) struct Stream(Pin<Box<dyn ReadWrite>>);
+pub(super) struct Stream {
+    stream: Pin<Box<dyn ReadWrite>>,
+    refusal: Refusal,
+}
 
 trait ReadWrite: AsyncRead + AsyncWrite + Send {}
 
@@ -90,7 +140,10 @@ impl<T: AsyncRead + AsyncWrite + Send> ReadWrite for T {}
 
 impl Stream {
     pub(super) fn new(stream: impl AsyncRead + AsyncWrite + Send + 'static) -> Self {
-        Self(Box::pin(stream))
+        Self {
+            stream: Box::pin(stream),
+            refusal: Refusal::default(),
+        }
     }
 }
 
@@ -106,7 +159,11 @@ impl AsyncRead for Stream {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.0.as_mut().poll_read(cx, buffer)
+        let read = self.stream.as_mut().poll_read(cx, buffer);
+        if let Poll::Ready(Err(error)) = &read {
+            self.refusal.note(error);
+        }
+        read
     }
 }
 
@@ -116,7 +173,7 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.0.as_mut().poll_write(cx, bytes)
+        self.stream.as_mut().poll_write(cx, bytes)
     }
 
     fn poll_write_vectored(
@@ -124,18 +181,18 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.0.as_mut().poll_write_vectored(cx, slices)
+        self.stream.as_mut().poll_write_vectored(cx, slices)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.0.is_write_vectored()
+        self.stream.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.as_mut().poll_flush(cx)
+        self.stream.as_mut().poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.as_mut().poll_shutdown(cx)
+        self.stream.as_mut().poll_shutdown(cx)
     }
 }
