@@ -110,7 +110,8 @@ fn an_edge_that_is_killed_while_a_release_is_made() {
 #[test]
 fn an_edge_that_can_not_be_told_that_a_canary_is_taken_back() {
     let project = project("untold");
-    let canary = format!("{FAST}\nstrategy = \"canary\"\ncanary = {{ share = \"50%\", for = \"10m\" }}");
+    let canary =
+        format!("{FAST}\nstrategy = \"canary\"\ncanary = {{ share = \"50%\", for = \"10m\" }}");
     release(&project, 1, &canary);
     let load = Load::http(project.port, 2);
     let shifted = AtomicBool::new(false);
