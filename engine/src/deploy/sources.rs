@@ -8,8 +8,8 @@ use super::{DeployError, Event, Reporter, cache_folder};
 use crate::credentials::Credentials;
 use crate::manifest::{FILE_NAME, Manifest, PluginSource};
 use crate::registry::{
-    Lock, Mode, Registries, RegistryError, RegistrySettings, Resolution, Resolver, Source, Store,
-    Transfer, Trust,
+    Lock, Mode, Part, Registries, RegistryError, RegistrySettings, Resolution, Resolver, Source,
+    Store, Transfer, Trust,
 };
 
 /// How plugins are had.
@@ -125,7 +125,7 @@ impl WantedPlugins {
         if let Some(left) = left.filter(|_| sources.mode.locked) {
             // It locks nothing, but it is not what would be written.
             return Err(RegistryError::Drift {
-                plugin: left.name.clone(),
+                part: Part::Plugin(left.name.clone()),
                 what: "plugins.toml has no such plugin in a registry".to_owned(),
             }
             .into());

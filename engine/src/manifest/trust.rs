@@ -32,6 +32,7 @@ impl Reader<'_> {
             require: table.require.unwrap_or(true),
             keys: keys(&table.keys)?,
             paths,
+            ..Trust::default()
         })
     }
 
