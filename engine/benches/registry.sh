@@ -27,8 +27,9 @@ registry=$!
 until curl -fs "http://127.0.0.1:$PORT/v2/" >/dev/null; do sleep 0.1; done
 
 # Each is another component: a custom section of its own stands behind it.
-mkdir "$folder/files" "$folder/remote" "$folder/local" "$folder/none"
-for folder_of in remote local none; do
+mkdir "$folder/files" "$folder/remote" "$folder/trusted" "$folder/local"
+"$program" -C "$folder" plugin keygen team >/dev/null 2>&1
+for folder_of in remote trusted local; do
   printf 'FROM rengine/busybox:local\n' >"$folder/$folder_of/Dockerfile"
   printf '[app]\nname = "bench-registry"\n' >"$folder/$folder_of/plugins.toml"
 done
@@ -37,10 +38,12 @@ for ((i = 0; i < COUNT; i++)); do
   cp "$component" "$file"
   # A custom section: its number, its size, the length of its name, the name, and one byte.
   printf '%b' "\\x00\\x03\\x01n\\x$(printf %02x "$i")" >>"$file"
-  "$program" plugin push "$file" "127.0.0.1:$PORT/bench/p$i:1.0.0" --quiet >/dev/null
+  "$program" plugin push "$file" "127.0.0.1:$PORT/bench/p$i:1.0.0" --sign "$folder/team.key" --quiet >/dev/null
   printf '[plugins.p%s]\nsource = "oci://127.0.0.1:%s/bench/p%s:1.0.0"\n' "$i" "$PORT" "$i" >>"$folder/remote/plugins.toml"
   printf '[plugins.p%s]\npath = "%s"\n' "$i" "$file" >>"$folder/local/plugins.toml"
 done
+tail -n +3 "$folder/remote/plugins.toml" >>"$folder/trusted/plugins.toml"
+printf '[trust]\nkeys = ["../team.pub"]\n' >>"$folder/trusted/plugins.toml"
 digests=$(cd "$folder/data" && for ((i = 0; i < COUNT; i++)); do
   sha256sum "$folder/files/p$i.wasm" | cut -d' ' -f1
 done)
@@ -87,18 +90,20 @@ for digest in $digests; do
   i=$((i + 1))
 done
 echo "curl, the same requests at once:    $(median : "$get")"
-# Both ways compile once, and then wait until files count as settled, for receipts.
-local_plan="$(rengine local) plan"
-store_plan="$(rengine remote) plan --locked --offline"
-for plan in "$local_plan" "$store_plan"; do took "$plan" >/dev/null; done
+# All ways compile once, and then wait until files count as settled, for receipts.
+for of in local remote trusted; do took "$(rengine "$of") plan" >/dev/null; done
 sleep 4
-for plan in "$local_plan" "$store_plan"; do took "$plan" >/dev/null; done
-# One after the other, so that both meet the same machine.
+for of in local remote trusted; do took "$(rengine "$of") plan" >/dev/null; done
+# One after the other, so that all meet the same machine.
 for ((i = 0; i < rounds * 8; i++)); do
-  took "$local_plan" >>"$folder/local.times"
-  took "$store_plan" >>"$folder/store.times"
+  took "$(rengine local) plan" >>"$folder/local.times"
+  for of in remote trusted; do
+    took "$(rengine "$of") plan --locked --offline" >>"$folder/$of.times"
+  done
 done
-files=$(middle <"$folder/local.times") store=$(middle <"$folder/store.times")
-echo "plan, $COUNT plugins that are files:  $files"
-echo "plan, $COUNT plugins of the store:    $store"
-echo "what a full store adds to a deploy: $(awk "BEGIN { printf \"%.1f\", $store - $files }")"
+files=$(middle <"$folder/local.times") store=$(middle <"$folder/remote.times") trusted=$(middle <"$folder/trusted.times")
+more() { awk "BEGIN { printf \"%.1f\", $1 - $files }"; }
+echo "plan, $COUNT plugins that are files:   $files"
+echo "plan, $COUNT plugins of a full store:  $store, which adds $(more "$store")"
+echo "the same with signatures verified: $trusted, which adds $(more "$trusted")"
+echo "load at the end $(cut -d' ' -f1-3 /proc/loadavg)"
