@@ -16,7 +16,7 @@ use crate::edge::{
     CERTIFICATE_DIGITS, Certificate, Drained, EDGE_FOLDER, EDGE_PROGRAM, EDGE_USER, EdgeImage,
 };
 use crate::manifest::EdgeSection;
-use crate::plan::edge::{EdgeService, EdgeSlot};
+use crate::plan::edge::{EdgeService, EdgeSlot, returned};
 use crate::plan::observed::label;
 use crate::plan::{EdgeRoutes, OperationKind};
 
@@ -121,8 +121,14 @@ impl Execution<'_> {
             }
             OperationKind::Shift { edges, back } => self.shift(edges, back).await?,
             OperationKind::Route { edges } => {
-                // From here on nobody knows, until all have said so.
-                self.switching();
+                // From here on nobody knows, until all have said so: one may have, and another not, or
+                // an answer got lost.
+                for edge in self.routes_before(edges) {
+                    // What a shift noted is what was before that.
+                    self.lock_shifted()
+                        .entry(edge.container.clone())
+                        .or_insert(edge);
+                }
                 for edge in edges {
                     self.route(edge).await?;
                 }
@@ -251,32 +257,20 @@ impl Execution<'_> {
         }
     }
 
-    /// Has edges send requests to the old containers again, where it failed to have all of them send
-    /// them to the new ones: one may have, and another not, or the answer got lost. False if one of
-    /// them could not be told.
-    pub(super) async fn switch_back(&self) -> bool {
-        let operations = &self.prepared.plan.operations;
-        let mut told: Vec<&EdgeRoutes> = Vec::new();
-        for one in operations {
-            if let OperationKind::Route { edges } = &one.kind {
-                told.extend(edges);
-            }
-        }
-        for edge in told {
-            // One that is new goes as a whole.
+    /// What edges that were there are told if requests are given back. One that is new goes as a whole.
+    fn routes_before(&self, edges: &[EdgeRoutes]) -> Vec<EdgeRoutes> {
+        let mut before = Vec::new();
+        for edge in edges {
             let mut there = self.prepared.observed.edges.iter();
-            let Some(before) = there.find(|there| Some(&there.id) == edge.id.as_ref()) else {
-                continue;
-            };
-            let routes = before.routes.clone().unwrap_or_default();
-            let json = serde_json::to_string(&routes).unwrap_or_default();
-            let words = ["apply", json.as_str()];
-            let told = self.command(&before.id, &before.name, &words, COMMAND);
-            if told.await.is_err() {
-                return false;
+            if let Some(there) = there.find(|there| Some(&there.id) == edge.id.as_ref()) {
+                before.push(EdgeRoutes {
+                    container: edge.container.clone(),
+                    id: edge.id.clone(),
+                    routes: returned(&there.routes.clone().unwrap_or_default(), &edge.routes),
+                });
             }
         }
-        true
+        before
     }
 
     /// True if it is this deploy that started it.
