@@ -397,7 +397,6 @@ impl Registries {
         }
         let client = client
             .connect_timeout(CONNECT_TIMEOUT.min(timeout))
-            .read_timeout(timeout)
             .user_agent(USER_AGENT)
             .build();
         let client = client.map_err(|wrong| error(super::error::causes(&wrong)))?;

@@ -8,6 +8,7 @@ use bytes::{Bytes, BytesMut};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, LINK, LOCATION, RANGE, RETRY_AFTER};
 use reqwest::{RequestBuilder, Response, StatusCode, Url};
 use serde::Deserialize;
+use tokio::time::error::Elapsed;
 
 use super::Digest;
 use super::error::{Failure, causes};
@@ -26,6 +27,8 @@ const MAX_LIST_BYTES: usize = 16 << 20;
 const MAX_MANIFEST_BYTES: usize = 4 << 20;
 /// The largest answer that tells of an error, in bytes.
 const MAX_ERROR_BYTES: usize = 64 << 10;
+/// What is sent may be as slow as this, in bytes a second.
+const SLOWEST: u64 = 16 << 10;
 /// How much of a registry's words is told, in characters.
 const MAX_WORDS: usize = 200;
 /// Where Docker Hub answers.
@@ -80,8 +83,7 @@ pub(super) struct Blob<'a> {
 impl Blob<'_> {
     /// The next bytes.
     pub async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
-        let chunk = self.response.chunk().await;
-        chunk.map_err(|error| self.host.unreachable(error))
+        self.host.chunk(&mut self.response).await
     }
 }
 
@@ -256,15 +258,16 @@ impl Host {
             .query_pairs_mut()
             .append_pair("digest", digest.as_str());
         let own = self.is_own(&place);
+        let time = self.timeout + Duration::from_secs(bytes.len() as u64 / SLOWEST);
         let request = self
             .client
             .put(place)
             .header(CONTENT_TYPE, "application/octet-stream")
             .body(bytes);
         let response = match own {
-            true => self.send(&scope, request).await?,
+            true => self.send_within(&scope, request, time).await?,
             // Another host is not shown who this is.
-            false => self.once(request, &Pass::Nobody).await?,
+            false => self.once(request, &Pass::Nobody, time).await?,
         };
         self.created(response).await
     }
@@ -304,20 +307,36 @@ impl Host {
 
     /// Asks, and says who this is if the registry wants that.
     async fn send(&self, scope: &Scope, request: RequestBuilder) -> Result<Response, Failure> {
+        self.send_within(scope, request, self.timeout).await
+    }
+
+    /// The same; until an answer begins, it may take so long.
+    async fn send_within(
+        &self,
+        scope: &Scope,
+        request: RequestBuilder,
+        time: Duration,
+    ) -> Result<Response, Failure> {
         let again = request.try_clone();
         let pass = self.passes.known(scope);
-        let response = self.once(request, &pass).await?;
+        let response = self.once(request, &pass, time).await?;
         let Some(again) = again.filter(|_| response.status() == StatusCode::UNAUTHORIZED) else {
             return Ok(response);
         };
         let challenges = challenges(response.headers());
         let pass = self.passes.get(self, scope, &challenges).await?;
-        self.once(again, &pass).await
+        self.once(again, &pass, time).await
     }
 
-    async fn once(&self, request: RequestBuilder, pass: &Pass) -> Result<Response, Failure> {
-        let sent = pass.show(request).send().await;
-        sent.map_err(|error| self.unreachable(error))
+    async fn once(
+        &self,
+        request: RequestBuilder,
+        pass: &Pass,
+        time: Duration,
+    ) -> Result<Response, Failure> {
+        // Of the client's own limits none leaves time for what is sent.
+        let sent = tokio::time::timeout(time, pass.show(request).send());
+        self.in_time(sent.await)
     }
 
     /// Asks a token server, which is another than the registry.
@@ -325,7 +344,8 @@ impl Host {
         &self,
         request: impl FnOnce(&reqwest::Client) -> RequestBuilder + Send,
     ) -> Result<Response, Failure> {
-        self.once(request(&self.client), &Pass::Nobody).await
+        let request = request(&self.client);
+        self.once(request, &Pass::Nobody, self.timeout).await
     }
 
     /// True if the registry is asked with TLS.
@@ -352,16 +372,20 @@ impl Host {
     }
 
     async fn chunk(&self, response: &mut Response) -> Result<Option<Bytes>, Failure> {
-        let chunk = response.chunk().await;
-        chunk.map_err(|error| self.unreachable(error))
+        let chunk = tokio::time::timeout(self.timeout, response.chunk());
+        self.in_time(chunk.await)
     }
 
-    fn unreachable(&self, error: reqwest::Error) -> Failure {
-        if error.is_timeout() && !error.is_connect() {
-            let time = humantime::format_duration(self.timeout);
-            return Failure::Unreachable(format!("it said nothing for {time}"));
+    fn in_time<T>(&self, outcome: Result<reqwest::Result<T>, Elapsed>) -> Result<T, Failure> {
+        match outcome {
+            Ok(outcome) => {
+                outcome.map_err(|error| Failure::Unreachable(causes(&error.without_url())))
+            }
+            Err(_) => {
+                let time = humantime::format_duration(self.timeout);
+                Err(Failure::Unreachable(format!("it said nothing for {time}")))
+            }
         }
-        Failure::Unreachable(causes(&error.without_url()))
     }
 
     /// What an answer means that is not the one that was wanted.
