@@ -643,6 +643,8 @@ fn a_full_disk_is_told_and_nothing_half_is_used() {
     for entry in std::fs::read_dir(blobs).expect("a folder").flatten() {
         assert_ne!(entry.metadata().expect("there").len(), component);
     }
+    // Its room is free once nobody has it open.
+    drop(file);
     std::fs::remove_file(&filler).expect("removed");
     let fetched = fetch();
     assert_eq!(fetched.code, 0, "{fetched:#?}");
