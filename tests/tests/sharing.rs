@@ -1109,7 +1109,12 @@ fn wkg_reads_what_is_pushed_and_what_it_pushes_runs() {
     };
     let ours = format!("{}/team/ours:1.0.0", registry.host);
     let path = file.display().to_string();
-    team.done(&["plugin", "push", &path, &ours]);
+    // With what a new project has beside its code.
+    team.done(&["plugin", "new", "fresh", "--lang", "c", "--hooks", "health"]);
+    let metadata = ["--metadata", "fresh/plugin.toml"];
+    team.done(&[&["plugin", "push", &path, &ours][..], &metadata].concat());
+    let info = team.done(&["plugin", "info", &ours]).stdout;
+    assert!(info.contains("fresh"), "its name: {info}");
     let insecure = registry.host.as_str();
     run(&[
         "oci",
