@@ -319,7 +319,28 @@ fn a_disk_that_is_full_behind_an_edge() {
         );
     };
     size(1);
+    // As another release of rengine leaves it, and one that a container has.
+    for name in ["rengine-edge:another", "not-rengine-edge:another"] {
+        daemon.docker(&["tag", "rengine/busybox:local", name]);
+    }
+    daemon.docker(&["create", "--name", "user", "rengine/busybox:local"]);
+    daemon.docker(&["commit", "user", "rengine-edge:used"]);
+    daemon.docker(&["rm", "user"]);
+    daemon.docker(&["create", "--name", "user", "rengine-edge:used"]);
     done(project.rengine(&["deploy"]));
+    let names = daemon.docker(&["images", "--format", "{{.Repository}}:{{.Tag}}"]);
+    for (name, stays) in [
+        ("rengine-edge:another", false),
+        ("rengine-edge:used", true),
+        ("not-rengine-edge:another", true),
+    ] {
+        assert_eq!(
+            names.lines().any(|one| one == name),
+            stays,
+            "{name}: {names}"
+        );
+    }
+    daemon.docker(&["rm", "user"]);
     let before = project.containers();
     let at = format!("{}:{}", project.address, project.port);
     let load = Load::http(at.parse::<std::net::SocketAddr>().expect("an address"), 2);

@@ -27,11 +27,18 @@ const COMMAND: Duration = Duration::from_secs(30);
 /// An edge ends what it does by itself when it is asked to; it has no more to do by then.
 const STOP: Duration = Duration::from_secs(2);
 
-/// Makes the edge's image on the daemon, unless it is there, and gives its name.
+/// Makes the edge's image on the daemon, unless it is there, and gives its name. Those of other
+/// releases that no container uses go then.
 pub async fn edge_image(docker: &Docker) -> Result<String, DeployError> {
     let image = own_image(docker).await?;
     if docker.image(&image.reference).await?.is_none() {
         docker.load_image(image.archive()).await?;
+        for other in docker.tags_of(EdgeImage::NAME).await? {
+            if other != image.reference {
+                // The daemon keeps what a container uses.
+                let _ = docker.remove_image(&other).await;
+            }
+        }
     }
     Ok(image.reference)
 }
@@ -150,7 +157,7 @@ impl Execution<'_> {
         slots: &[EdgeSlot],
         networks: &[String],
     ) -> Result<(), DeployError> {
-        let image = edge_image(self.docker).await?;
+        let mut image = edge_image(self.docker).await?;
         let spec = specification(slots);
         let json = serde_json::to_string(slots).unwrap_or_default();
         let app = self.prepared.app.name.to_string();
@@ -160,15 +167,26 @@ impl Execution<'_> {
             (label::EDGE_SLOTS.to_owned(), json),
         ]);
         let networks: Vec<Joined> = networks.iter().map(|name| joined(name)).collect();
-        let new = NewContainer {
-            name: container,
-            image: &image,
-            spec: &spec,
-            labels: &labels,
-            networks: &networks,
-            stdin_once: false,
+        let mut again = true;
+        let id = loop {
+            let new = NewContainer {
+                name: container,
+                image: &image,
+                spec: &spec,
+                labels: &labels,
+                networks: &networks,
+                stdin_once: false,
+            };
+            match self.docker.create_container(new).await {
+                Ok(id) => break id,
+                // A rengine of another release has cleared up meanwhile.
+                Err(_) if again && self.docker.image(&image).await?.is_none() => {
+                    again = false;
+                    image = edge_image(self.docker).await?;
+                }
+                Err(error) => return Err(error.into()),
+            }
         };
-        let id = self.docker.create_container(new).await?;
         self.made_edge(container, &id);
         Ok(self.docker.start(&id).await?)
     }
