@@ -5,6 +5,7 @@
 //! (`registry/artifact.rs`). Everything is asked for and kept by its digest, so that neither a
 //! registry nor a mirror nor the store can pass one thing off as another.
 
+mod answer;
 mod artifact;
 mod attestation;
 mod beside;
@@ -16,6 +17,8 @@ mod manifest;
 mod outline;
 mod reference;
 mod resolve;
+mod retry;
+mod roots;
 mod sign;
 mod signatures;
 mod store;
