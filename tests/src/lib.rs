@@ -15,6 +15,7 @@ mod running;
 pub mod ssh;
 pub mod team;
 pub mod tidy;
+pub mod tokens;
 
 pub use running::{Outcome, Running};
 
@@ -103,7 +104,7 @@ impl Project {
     }
 
     /// A program that is told by its environment where the project's daemon is.
-    fn program(&self, name: &str) -> Command {
+    pub fn program(&self, name: &str) -> Command {
         let mut command = match &self.network {
             None => with_daemon(name),
             Some(network) => {

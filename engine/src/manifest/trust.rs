@@ -29,6 +29,7 @@ impl Reader<'_> {
             paths.push((text.to_owned(), keys(files)?));
         }
         Ok(Trust {
+            given: true,
             require: table.require.is_none_or(Spanned::into_inner),
             keys: keys(&table.keys)?,
             paths,

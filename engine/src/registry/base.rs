@@ -7,12 +7,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use bytes::Bytes;
-use oci_client::manifest::OciImageManifest;
 use serde::Serialize;
 
-use super::artifact::{
-    CREATED, DESCRIPTION, LICENSES, MANIFEST, REVISION, SOURCE, TITLE, VERSION, described,
-};
+use super::artifact::{CREATED, DESCRIPTION, LICENSES, REVISION, SOURCE, TITLE, VERSION};
+use super::manifest::{Descriptor, Manifest};
 use super::{Digest, LockedBase, Metadata, Part, RegistryError, Resolver, Source as Place, Trust};
 use crate::app::ByteSize;
 
@@ -70,18 +68,10 @@ impl BaseArtifact {
         let annotations = annotations
             .into_iter()
             .filter_map(|(key, value)| Some((key.to_owned(), value?.to_owned())));
-        let mut layer = described(LAYER, &content);
+        let mut layer = Descriptor::of(LAYER, &content);
         layer.annotations = Some(BTreeMap::from([(TITLE.to_owned(), FILE.to_owned())]));
-        let manifest = OciImageManifest {
-            schema_version: 2,
-            media_type: Some(MANIFEST.to_owned()),
-            config: described(CONFIG, &config),
-            layers: vec![layer],
-            subject: None,
-            artifact_type: None,
-            annotations: Some(annotations.collect()),
-        };
-        let manifest = Bytes::from(serde_json::to_vec(&manifest).unwrap_or_default());
+        let config_of = Descriptor::of(CONFIG, &config);
+        let manifest = Manifest::text(config_of, vec![layer], Some(annotations.collect()));
         Self {
             content,
             config,
@@ -97,7 +87,7 @@ fn text_of(manifest: &[u8], reference: &dyn fmt::Display) -> Result<(Digest, u64
         reference: reference.to_string(),
         reason,
     };
-    let manifest: OciImageManifest = serde_json::from_slice(manifest)
+    let manifest: Manifest = serde_json::from_slice(manifest)
         .map_err(|wrong| error(format!("its manifest is none of an artifact: {wrong}")))?;
     let [layer] = manifest.layers.as_slice() else {
         let count = manifest.layers.len();
@@ -187,7 +177,7 @@ impl Resolver {
                 },
             });
         }
-        let signer = self.trusted(&part, trust, repository, &is.digest).await?;
+        let signers = self.trusted(&part, trust, repository, &is.digest).await?;
         let text = (&is.content, is.size);
         let path = self.blob(&part, repository, &is.digest, text).await?;
         let read = std::fs::read(&path).map_err(|error| super::StoreError {
@@ -207,7 +197,10 @@ impl Resolver {
         Ok(ResolvedBase {
             content: read,
             locked: is,
-            signer,
+            signer: (!signers.is_empty()).then(|| {
+                let names: Vec<_> = signers.iter().map(ToString::to_string).collect();
+                names.join(", ")
+            }),
         })
     }
 }
