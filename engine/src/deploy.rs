@@ -5,6 +5,7 @@
 
 mod access;
 mod attribute;
+mod bases;
 mod canary;
 mod contexts;
 mod edge;
@@ -20,6 +21,7 @@ mod limits;
 mod lock;
 mod oneoff;
 mod output;
+mod policy;
 mod prepare;
 mod push;
 mod reach;
@@ -40,6 +42,7 @@ mod walk;
 mod watch;
 
 pub use crate::plugin::Outcome;
+pub use bases::{Anew, gather};
 pub use edge::edge_image;
 pub use error::{DeployError, ExitCode};
 pub use event::{Event, LockStep, PluginSummary, Reporter, ServiceSummary};
@@ -49,6 +52,7 @@ pub use ledger::releases;
 pub use limits::{LIMITS, Limit};
 pub use lock::{lock_holder, lock_person, take_lock};
 pub use oneoff::{OneOff, create_one_off};
+pub use policy::record as policy_record;
 pub use prepare::{Options, Prepared, effective, prepare};
 pub use push::{Push, push};
 pub use redact::{RedactingReporter, clean_changes, clean_plan};

@@ -2,6 +2,7 @@
 
 mod address;
 mod http;
+mod listed;
 mod variable;
 
 use std::collections::BTreeSet;

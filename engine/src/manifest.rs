@@ -1,13 +1,20 @@
 //! plugins.toml: text in, [`Manifest`] out. Reads files, and does nothing else.
+//!
+//! A file may extend bases, and those others. [`Draft`] is a project's file before they are there: it says which
+//! ones are wanted, whoever calls has them, and [`Draft::finish`] puts all of it together.
 
+mod base;
 mod compose;
 mod convert;
 mod deploy;
+mod draft;
 mod edge;
 mod edit;
 mod error;
 mod init;
+mod merge;
 mod plugin;
+mod policy;
 mod raw;
 mod rollout;
 mod secrets;
@@ -21,17 +28,20 @@ use std::time::Duration;
 use indexmap::IndexMap;
 
 use crate::app::{App, BuildSecret, ByteSize, Name};
-use crate::compose::{Options as ComposeOptions, Project};
+use crate::compose::Project;
 use crate::grants::Grants;
 use crate::plugin::Limits;
 use crate::registry::{RegistrySettings, Source, Trust};
 use crate::secrets::{Redactor, Secret};
 
+pub use base::{Base, BaseFrom, Bases, Extended, Fragment, Head, Target};
 pub(crate) use convert::Reader;
+pub use draft::Draft;
 pub use edit::{Edit, EditError};
 pub use error::ManifestError;
 pub use init::{InitFile, init};
 pub(crate) use plugin::config_text;
+pub use policy::{BaseFacts, Override, Policy};
 pub(crate) use raw::{AppTable, LimitsTable};
 pub use secrets::Secrets;
 
@@ -77,6 +87,8 @@ pub struct Manifest {
     pub watch: WatchSection,
     /// The secrets that plugins are granted.
     pub secrets: Secrets,
+    /// What comes from bases, and what of it is required.
+    pub policy: Policy,
     /// What is odd and no error.
     pub warnings: Vec<String>,
 }
@@ -220,30 +232,15 @@ pub enum OnError {
     Warn,
 }
 
-/// Reads the manifest of a folder: `file` (relative to the folder), or `plugins.toml` if it is
-/// there, or nothing but defaults. `env` gives environment variables. The app is that of a Compose
-/// file, where one is named, by `compose` too, or there is one and `[app]` names no other.
-///
-/// # Errors
-///
-/// If a file can't be read, or says what can't be meant; with line and column.
-pub fn load(
-    dir: &Path,
-    file: Option<&Path>,
-    compose: ComposeOptions,
-    env: &dyn Fn(&str) -> Option<String>,
-) -> Result<Manifest, ManifestError> {
-    let dir = std::path::absolute(dir)
-        .and_then(std::fs::canonicalize)
-        .map_err(|error| ManifestError::read(dir, &error))?;
-    let path = file.map_or_else(|| dir.join(FILE_NAME), |file| dir.join(file));
-    match read(&path) {
-        Ok(text) => convert::manifest(&text, Some(path), dir, Some(compose), env),
-        Err(ManifestError::Missing { .. }) if file.is_none() => {
-            convert::manifest("", None, dir, Some(compose), env)
-        }
-        Err(error) => Err(error),
-    }
+/// Where among the plugins one of a base runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Order {
+    /// Before those of whoever extends the base.
+    #[default]
+    First,
+    /// After them.
+    Last,
 }
 
 /// Reads only `[registries]` of a plugins.toml: commands that are about no app need no more of it.
@@ -264,13 +261,13 @@ pub fn registries(path: &Path) -> Result<BTreeMap<String, RegistrySettings>, Man
 /// # Errors
 ///
 /// If it says what can't be meant, with its place in the text; or if a file that it names can't be
-/// read.
+/// read, or if it extends a base.
 pub fn parse(
     text: &str,
     dir: PathBuf,
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Manifest, ManifestError> {
-    convert::manifest(text, None, dir, None, env)
+    convert::manifest(text, None, dir, None, &Bases::none(), env)
 }
 
 fn read(path: &Path) -> Result<String, ManifestError> {

@@ -1,4 +1,4 @@
-//! Plugins in OCI registries: where they are, how they come and go, which ones an app runs, and
+//! Plugins and bases in OCI registries: where they are, how they come and go, which ones an app runs, and
 //! where they are kept on this machine.
 //!
 //! What is in a registry is an artifact: a manifest that names a component and says what it is
@@ -8,6 +8,7 @@
 mod answer;
 mod artifact;
 mod attestation;
+mod base;
 mod beside;
 mod client;
 mod download;
@@ -28,9 +29,10 @@ mod wire;
 
 pub use artifact::{Artifact, Described, Metadata, MetadataError};
 pub use attestation::{Attested, Unattested, attested};
+pub use base::{BaseArtifact, MAX_BASE_BYTES, ResolvedBase};
 pub use client::{Registries, RegistrySettings, Transfer};
-pub use error::RegistryError;
-pub use lock::{FILE_NAME as LOCK_FILE, Lock, LockError, Locked};
+pub use error::{Part, RegistryError};
+pub use lock::{FILE_NAME as LOCK_FILE, Lock, LockError, Locked, LockedBase};
 pub use outline::Outline;
 pub use reference::{Digest, Pick, Reference, ReferenceError, Repository, SCHEME, Source, version};
 pub use resolve::{Mode, Resolution, Resolved, Resolver, VENDOR_FOLDER};

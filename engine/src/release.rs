@@ -7,6 +7,7 @@ mod damage;
 mod diff;
 mod keep;
 mod model;
+mod policy;
 mod provenance;
 mod record;
 mod seal;
@@ -18,6 +19,7 @@ mod tests;
 pub use damage::Damage;
 pub use diff::{FieldDiff, ReleaseDiff, diff};
 pub use keep::{Garbage, garbage};
+pub use policy::{BaseRecord, OverrideRecord, PolicyRecord, RequiredRecord};
 pub use provenance::{PAYLOAD_TYPE, PREDICATE, Places, STATEMENT, provenance};
 pub use record::{
     ArtifactRecord, ChangeRecord, GitRevision, ImageRecord, PluginRecord, Record, ReleaseOutcome,

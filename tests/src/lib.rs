@@ -13,6 +13,7 @@ pub mod proxy;
 pub mod registry;
 mod running;
 pub mod ssh;
+pub mod team;
 pub mod tidy;
 pub mod tokens;
 

@@ -11,91 +11,9 @@ use rengine_tests::authority::Authority;
 use rengine_tests::dockerd::SmallDisk;
 use rengine_tests::faulty::{Fate, Faulty};
 use rengine_tests::registry::{Access, PASSWORD, Registry, USER};
+use rengine_tests::team::{Team, keys, publish};
 use rengine_tests::tokens::{Tokens, Ways};
-use rengine_tests::{Outcome, Project, plugin, rengine};
-
-/// A folder of one team, with a cache of its own, as on a machine of its own.
-struct Team {
-    folder: tempfile::TempDir,
-}
-
-impl Team {
-    fn new() -> Self {
-        let team = Self {
-            folder: tempfile::tempdir().expect("a folder"),
-        };
-        team.write("Dockerfile", "FROM rengine/busybox:local\n");
-        team
-    }
-
-    fn path(&self) -> &Path {
-        self.folder.path()
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        std::fs::write(self.path().join(name), text).expect("a file");
-    }
-
-    fn read(&self, name: &str) -> String {
-        std::fs::read_to_string(self.path().join(name)).expect(name)
-    }
-
-    fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(rengine());
-        command.args(args);
-        self.at_home(&mut command);
-        command
-    }
-
-    fn at_home(&self, command: &mut Command) {
-        command
-            .current_dir(self.path())
-            .env("XDG_CACHE_HOME", self.path().join("cache"))
-            .env("DOCKER_CONFIG", self.path().join("docker"));
-    }
-
-    fn rengine(&self, args: &[&str]) -> Outcome {
-        Outcome::from(self.command(args).output().expect("rengine runs"))
-    }
-
-    #[track_caller]
-    fn done(&self, args: &[&str]) -> Outcome {
-        let outcome = self.rengine(args);
-        assert_eq!(outcome.code, 0, "{args:?}: {outcome:#?}");
-        outcome
-    }
-
-    #[track_caller]
-    fn fails(&self, args: &[&str], texts: &[&str]) -> Outcome {
-        let outcome = self.rengine(args);
-        assert_ne!(outcome.code, 0, "{args:?}: {outcome:#?}");
-        let said = outcome.stderr.replace("\n  │ ", " ");
-        for text in texts {
-            assert!(said.contains(text), "{text}: {outcome:#?}");
-        }
-        outcome
-    }
-
-    /// Files of the store, whole ones.
-    fn stored(&self) -> Vec<std::path::PathBuf> {
-        let folder = self.path().join("cache/rengine/store/blobs/sha256");
-        let Ok(entries) = std::fs::read_dir(folder) else {
-            return Vec::new();
-        };
-        let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
-        paths.sort();
-        paths
-    }
-}
-
-/// Publishes a plugin of this repository, and says where.
-fn publish(registry: &Registry, file: &str, place: &str) -> String {
-    let team = Team::new();
-    let reference = format!("{}/{place}", registry.host);
-    let path = plugin(file).display().to_string();
-    team.done(&["plugin", "push", &path, &reference]);
-    reference
-}
+use rengine_tests::{Outcome, Project, plugin};
 
 /// The largest file that the registry has: the component.
 fn largest(registry: &Registry) -> std::path::PathBuf {
@@ -855,16 +773,6 @@ fn a_mirror_is_asked_first_and_believed_nothing() {
         assert!(!mirror.requests().is_empty(), "it was asked first");
         assert_eq!(other.read("plugins.lock"), user.read("plugins.lock"));
     }
-}
-
-/// A key pair of a team: the private one's path, and the text of the public one.
-fn keys(team: &Team, name: &str) -> (String, String) {
-    team.done(&["plugin", "keygen", name]);
-    let path = team.path().join(format!("{name}.key"));
-    (
-        path.display().to_string(),
-        team.read(&format!("{name}.pub")),
-    )
 }
 
 #[test]

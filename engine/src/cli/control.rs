@@ -101,7 +101,7 @@ async fn run(
     wait: Wait,
     ui: Ui,
 ) -> Result<(), CliError> {
-    let manifest = session::load_manifest(global, ui)?;
+    let manifest = session::load_app(global, ui).await?;
     let docker = session::connect(global, &manifest, ui).await?;
     // A deploy that goes on would be surprised.
     let app = &manifest.app.name;

@@ -36,7 +36,7 @@ pub async fn run(global: &GlobalArgs, args: DeployArgs, ui: Ui) -> Result<(), Cl
         .plan
         .map(|path| SavedPlan::read(&global.directory.join(path)));
     let saved = saved.transpose()?;
-    let manifest = session::load_manifest(global, ui)?;
+    let manifest = session::load_manifest(global, args.sources, ui).await?;
     let cancel = interrupt::on_signal(ui);
     let reporter = ui.reporter();
     let plugins = Hooks::begin(&manifest, &args.sources.sources(&reporter));

@@ -49,7 +49,7 @@ pub async fn run(global: &GlobalArgs, ui: Ui) -> Result<(), CliError> {
     let mut checks = Vec::new();
     let mut unreachable = false;
     // The daemon is looked at even if the file is wrong, and the other way round.
-    let manifest = match session::load_manifest(global, ui) {
+    let manifest = match session::load_manifest(global, session::SourceArgs::default(), ui).await {
         Ok(manifest) => {
             let found = match &manifest.path {
                 Some(path) => path.display().to_string(),

@@ -8,7 +8,7 @@ use clap::Args;
 use super::error::CliError;
 use super::wait::WaitArgs;
 use super::{GlobalArgs, session};
-use crate::deploy::{Event, Hooks, take_lock};
+use crate::deploy::{DeployError, Event, Hooks, take_lock};
 use crate::docker::DockerError;
 use crate::plugin::CallContext;
 use crate::ui::{Ui, time};
@@ -32,7 +32,11 @@ pub struct DownArgs {
 }
 
 pub async fn run(global: &GlobalArgs, args: DownArgs, ui: Ui) -> Result<(), CliError> {
-    let manifest = session::load_manifest(global, ui)?;
+    let manifest = match session::load_manifest(global, args.sources, ui).await {
+        // What can't be had is no reason to leave the app running.
+        Err(CliError::Deploy(DeployError::Base { .. })) => session::load_app(global, ui).await?,
+        loaded => loaded?,
+    };
     let docker = session::connect(global, &manifest, ui).await?;
     let app = &manifest.app.name;
     let reporter = ui.reporter();

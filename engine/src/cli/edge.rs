@@ -139,7 +139,7 @@ pub async fn run(global: &GlobalArgs, command: EdgeCommand, ui: Ui) -> Result<()
         EdgeCommand::Worker(args) => worker(args, ui).await,
         EdgeCommand::Ctl(command) => ctl(command, ui).await,
         EdgeCommand::Image => {
-            let manifest = session::load_manifest(global, ui)?;
+            let manifest = session::load_app(global, ui).await?;
             let docker = session::connect(global, &manifest, ui).await?;
             ui.result(&edge_image(&docker).await?);
             Ok(())

@@ -72,6 +72,44 @@ pub enum CliError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Edit(#[from] crate::manifest::EditError),
+    /// A plugin that a base requires is not to be removed, or another one.
+    #[error("plugin `{name}` is required by the base {base}, which {at} extends")]
+    #[diagnostic(help(
+        "nothing was changed; what the base leaves open can be configured under [plugins.{name}]: see SHARING.md"
+    ))]
+    Required {
+        /// The plugin.
+        name: String,
+        /// The base.
+        base: String,
+        /// Where it is extended.
+        at: String,
+    },
+    /// A base that has to be extended is not.
+    #[error("{} does not extend the base {base}, and {variable} asks for it", path.display())]
+    #[diagnostic(help(
+        "nothing was touched; add `extends = [\"oci://{base}:VERSION\"]` at its top"
+    ))]
+    NoBase {
+        /// plugins.toml.
+        path: PathBuf,
+        /// The base.
+        base: String,
+        /// The variable that asks for it.
+        variable: &'static str,
+    },
+    /// A plugin that a base brings.
+    #[error("plugin `{name}` comes from the base {base}")]
+    #[diagnostic(help(
+        "nothing was changed; `enabled = false` under [plugins.{name}] leaves it out, and another plugin \
+         needs another name"
+    ))]
+    Brought {
+        /// The plugin.
+        name: String,
+        /// The base.
+        base: String,
+    },
     /// A plugin that does not come from a registry, or is not there.
     #[error("there is no plugin `{name}` from a registry")]
     #[diagnostic(help("those that are: {known}"))]
@@ -208,6 +246,9 @@ impl CliError {
             | Self::Exists { .. }
             | Self::NoService { .. }
             | Self::Edit(_)
+            | Self::Required { .. }
+            | Self::Brought { .. }
+            | Self::NoBase { .. }
             | Self::NoPlugin { .. }
             | Self::Unasked { .. }
             | Self::VersionTaken { .. }

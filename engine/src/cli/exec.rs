@@ -47,7 +47,7 @@ pub async fn run(global: &GlobalArgs, args: ExecArgs, ui: Ui) -> Result<(), CliE
         working_dir: args.workdir,
         env: env.collect::<Result<_, _>>()?,
     };
-    let manifest = session::load_manifest(global, ui)?;
+    let manifest = session::load_app(global, ui).await?;
     let docker = session::connect(global, &manifest, ui).await?;
     let container = services::running(&manifest, &docker, &args.service, args.index).await?;
     if args.detach {

@@ -80,7 +80,7 @@ pub async fn find(
 }
 
 async fn load(global: &GlobalArgs, ui: Ui) -> Result<(Name, Vec<Record>, Docker), CliError> {
-    let manifest = session::load_manifest(global, ui)?;
+    let manifest = session::load_app(global, ui).await?;
     let docker = session::connect(global, &manifest, ui).await?;
     let app = manifest.app.name;
     let mut records = releases(&docker, &app).await?;

@@ -54,7 +54,7 @@ struct Shown<'a> {
 }
 
 pub async fn run(global: &GlobalArgs, args: LockArgs, ui: Ui) -> Result<(), CliError> {
-    let manifest = session::load_manifest(global, ui)?;
+    let manifest = session::load_app(global, ui).await?;
     let docker = session::connect(global, &manifest, ui).await?;
     let app = &manifest.app.name;
     match args.command {

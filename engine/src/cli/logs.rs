@@ -39,7 +39,7 @@ struct Line<'a> {
 }
 
 pub async fn run(global: &GlobalArgs, args: LogsArgs, ui: Ui) -> Result<(), CliError> {
-    let manifest = session::load_manifest(global, ui)?;
+    let manifest = session::load_app(global, ui).await?;
     let docker = session::connect(global, &manifest, ui).await?;
     let containers = services::containers(&manifest, &docker, &args.services).await?;
     if containers.is_empty() {

@@ -45,7 +45,7 @@ pub struct RunArgs {
 pub async fn run(global: &GlobalArgs, args: RunArgs, ui: Ui) -> Result<(), CliError> {
     let env = args.env.iter().map(|text| terminal::variable(text));
     let env = env.collect::<Result<Vec<_>, _>>()?;
-    let manifest = session::load_manifest(global, ui)?;
+    let manifest = session::load_manifest(global, args.sources, ui).await?;
     let Some(service) = manifest.app.services.get(args.service.as_str()) else {
         return Err(services::no_service(&manifest, &args.service));
     };

@@ -27,7 +27,7 @@ pub struct PlanArgs {
 }
 
 pub async fn run(global: &GlobalArgs, args: PlanArgs, ui: Ui) -> Result<(), CliError> {
-    let manifest = session::load_manifest(global, ui)?;
+    let manifest = session::load_manifest(global, args.sources, ui).await?;
     let reporter = ui.reporter();
     let plugins = Hooks::begin(&manifest, &args.sources.sources(&reporter));
     let docker = session::connect(global, &manifest, ui).await?;

@@ -1,6 +1,7 @@
 //! `rengine plugin`: a file for each command.
 
 mod add;
+mod bases;
 mod bench;
 mod build;
 mod cache;
@@ -32,8 +33,8 @@ use clap::Subcommand;
 
 use super::GlobalArgs;
 use super::error::CliError;
-use super::session::SourceArgs;
-use crate::deploy::{DeployError, Sources, WantedPlugins, cache_folder};
+use super::session::{self, SourceArgs};
+use crate::deploy::{Anew, DeployError, Sources, WantedPlugins, cache_folder, gather};
 use crate::manifest::{FILE_NAME, Manifest};
 use crate::plugin::PluginHost;
 use crate::registry::{Digest, Pick, Reference, Registries, Repository};
@@ -49,7 +50,7 @@ pub enum PluginCommand {
     Remove(remove::RemoveArgs),
     /// Lock newer versions, and show what changes with them
     Update(update::UpdateArgs),
-    /// List plugins of which there are newer versions
+    /// List plugins and bases of which there are newer versions
     Outdated,
     /// Show each plugin with its source, its hooks and what it imports
     Tree,
@@ -59,7 +60,7 @@ pub enum PluginCommand {
     Vendor,
     /// Show the store of plugins, or make room in it
     Cache(cache::CacheArgs),
-    /// Publish a component in a registry
+    /// Publish a component, or a base, in a registry
     Push(push::PushArgs),
     /// Make a pair of keys to sign plugins with
     Keygen(keygen::KeygenArgs),
@@ -93,7 +94,7 @@ pub async fn run(global: &GlobalArgs, command: PluginCommand, ui: Ui) -> Result<
     match command {
         PluginCommand::List => list::run(global, ui).await,
         PluginCommand::Add(args) => add::run(global, args, ui).await,
-        PluginCommand::Remove(args) => remove::run(global, &args, ui),
+        PluginCommand::Remove(args) => remove::run(global, &args, ui).await,
         PluginCommand::Update(args) => update::run(global, args, ui).await,
         PluginCommand::Outdated => outdated::run(global, ui).await,
         PluginCommand::Tree => tree::run(global, ui).await,
@@ -130,13 +131,42 @@ struct Project {
 }
 
 impl Project {
-    fn load(global: &GlobalArgs, sources: SourceArgs, ui: Ui) -> Result<Self, CliError> {
-        let manifest = super::session::load_manifest(global, ui)?;
+    async fn load(global: &GlobalArgs, ui: Ui) -> Result<Self, CliError> {
+        Self::load_with(global, &|_| false, ui).await
+    }
+
+    /// The same, where the bases that `anew` names are asked for anew.
+    async fn load_with(global: &GlobalArgs, anew: Anew<'_>, ui: Ui) -> Result<Self, CliError> {
+        let sources = SourceArgs::default().sources(&ui.reporter());
+        let draft = session::draft(global)?;
+        let bases = gather(&draft, &sources, anew).await?;
+        let manifest = session::finish(global, &draft, &bases, ui)?;
         Ok(Self {
             wanted: WantedPlugins::of(&manifest),
-            sources: sources.sources(&ui.reporter()),
+            // Reporters hide the secrets that are known when they are made.
+            sources: SourceArgs::default().sources(&ui.reporter()),
             manifest,
         })
+    }
+
+    /// An error if a base brings a plugin of this name: then it is not the project's to add or remove.
+    fn own(&self, name: &str) -> Result<(), CliError> {
+        let policy = &self.manifest.policy;
+        let name = name.to_owned();
+        if let Some(base) = policy.requirer(&name) {
+            return Err(CliError::Required {
+                name,
+                base: base.reference.clone(),
+                at: base.at.clone(),
+            });
+        }
+        match policy.bringer(&name) {
+            None => Ok(()),
+            Some(base) => Err(CliError::Brought {
+                base: base.reference.clone(),
+                name,
+            }),
+        }
     }
 
     /// plugins.toml, or where it would be.
@@ -182,4 +212,13 @@ pub async fn published(
         digest,
         manifest,
     })
+}
+
+/// How many bases there are beside plugins, in words.
+fn and_bases(count: usize) -> String {
+    match count {
+        0 => String::new(),
+        1 => " and 1 base".to_owned(),
+        count => format!(" and {count} bases"),
+    }
 }

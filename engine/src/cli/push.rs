@@ -23,7 +23,7 @@ pub struct PushArgs {
 }
 
 pub async fn run(global: &GlobalArgs, args: PushArgs, ui: Ui) -> Result<(), CliError> {
-    let manifest = session::load_manifest(global, ui)?;
+    let manifest = session::load_app(global, ui).await?;
     let app = &manifest.app;
     let known = |name: &&String| !app.services.contains_key(name.as_str());
     if let Some(unknown) = args.services.iter().find(known) {

@@ -22,7 +22,7 @@ pub struct RollbackArgs {
 }
 
 pub async fn run(global: &GlobalArgs, args: RollbackArgs, ui: Ui) -> Result<(), CliError> {
-    let manifest = session::load_manifest(global, ui)?;
+    let manifest = session::load_manifest(global, args.sources, ui).await?;
     let cancel = interrupt::on_signal(ui);
     let reporter = ui.reporter();
     let plugins = Hooks::begin(&manifest, &args.sources.sources(&reporter));

@@ -7,11 +7,15 @@ use clap::Args;
 use super::GlobalArgs;
 use super::error::CliError;
 use crate::credentials::Credentials;
-use crate::deploy::{Reporter, Sources};
+use crate::deploy::{DeployError, Reporter, Sources, gather};
 use crate::docker::{BuilderChoice, Docker, Endpoint, EndpointError, EndpointSource};
-use crate::manifest::{self, Manifest};
-use crate::registry::Mode;
+use crate::manifest::{Bases, Draft, Manifest};
+use crate::registry::{Mode, RegistryError, SCHEME, Source};
 use crate::ui::Ui;
+
+/// Places of bases in registries, with commas between them, that whatever is deployed has to extend. For whoever
+/// runs the deploys of others, who can change what a plugins.toml says.
+const REQUIRED_BASES: &str = "RENGINE_REQUIRED_BASES";
 
 /// How plugins from registries are had.
 #[derive(Debug, Clone, Copy, Default, Args)]
@@ -42,10 +46,74 @@ fn env(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// Reads plugins.toml, or what stands for it. Its secrets are not printed from then on.
-pub fn load_manifest(global: &GlobalArgs, ui: Ui) -> Result<Manifest, CliError> {
+/// Reads plugins.toml, or what stands for it, with the bases that it extends. Its secrets are not printed from
+/// then on, by reporters that are made then.
+pub async fn load_manifest(
+    global: &GlobalArgs,
+    sources: SourceArgs,
+    ui: Ui,
+) -> Result<Manifest, CliError> {
+    let draft = draft(global)?;
+    let bases = gather(&draft, &sources.sources(&ui.reporter()), &|_| false).await?;
+    let manifest = finish(global, &draft, &bases, ui)?;
+    for wanted in env(REQUIRED_BASES).iter().flat_map(|text| text.split(',')) {
+        let wanted = wanted.trim().trim_start_matches(SCHEME);
+        let is = |source: &Source| source.repository.to_string() == wanted;
+        let mut extended = manifest.policy.locked.iter();
+        let found = extended.any(|base| base.source.parse().is_ok_and(|source| is(&source)));
+        if !wanted.is_empty() && !found {
+            return Err(CliError::NoBase {
+                path: draft.path(),
+                base: wanted.to_owned(),
+                variable: REQUIRED_BASES,
+            });
+        }
+    }
+    Ok(manifest)
+}
+
+/// The same for commands that call no plugin: no registry is asked. Bases that are not on this machine are gone
+/// without, since an app has to be looked at, and stopped, whatever is with them.
+pub async fn load_app(global: &GlobalArgs, ui: Ui) -> Result<Manifest, CliError> {
+    let draft = draft(global)?;
+    let here = SourceArgs {
+        offline: true,
+        ..SourceArgs::default()
+    };
+    let bases = gather(&draft, &here.sources(&ui.reporter()), &|_| false).await;
+    let bases = bases.unwrap_or_else(|error| {
+        let away = |error: &RegistryError| {
+            matches!(
+                error,
+                RegistryError::NotKept { .. } | RegistryError::NotLocked { .. }
+            )
+        };
+        let why = match &error {
+            DeployError::Base { error, .. } if away(error) => {
+                "they are not on this machine: `rengine plugin fetch` gets them".to_owned()
+            }
+            error => error.to_string(),
+        };
+        ui.note(&format!("warning: going on without bases: {why}"));
+        Bases::Unknown
+    });
+    finish(global, &draft, &bases, ui)
+}
+
+/// plugins.toml, or what stands for it, before its bases are there.
+pub fn draft(global: &GlobalArgs) -> Result<Draft, CliError> {
+    Ok(Draft::open(&global.directory, global.file.as_deref())?)
+}
+
+/// Puts plugins.toml and its bases together.
+pub fn finish(
+    global: &GlobalArgs,
+    draft: &Draft,
+    bases: &Bases,
+    ui: Ui,
+) -> Result<Manifest, CliError> {
     let compose = global.project.options(global.directory.clone());
-    let manifest = manifest::load(&global.directory, global.file.as_deref(), compose, &env)?;
+    let manifest = draft.finish(compose, bases, &env)?;
     ui.hide(manifest.redactor());
     Ok(manifest)
 }

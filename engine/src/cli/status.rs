@@ -21,7 +21,7 @@ struct Row<'a> {
 }
 
 pub async fn run(global: &GlobalArgs, ui: Ui) -> Result<(), CliError> {
-    let manifest = session::load_manifest(global, ui)?;
+    let manifest = session::load_app(global, ui).await?;
     let docker = session::connect(global, &manifest, ui).await?;
     let observed = docker.observe(&manifest.app.name, &[]).await?;
     let host = docker.endpoint().host_address();

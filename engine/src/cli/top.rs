@@ -45,7 +45,7 @@ pub struct EventsArgs {
 }
 
 pub async fn top(global: &GlobalArgs, args: TopArgs, ui: Ui) -> Result<(), CliError> {
-    let manifest = session::load_manifest(global, ui)?;
+    let manifest = session::load_app(global, ui).await?;
     let docker = session::connect(global, &manifest, ui).await?;
     let containers = services::containers(&manifest, &docker, &args.services).await?;
     for container in containers.iter().filter(|container| container.is_running()) {
@@ -82,7 +82,7 @@ struct Use<'a> {
 }
 
 pub async fn stats(global: &GlobalArgs, args: StatsArgs, ui: Ui) -> Result<(), CliError> {
-    let manifest = session::load_manifest(global, ui)?;
+    let manifest = session::load_app(global, ui).await?;
     let docker = session::connect(global, &manifest, ui).await?;
     loop {
         let containers = services::containers(&manifest, &docker, &args.services).await?;
@@ -157,7 +157,7 @@ fn show(uses: &[Use<'_>], ui: Ui) {
 }
 
 pub async fn events(global: &GlobalArgs, args: EventsArgs, ui: Ui) -> Result<(), CliError> {
-    let manifest = session::load_manifest(global, ui)?;
+    let manifest = session::load_app(global, ui).await?;
     let docker = session::connect(global, &manifest, ui).await?;
     let since = args
         .since

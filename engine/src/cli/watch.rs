@@ -45,7 +45,7 @@ fn time(text: &str) -> Result<Duration, String> {
 }
 
 pub async fn run(global: &GlobalArgs, args: WatchArgs, ui: Ui) -> Result<(), CliError> {
-    let manifest = session::load_manifest(global, ui)?;
+    let manifest = session::load_manifest(global, args.sources, ui).await?;
     let plugins = match args.view_only {
         true => Loading::of(Hooks::default()),
         false => Hooks::begin(&manifest, &args.sources.sources(&ui.reporter())),

@@ -62,6 +62,28 @@ pub enum DeployError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Registry(Box<RegistryError>),
+    /// A base can't be had, or is not what it should be.
+    #[error("{at}: {error}")]
+    Base {
+        /// Where it is extended: file, line and column.
+        at: String,
+        /// Why.
+        error: Box<RegistryError>,
+        /// What to do.
+        #[help]
+        help: Option<String>,
+    },
+    /// A plugin that a base requires did not take part.
+    #[error("plugin `{plugin}` takes no part, and the base {base} requires it")]
+    #[diagnostic(help(
+        "nothing was touched; that should not be: please report it, with plugins.toml and the base"
+    ))]
+    NotRequired {
+        /// The plugin.
+        plugin: String,
+        /// The base.
+        base: String,
+    },
     /// A plugin can't be loaded.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -343,7 +365,8 @@ impl DeployError {
             | Self::NoCanary { .. }
             | Self::DaemonCanNot { .. }
             | Self::NoDockerfile { .. } => ExitCode::BadInput,
-            Self::Registry(error) => match **error {
+            Self::NotRequired { .. } => ExitCode::Refused,
+            Self::Registry(error) | Self::Base { error, .. } => match **error {
                 RegistryError::Unreachable { .. }
                 | RegistryError::Failed { .. }
                 | RegistryError::Store(_) => ExitCode::Failed,

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::watch::WatchEvent;
 use crate::plan::Plan;
 use crate::plugin::{Change, Hook, LogRecord, Outcome};
+use crate::release::PolicyRecord;
 
 /// Who is told. Called from any task; must not block for long.
 pub trait Reporter: Send + Sync {
@@ -29,6 +30,21 @@ pub enum Event {
         /// How long it took.
         #[serde(rename = "ms", serialize_with = "millis")]
         took: Duration,
+    },
+    /// The bases that plugins.toml extends, what they require, and what is said in their stead.
+    Bases {
+        /// All that.
+        #[serde(flatten)]
+        policy: PolicyRecord,
+    },
+    /// plugins.lock has another base than before.
+    BaseLocked {
+        /// Its source.
+        base: String,
+        /// The tag that was picked, if it is one.
+        version: Option<String>,
+        /// The digest of its artifact.
+        digest: String,
     },
     /// How far the download of a plugin is.
     Download {

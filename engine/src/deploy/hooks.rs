@@ -34,12 +34,15 @@ impl Hooks {
     pub fn begin(manifest: &Manifest, sources: &Sources) -> Loading {
         let daemon = Arc::default();
         let entries: Vec<_> = manifest.plugins.values().cloned().collect();
-        let work = (!entries.is_empty()).then(|| {
+        let wanted = WantedPlugins::of(manifest);
+        // Without plugins there may be bases to lock, or what was locked before.
+        let locks = !wanted.bases().is_empty() || wanted.lock_path().exists();
+        let any = !entries.is_empty() || locks;
+        let work = any.then(|| {
             let settings = match manifest.secrets.missing.first() {
                 Some(missing) => Err(missing.clone().into()),
                 None => Ok(settings(manifest, &daemon)),
             };
-            let wanted = WantedPlugins::of(manifest);
             tokio::spawn(load(settings, wanted, sources.clone()))
         });
         Loading {

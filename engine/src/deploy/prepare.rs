@@ -110,6 +110,8 @@ pub async fn prepare(
             help: None,
         });
     }
+    super::policy::tell(manifest, &**reporter);
+    super::policy::check(manifest, &hooks)?;
     let (mut app, changes) = effective(manifest, docker, &hooks, release, reporter).await?;
     super::limits::check(&app, docker.facts(), &**reporter)?;
     let whole = app.clone();

@@ -63,6 +63,10 @@ impl Recording {
                 None => git,
             },
             plugins: plugins(prepared),
+            policy: match &prepared.rollback {
+                Some(target) => target.policy.clone(),
+                None => super::policy::record(&manifest.policy),
+            },
             services: services(prepared),
             changes: changes(manifest, prepared),
             steps: Vec::new(),

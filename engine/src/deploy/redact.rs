@@ -78,7 +78,14 @@ fn clean(event: &mut Event, redactor: &Redactor) {
             | News::DaemonBack
             | News::Stopped => {}
         },
+        Event::Bases { policy } => {
+            for one in &mut policy.overrides {
+                clean_some(&mut one.old, redactor);
+                redactor.clean(&mut one.new);
+            }
+        }
         Event::PluginsLoaded { .. }
+        | Event::BaseLocked { .. }
         | Event::Download { .. }
         | Event::PluginLocked { .. }
         | Event::StepProgress { .. }

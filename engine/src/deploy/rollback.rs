@@ -40,6 +40,7 @@ pub async fn prepare_rollback(
         .iter()
         .any(|container| container.is_running());
     let target = choose(&records, &manifest.app.name, target, runs)?;
+    super::policy::tell_back(manifest, target, &**reporter);
     let whole = restore(target, manifest)?;
     let mut app = whole.clone();
     let mut edges = take_ports(&mut app, docker, reporter);

@@ -158,6 +158,9 @@ fn basis(prepared: &Prepared, manifest: &Manifest) -> Fields {
         let settings = digest(format!("{entry:?}").as_bytes());
         basis.set(&format!("plugin {name}: settings"), settings);
     }
+    for base in &manifest.policy.bases {
+        basis.set(&format!("base {}", base.reference), base.digest.clone());
+    }
     let wanted = &prepared.wanted;
     for service in &wanted.services {
         let mut fields = container_inputs(&service.container, &wanted.redactor);

@@ -8,8 +8,8 @@ use super::{DeployError, Event, Reporter, cache_folder};
 use crate::credentials::Credentials;
 use crate::manifest::{FILE_NAME, Manifest, PluginSource};
 use crate::registry::{
-    Lock, Mode, Registries, RegistryError, RegistrySettings, Resolution, Resolved, Resolver,
-    Source, Store, Transfer, Trust,
+    Lock, LockedBase, Mode, Part, Registries, RegistryError, RegistrySettings, Resolution,
+    Resolved, Resolver, Source, Store, Transfer, Trust,
 };
 use crate::release::{ArtifactRecord, SignerRecord};
 
@@ -80,6 +80,7 @@ pub struct WantedPlugins {
     registries: BTreeMap<String, RegistrySettings>,
     trust: Trust,
     plugins: Vec<(String, PluginSource)>,
+    bases: Vec<LockedBase>,
 }
 
 impl WantedPlugins {
@@ -96,6 +97,7 @@ impl WantedPlugins {
             plugins: plugins
                 .map(|(name, entry)| (name.to_string(), entry.from.clone()))
                 .collect(),
+            bases: manifest.policy.locked.clone(),
         }
     }
 
@@ -108,10 +110,16 @@ impl WantedPlugins {
         remote.collect()
     }
 
+    /// The bases that come from registries, as plugins.lock should have them.
+    pub fn bases(&self) -> &[LockedBase] {
+        &self.bases
+    }
+
     /// Tells, if nobody has said whose plugins may run here, that anybody's may.
     pub fn warn_of_trust(&self, reporter: &dyn Reporter) {
-        let remote = self.remote();
-        if self.trust.given || remote.is_empty() {
+        let mut remote = self.remote();
+        remote.retain(|(name, _)| !self.trust.of(name).given);
+        if remote.is_empty() {
             return;
         }
         let names: Vec<_> = remote.iter().map(|(name, _)| name.as_str()).collect();
@@ -174,29 +182,21 @@ impl WantedPlugins {
             true => Lock::default(),
             false => self.lock()?,
         };
-        let known = |name: &str| remote.iter().any(|(known, _)| known == name);
-        let left = lock.plugins.iter().find(|locked| !known(&locked.name));
-        if let Some(left) = left.filter(|_| sources.mode.locked) {
+        if let Some(left) = self.left(&lock, &remote).filter(|_| sources.mode.locked) {
             // It locks nothing, but it is not what would be written.
-            return Err(RegistryError::Drift {
-                plugin: left.name.clone(),
-                what: "plugins.toml has no such plugin in a registry".to_owned(),
-            }
-            .into());
+            return Err(left.into());
         }
-        if !remote.is_empty() || !lock.plugins.is_empty() {
-            let resolution = match remote.is_empty() {
+        if !remote.is_empty() || !lock.is_empty() || !self.bases.is_empty() {
+            let mut resolution = match remote.is_empty() {
                 // No store is needed to see that nothing is locked any more.
-                true => Resolution {
-                    changed: !lock.plugins.is_empty(),
-                    ..Resolution::default()
-                },
+                true => Resolution::default(),
                 false => {
                     let resolver = self.resolver(sources)?;
                     resolver.resolve(&remote, &lock, &|_| false).await?
                 }
             };
-            if resolution.changed && !sources.mode.locked {
+            resolution.lock.set_bases(&self.bases);
+            if resolution.lock != lock && !sources.mode.locked {
                 self.keep(&lock, &resolution.lock, &*sources.reporter)?;
             }
             let plugins = resolution.plugins.into_iter();
@@ -214,6 +214,24 @@ impl WantedPlugins {
         Ok(files.collect())
     }
 
+    /// What is locked and not wanted any more.
+    fn left(&self, lock: &Lock, remote: &[(String, Source)]) -> Option<RegistryError> {
+        let known = |name: &str| remote.iter().any(|(known, _)| known == name);
+        let plugin = lock.plugins.iter().find(|locked| !known(&locked.name));
+        if let Some(plugin) = plugin {
+            return Some(RegistryError::Drift {
+                part: Part::Plugin(plugin.name.clone()),
+                what: "plugins.toml has no such plugin in a registry".to_owned(),
+            });
+        }
+        let known = |base: &LockedBase| self.bases.iter().any(|known| known.source == base.source);
+        let base = lock.bases.iter().find(|locked| !known(locked))?;
+        Some(RegistryError::Drift {
+            part: Part::Base(base.source.clone()),
+            what: "plugins.toml extends no such base".to_owned(),
+        })
+    }
+
     /// Writes plugins.lock, and tells what is new in it.
     ///
     /// # Errors
@@ -226,6 +244,15 @@ impl WantedPlugins {
         reporter: &dyn Reporter,
     ) -> Result<(), RegistryError> {
         new.store(&self.lock).map_err(Box::new)?;
+        for base in &new.bases {
+            if old.base(&base.source) != Some(base) {
+                reporter.report(Event::BaseLocked {
+                    base: base.source.clone(),
+                    version: base.version.clone(),
+                    digest: base.digest.to_string(),
+                });
+            }
+        }
         for plugin in &new.plugins {
             if old.get(&plugin.name) != Some(plugin) {
                 reporter.report(Event::PluginLocked {

@@ -75,6 +75,28 @@ impl HttpGrants {
         self.0.is_empty()
     }
 
+    /// The entries, each in full.
+    pub fn entries(&self) -> Vec<String> {
+        let entry = |pattern: &Pattern| {
+            let below = match &pattern.hosts {
+                Hosts::One(_) => "",
+                Hosts::Below(_) => "*.",
+            };
+            let origin = Origin {
+                scheme: pattern.scheme,
+                port: pattern.port,
+                host: match &pattern.hosts {
+                    Hosts::One(host) => host.clone(),
+                    Hosts::Below(domain) => Host::Name(domain.clone()),
+                },
+            };
+            origin
+                .to_string()
+                .replacen("://", &format!("://{below}"), 1)
+        };
+        self.0.iter().map(entry).collect()
+    }
+
     /// May a request go to this origin?
     pub fn allows(&self, origin: &Origin) -> Result<(), Denied> {
         granted(

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use indexmap::IndexMap;
 use miette::NamedSource;
 use toml::{Spanned, Value};
 
+use super::base::Bases;
+use super::merge::Layers;
 use super::raw::{AppTable, Build, BuildTable, File, Health, OneOrMany};
 use super::{DockerSection, FILE_NAME, MAX_KEEP, Manifest, ManifestError};
 use crate::app::{
@@ -19,16 +20,28 @@ use crate::app::{
 };
 use crate::compose::Options;
 
-type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
+pub(super) type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// What a conversion is about: for errors, and for paths.
 ///
 /// Also reads files of cases, which describe containers in the words of plugins.toml.
 pub(crate) struct Reader<'a> {
-    text: &'a str,
-    name: String,
+    pub(super) text: &'a str,
+    pub(super) name: String,
     pub(super) dir: PathBuf,
     pub(super) env: Env<'a>,
+    pub(super) origin: Origin,
+}
+
+/// Where a text is from, and so what it may say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// It is a project's own.
+    Project,
+    /// A base in a file.
+    File,
+    /// A base in a registry, which brings nothing but its text.
+    Artifact,
 }
 
 pub fn manifest(
@@ -36,6 +49,7 @@ pub fn manifest(
     path: Option<PathBuf>,
     dir: PathBuf,
     compose: Option<Options>,
+    bases: &Bases,
     env: Env<'_>,
 ) -> Result<Manifest, ManifestError> {
     let reader = Reader::new(text, path.as_deref(), dir, env);
@@ -64,16 +78,31 @@ pub fn manifest(
         }
     };
     let strategies = reader.strategies(&app, project.as_ref(), at);
-    let places: Vec<_> = file.plugins.keys().map(Spanned::span).collect();
-    let plugins: IndexMap<_, _> = file
-        .plugins
-        .into_iter()
-        .map(|(name, table)| reader.plugin(name, table, &app))
-        .collect::<Result<_, _>>()?;
     let registries = reader.registries(file.registries)?;
-    let trust = reader.trust(file.trust)?;
-    let granted = plugins.iter().zip(places);
-    let secrets = reader.secrets(file.secrets, granted, &mut warnings)?;
+    let waived = file.trust.as_ref().and_then(|trust| trust.require.clone());
+    let mut trust = reader.trust(file.trust)?;
+    let known = match bases {
+        Bases::Unknown => None,
+        Bases::Known(bases) => Some(bases),
+    };
+    if let (Some([]), Some(first)) = (known.map(Vec::as_slice), file.extends.first()) {
+        let message = "bases can't be had here";
+        return Err(reader.error(first.span(), message.into(), None));
+    }
+    let (plugins, policy, secrets) = match known {
+        None => Default::default(),
+        Some(bases) => {
+            let mut layers = Layers::new(&reader, file.plugins, bases, &app)?;
+            layers.trust(waived.as_ref(), &mut trust)?;
+            let merged = layers.merge()?;
+            let secrets = {
+                let granted = merged.granted(&layers);
+                reader.secrets(file.secrets, granted, &mut warnings)?
+            };
+            trust.plugins = merged.trusted(&layers, &trust);
+            (merged.plugins, merged.policy, secrets)
+        }
+    };
     Ok(Manifest {
         path,
         app,
@@ -90,6 +119,7 @@ pub fn manifest(
         trust,
         watch: reader.watch(file.watch)?,
         secrets,
+        policy,
         warnings,
         dir: reader.dir,
     })
@@ -122,6 +152,7 @@ impl<'a> Reader<'a> {
             name,
             dir,
             env,
+            origin: Origin::Project,
         }
     }
 

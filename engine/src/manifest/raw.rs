@@ -6,13 +6,14 @@ use indexmap::IndexMap;
 use serde::Deserialize;
 use toml::{Spanned, Value};
 
-use super::{OnBad, OnError};
+use super::{OnBad, OnError, Order};
 use crate::app::StrategyName;
 use crate::grants::{Grants, Variable};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct File {
+    pub extends: Vec<Spanned<String>>,
     pub app: AppTable,
     pub docker: DockerTable,
     pub deploy: DeployTable,
@@ -21,6 +22,15 @@ pub struct File {
     pub plugins: IndexMap<Spanned<String>, PluginTable>,
     pub secrets: IndexMap<Spanned<Variable>, Spanned<SecretTable>>,
     pub registries: IndexMap<Spanned<String>, RegistryTable>,
+    pub trust: Option<TrustTable>,
+}
+
+/// What a base may say.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BaseFile {
+    pub extends: Vec<Spanned<String>>,
+    pub plugins: IndexMap<Spanned<String>, PluginTable>,
     pub trust: Option<TrustTable>,
 }
 
@@ -171,7 +181,7 @@ pub struct TlsTable {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrustTable {
-    pub require: Option<bool>,
+    pub require: Option<Spanned<bool>>,
     pub keys: Vec<Spanned<String>>,
     pub paths: IndexMap<Spanned<String>, Vec<Spanned<String>>>,
 }
@@ -190,10 +200,14 @@ pub struct PluginTable {
     pub path: Option<Spanned<String>>,
     pub source: Option<Spanned<String>>,
     pub builtin: Option<Spanned<String>>,
-    pub services: Option<Vec<Spanned<String>>>,
-    pub config: BTreeMap<String, Value>,
-    pub grants: Grants,
-    pub on_error: OnError,
+    pub enabled: Option<Spanned<bool>>,
+    pub required: Option<Spanned<bool>>,
+    pub open: Option<Spanned<Vec<String>>>,
+    pub order: Option<Spanned<Order>>,
+    pub services: Option<Spanned<Vec<Spanned<String>>>>,
+    pub config: IndexMap<Spanned<String>, Value>,
+    pub grants: Option<Spanned<Grants>>,
+    pub on_error: Option<Spanned<OnError>>,
     pub timeout: Option<Spanned<String>>,
     pub memory: Option<Spanned<String>>,
     pub limits: LimitsTable,
@@ -206,7 +220,7 @@ pub struct LimitsTable {
     pub http: Option<Spanned<String>>,
     pub result: Option<Spanned<String>>,
     pub table_elements: Option<Spanned<u32>>,
-    pub instances: Option<u32>,
+    pub instances: Option<Spanned<u32>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

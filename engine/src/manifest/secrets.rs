@@ -46,7 +46,7 @@ impl Reader<'_> {
     pub(super) fn secrets<'a>(
         &self,
         table: Table,
-        plugins: impl Iterator<Item = ((&'a Name, &'a PluginEntry), Range<usize>)>,
+        plugins: impl Iterator<Item = (&'a Name, &'a PluginEntry, (&'a Reader<'a>, Range<usize>))>,
         warnings: &mut Vec<String>,
     ) -> Result<Secrets, ManifestError> {
         let mut secrets = Secrets::default();
@@ -61,14 +61,14 @@ impl Reader<'_> {
             sources.insert(name, (source, span));
         }
         let mut used = std::collections::BTreeSet::new();
-        for ((plugin, entry), place) in plugins {
+        for (plugin, entry, (reader, place)) in plugins {
             for name in entry.grants.secrets() {
                 if !used.insert(name.clone()) {
                     continue;
                 }
-                let (source, span) = match sources.get(name) {
-                    Some((source, span)) => (source, span.clone()),
-                    None => (&SecretTable::default(), place.clone()),
+                let (source, at, span) = match sources.get(name) {
+                    Some((source, span)) => (source, self, span.clone()),
+                    None => (&SecretTable::default(), reader, place.clone()),
                 };
                 match self.secret(name, source) {
                     Ok(value) => {
@@ -90,7 +90,7 @@ impl Reader<'_> {
                             "set it, or say where it is: `[secrets]` with `{name} = {{ file = \
                              \"…\" }}`"
                         );
-                        secrets.missing.push(self.error(span, message, Some(help)));
+                        secrets.missing.push(at.error(span, message, Some(help)));
                     }
                 }
             }

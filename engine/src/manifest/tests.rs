@@ -1,13 +1,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Manifest, ManifestError, OnError, convert};
+use super::{Bases, Manifest, ManifestError, OnError, convert};
 use crate::app::{ByteSize, Canary, MountSource, Probe, Strategy};
 use crate::plugin::Limits;
 
 fn parse(text: &str) -> Result<Manifest, ManifestError> {
     let env = |name: &str| (name == "SET").then(|| "value".to_owned());
-    convert::manifest(text, None, PathBuf::from("/"), None, &env)
+    convert::manifest(text, None, PathBuf::from("/"), None, &Bases::none(), &env)
 }
 
 /// The message, and the text that the error points at.
@@ -371,7 +371,8 @@ fn secrets_come_from_the_environment_and_from_files() {
         _ => None,
     };
     let dir = folder.path().to_owned();
-    let manifest = super::convert::manifest(text, None, dir, None, &env).expect("a manifest");
+    let manifest =
+        super::convert::manifest(text, None, dir, None, &Bases::none(), &env).expect("a manifest");
     let values: Vec<_> = manifest
         .secrets
         .values
@@ -405,8 +406,8 @@ fn secrets_come_from_the_environment_and_from_files() {
 fn environment_variables_are_handed_on_by_name() {
     let text = "[plugins.x]\npath = \"x.wasm\"\ngrants = { env = [\"HOME\", \"UNSET\"] }\n";
     let env = |name: &str| (name != "UNSET").then(|| format!("{name} of mine"));
-    let manifest =
-        super::convert::manifest(text, None, "/".into(), None, &env).expect("a manifest");
+    let manifest = super::convert::manifest(text, None, "/".into(), None, &Bases::none(), &env)
+        .expect("a manifest");
     let seen: Vec<_> = manifest.plugins["x"].env.iter().collect();
     assert_eq!(seen, [(&"HOME".to_owned(), &"HOME of mine".to_owned())]);
 }
@@ -417,7 +418,16 @@ fn a_dockerfile_is_a_file_of_bearable_size() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("Dockerfile");
     std::os::unix::fs::symlink("/dev/zero", &file).expect("a link");
-    let read = || convert::manifest("", None, folder.path().to_owned(), None, &|_| None);
+    let read = || {
+        convert::manifest(
+            "",
+            None,
+            folder.path().to_owned(),
+            None,
+            &Bases::none(),
+            &|_| None,
+        )
+    };
     let error = read().expect_err("it is no file").to_string();
     assert!(
         error.ends_with("can't be read: it is not a file"),

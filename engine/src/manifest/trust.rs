@@ -3,7 +3,7 @@
 use toml::Spanned;
 
 use super::ManifestError;
-use super::convert::Reader;
+use super::convert::{Origin, Reader};
 use super::raw::TrustTable;
 use crate::registry::{PublicKey, Reference, Trust};
 
@@ -30,13 +30,30 @@ impl Reader<'_> {
         }
         Ok(Trust {
             given: true,
-            require: table.require.unwrap_or(true),
+            require: table.require.is_none_or(Spanned::into_inner),
             keys: keys(&table.keys)?,
             paths,
+            ..Trust::default()
         })
     }
 
     fn key(&self, file: &Spanned<String>) -> Result<PublicKey, ManifestError> {
+        if file.get_ref().trim_start().starts_with("-----BEGIN") {
+            let name = format!("a key in {}", self.name);
+            return PublicKey::parse(&name, file.get_ref().as_bytes()).map_err(|reason| {
+                self.error(
+                    file.span(),
+                    format!("the key can't be used: {reason}"),
+                    None,
+                )
+            });
+        }
+        if self.origin == Origin::Artifact {
+            let message = "a base in a registry brings no files: it has to have the key itself";
+            let help = "write the text of the key, from `-----BEGIN PUBLIC KEY-----` on, between \
+                        `\"\"\"` and `\"\"\"`";
+            return Err(self.error(file.span(), message.to_owned(), Some(help.to_owned())));
+        }
         let path = self.dir.join(file.get_ref());
         let read = super::read(&path).map_err(|error| error.to_string());
         let key = read.and_then(|text| PublicKey::parse(file.get_ref(), text.as_bytes()));

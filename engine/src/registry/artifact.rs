@@ -36,13 +36,13 @@ const HOOKS: &str = "dev.rengine.plugin.hooks";
 const WIT: &str = "dev.rengine.plugin.wit";
 const GRANTS: &str = "dev.rengine.plugin.grants";
 const README: &str = "dev.rengine.plugin.readme";
-const TITLE: &str = "org.opencontainers.image.title";
-const DESCRIPTION: &str = "org.opencontainers.image.description";
-const VERSION: &str = "org.opencontainers.image.version";
-const LICENSES: &str = "org.opencontainers.image.licenses";
-const SOURCE: &str = "org.opencontainers.image.source";
-const REVISION: &str = "org.opencontainers.image.revision";
-const CREATED: &str = "org.opencontainers.image.created";
+pub(super) const TITLE: &str = "org.opencontainers.image.title";
+pub(super) const DESCRIPTION: &str = "org.opencontainers.image.description";
+pub(super) const VERSION: &str = "org.opencontainers.image.version";
+pub(super) const LICENSES: &str = "org.opencontainers.image.licenses";
+pub(super) const SOURCE: &str = "org.opencontainers.image.source";
+pub(super) const REVISION: &str = "org.opencontainers.image.revision";
+pub(super) const CREATED: &str = "org.opencontainers.image.created";
 
 /// What an author says of a plugin: `plugin.toml` beside it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -326,6 +326,10 @@ impl Described {
         let title = layer.annotation(TITLE);
         let by_name = title.is_some_and(|title| title.ends_with(".wasm"));
         if !known && !by_name {
+            if layer.media_type == super::base::LAYER {
+                let help = "plugins.toml takes it: `extends = [\"oci://…\"]`";
+                return Err(error("it is a base".to_owned(), help));
+            }
             let reason = match manifest.config.media_type.contains("image.config") {
                 true => "it is a container's image".to_owned(),
                 false => format!("its layer is `{}`", layer.media_type),

@@ -10,6 +10,33 @@ use super::{
 };
 use crate::credentials::CredentialsError;
 
+/// What comes from a registry, as a project names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// A plugin, by its name in plugins.toml.
+    Plugin(String),
+    /// A base, by its source.
+    Base(String),
+}
+
+impl Part {
+    /// What `rengine plugin update` knows it by.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Plugin(name) | Self::Base(name) => name,
+        }
+    }
+}
+
+impl std::fmt::Display for Part {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Plugin(name) => write!(f, "plugin `{name}`"),
+            Self::Base(source) => write!(f, "base `{source}`"),
+        }
+    }
+}
+
 /// Why something could not be done with a registry.
 #[derive(Debug, Error, Diagnostic)]
 pub enum RegistryError {
@@ -89,6 +116,17 @@ pub enum RegistryError {
         /// What to do.
         help: String,
     },
+    /// What is there is no base.
+    #[error("{reference} is no base: {reason}")]
+    #[diagnostic(help(
+        "bases are published with `rengine plugin push base.toml HOST/PATH:VERSION`"
+    ))]
+    NotBase {
+        /// What was asked for.
+        reference: String,
+        /// What it is instead.
+        reason: String,
+    },
     /// No version of it fits.
     #[error("no version of {repository} fits `{range}`")]
     #[diagnostic(help("{help}"))]
@@ -121,11 +159,11 @@ pub enum RegistryError {
         reason: String,
     },
     /// Nobody vouches for it whose word counts here.
-    #[error("plugin `{plugin}` is not trusted: {why}: {artifact}")]
+    #[error("{part} is not trusted: {why}: {artifact}")]
     #[diagnostic(help("nothing of it was run; {help}"))]
     Untrusted {
-        /// The plugin.
-        plugin: String,
+        /// What it is.
+        part: Part,
         /// Its artifact.
         artifact: String,
         /// Why not.
@@ -138,40 +176,38 @@ pub enum RegistryError {
     #[diagnostic(transparent)]
     Key(#[from] KeyError),
     /// plugins.lock has no answer, and no registry may be asked.
-    #[error(
-        "plugin `{plugin}` is not in plugins.lock as plugins.toml names it, and {mode} was given"
-    )]
+    #[error("{part} is not in plugins.lock as plugins.toml names it, and {mode} was given")]
     #[diagnostic(help(
-        "`rengine plugin update {plugin}` writes it; commit plugins.lock with plugins.toml"
+        "`rengine plugin update {}` writes it; commit plugins.lock with plugins.toml",
+        part.name()
     ))]
     NotLocked {
-        /// The plugin.
-        plugin: String,
+        /// What is not.
+        part: Part,
         /// The flag.
         mode: &'static str,
     },
     /// The store has not got it, and no registry may be asked.
-    #[error(
-        "plugin `{plugin}` is neither in the store nor vendored, and --offline was given: {digest}"
-    )]
+    #[error("{part} is neither in the store nor vendored, and --offline was given: {digest}")]
     #[diagnostic(help(
         "`rengine plugin fetch` gets what plugins.lock names; `rengine plugin vendor` keeps it in the repository"
     ))]
     NotKept {
-        /// The plugin.
-        plugin: String,
+        /// What is not.
+        part: Part,
         /// Its artifact.
         digest: String,
     },
     /// What plugins.lock says of an artifact is not what it is.
-    #[error("plugins.lock says of plugin `{plugin}` what its artifact does not: {what}")]
+    #[error("plugins.lock says of {part} what its artifact does not: {what}")]
     #[diagnostic(help(
         "nothing of it was used. Somebody changed plugins.lock by hand, or it was merged wrongly: \
-         see its history; `rengine plugin update {plugin}` writes it anew"
+         see its history; `rengine plugin update {}` writes it anew",
+        part.name()
     ))]
     Drift {
-        /// The plugin.
-        plugin: String,
+        /// Of what.
+        part: Part,
         /// Which.
         what: String,
     },

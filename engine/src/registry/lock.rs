@@ -1,4 +1,4 @@
-//! plugins.lock: which plugins the deploys of an app run, to the byte.
+//! plugins.lock: which plugins the deploys of an app run, and which bases it extends, to the byte.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -24,6 +24,8 @@ const HEAD: &str = "\
 /// plugins.lock.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Lock {
+    /// Its bases, by source.
+    pub bases: Vec<LockedBase>,
     /// Its plugins, by name.
     pub plugins: Vec<Locked>,
 }
@@ -54,10 +56,29 @@ pub struct Locked {
     pub imports: Vec<String>,
 }
 
+/// One base that is locked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LockedBase {
+    /// Its source, as the file writes it that extends it.
+    pub source: String,
+    /// The tag that was picked, where it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// The digest of the artifact's manifest: what signatures are for.
+    pub digest: Digest,
+    /// The digest of its text.
+    pub content: Digest,
+    /// The text's size in bytes.
+    pub size: u64,
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
     version: u32,
+    #[serde(default, rename = "base", skip_serializing_if = "Vec::is_empty")]
+    bases: Vec<LockedBase>,
     #[serde(default, rename = "plugin")]
     plugins: Vec<Locked>,
 }
@@ -138,7 +159,14 @@ impl Lock {
             let name = pair.first().map(|name| name.as_str()).unwrap_or_default();
             return Err(format!("the plugin `{name}` is there twice"));
         }
+        let mut sources: Vec<_> = file.bases.iter().map(|base| &base.source).collect();
+        sources.sort();
+        if let Some(pair) = sources.windows(2).find(|pair| pair.first() == pair.last()) {
+            let source = pair.first().map(|name| name.as_str()).unwrap_or_default();
+            return Err(format!("the base `{source}` is there twice"));
+        }
         Ok(Self {
+            bases: file.bases,
             plugins: file.plugins,
         })
     }
@@ -146,6 +174,23 @@ impl Lock {
     /// What is locked of a plugin.
     pub fn get(&self, name: &str) -> Option<&Locked> {
         self.plugins.iter().find(|locked| locked.name == name)
+    }
+
+    /// What is locked of a base.
+    pub fn base(&self, source: &str) -> Option<&LockedBase> {
+        self.bases.iter().find(|locked| locked.source == source)
+    }
+
+    /// Locks these bases and no others.
+    pub fn set_bases(&mut self, bases: &[LockedBase]) {
+        self.bases = bases.to_vec();
+        self.bases.sort_by(|a, b| a.source.cmp(&b.source));
+        self.bases.dedup_by(|a, b| a.source == b.source);
+    }
+
+    /// True if nothing is locked.
+    pub fn is_empty(&self) -> bool {
+        self.plugins.is_empty() && self.bases.is_empty()
     }
 
     /// Locks a plugin, in the place of what was locked of it.
@@ -164,6 +209,7 @@ impl Lock {
     pub fn text(&self) -> String {
         let file = File {
             version: VERSION,
+            bases: self.bases.clone(),
             plugins: self.plugins.clone(),
         };
         // Texts and numbers can't fail to be written.
@@ -171,13 +217,13 @@ impl Lock {
         format!("{HEAD}{text}")
     }
 
-    /// Writes a file, whole or not at all; one without plugins is removed.
+    /// Writes a file, whole or not at all; one that locks nothing is removed.
     ///
     /// # Errors
     ///
     /// If it can't be written.
     pub fn store(&self, path: &Path) -> Result<(), LockError> {
-        let stored = match self.plugins.is_empty() {
+        let stored = match self.is_empty() {
             true => match std::fs::remove_file(path) {
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
                 result => result,
@@ -251,6 +297,21 @@ mod tests {
             .collect();
         assert_eq!(names, ["harden", "size"]);
         lock.retain(|_| false);
+        let base = LockedBase {
+            source: "oci://r.example/base:^3".to_owned(),
+            version: Some("3.0.1".to_owned()),
+            digest: Digest::of(b"manifest"),
+            content: Digest::of(b"text"),
+            size: 4,
+        };
+        lock.set_bases(&[base.clone(), base]);
+        lock.store(&path).expect("written");
+        assert_eq!(Lock::load(&path).as_ref(), Ok(&lock));
+        assert_eq!(
+            lock.base("oci://r.example/base:^3").map(|base| base.size),
+            Some(4)
+        );
+        lock.set_bases(&[]);
         lock.store(&path).expect("written");
         assert!(!path.exists(), "nothing is locked");
     }

@@ -7,8 +7,8 @@ use bytes::Bytes;
 
 use super::store::read_signatures;
 use super::{
-    Described, Digest, Lock, Locked, Registries, RegistryError, Repository, Signer, Source, Store,
-    Trust, Untrusted,
+    Described, Digest, Lock, Locked, Part, Registries, RegistryError, Repository, Signer, Source,
+    Store, Trust, Untrusted,
 };
 
 /// Plugins that are kept with the project, by digest, as in the store.
@@ -24,7 +24,7 @@ pub struct Mode {
 }
 
 impl Mode {
-    fn flag(self) -> Option<&'static str> {
+    pub(super) fn flag(self) -> Option<&'static str> {
         match (self.locked, self.offline) {
             (true, _) => Some("--locked"),
             (false, true) => Some("--offline"),
@@ -64,11 +64,11 @@ pub struct Resolution {
 /// Finds the files of plugins.
 #[derive(Clone)]
 pub struct Resolver {
-    registries: Registries,
-    store: Store,
+    pub(super) registries: Registries,
+    pub(super) store: Store,
     vendor: PathBuf,
     trust: Trust,
-    mode: Mode,
+    pub(super) mode: Mode,
 }
 
 impl Resolver {
@@ -112,7 +112,10 @@ impl Resolver {
             .into_iter()
             .collect();
         let plugins = plugins?;
-        let mut new = Lock::default();
+        let mut new = Lock {
+            bases: lock.bases.clone(),
+            ..Lock::default()
+        };
         for plugin in &plugins {
             new.set(plugin.locked.clone());
         }
@@ -131,17 +134,15 @@ impl Resolver {
         locked: Option<&Locked>,
     ) -> Result<Resolved, RegistryError> {
         let repository = &source.repository;
+        let part = Part::Plugin(name.to_owned());
         let (version, digest, manifest) = match locked {
             Some(locked) => {
-                let manifest = self.manifest(name, repository, &locked.digest).await?;
+                let manifest = self.manifest(&part, repository, &locked.digest).await?;
                 (locked.version.clone(), locked.digest.clone(), manifest)
             }
             None => {
                 if let Some(mode) = self.mode.flag() {
-                    return Err(RegistryError::NotLocked {
-                        plugin: name.to_owned(),
-                        mode,
-                    });
+                    return Err(RegistryError::NotLocked { part, mode });
                 }
                 let (version, digest, manifest) =
                     self.registries.pick(repository, &source.pick).await?;
@@ -151,7 +152,7 @@ impl Resolver {
         };
         let described = Described::of(&manifest, &format!("{repository}@{digest}"))?;
         let drift = |what: String| RegistryError::Drift {
-            plugin: name.to_owned(),
+            part: part.clone(),
             what,
         };
         if let Some(locked) = locked {
@@ -169,9 +170,11 @@ impl Resolver {
             }
         }
         // Before a byte of the component is here.
-        let signers = self.trusted(name, repository, &digest).await?;
+        let trust = self.trust.of(name);
+        let signers = self.trusted(&part, trust, repository, &digest).await?;
+        let (component, size) = (&described.component, described.size);
         let path = self
-            .component(name, repository, &digest, &described)
+            .blob(&part, repository, &digest, (component, size))
             .await?;
         let outline = self
             .store
@@ -217,16 +220,17 @@ impl Resolver {
 
     /// Who vouches for an artifact: as the signatures say that are kept here, or else those that the
     /// registry has by now.
-    async fn trusted(
+    pub(super) async fn trusted(
         &self,
-        name: &str,
+        part: &Part,
+        trust: &Trust,
         repository: &Repository,
         digest: &Digest,
     ) -> Result<Vec<Signer>, RegistryError> {
         let untrusted = |why: Untrusted| RegistryError::Untrusted {
-            plugin: name.to_owned(),
+            part: part.clone(),
             artifact: format!("{repository}@{digest}"),
-            help: match self.trust.keys_for(repository).is_empty() {
+            help: match trust.keys_for(repository).is_empty() {
                 true => "`[trust]` in plugins.toml has no key for it".to_owned(),
                 false => "who publishes it signs it with `rengine plugin push --sign`, or \
                           `rengine plugin sign`"
@@ -240,7 +244,7 @@ impl Resolver {
         let vendored = read_signatures(&self.vendor.join(format!("{}.sig", digest.hex())));
         let mut kept = self.store.signatures(digest);
         kept.extend(vendored);
-        let why = match self.trust.check(&kept, repository, digest) {
+        let why = match trust.check(&kept, repository, digest) {
             Ok(signers) => return Ok(signers),
             Err(why) => why,
         };
@@ -248,15 +252,15 @@ impl Resolver {
             return Err(untrusted(why));
         }
         let found = self.registries.signatures(repository, digest).await?;
-        let signers = self.trust.check(&found, repository, digest);
+        let signers = trust.check(&found, repository, digest);
         let signers = signers.map_err(untrusted)?;
         self.store.put_signatures(digest, &found)?;
         Ok(signers)
     }
 
-    async fn manifest(
+    pub(super) async fn manifest(
         &self,
-        name: &str,
+        part: &Part,
         repository: &Repository,
         digest: &Digest,
     ) -> Result<Bytes, RegistryError> {
@@ -269,20 +273,20 @@ impl Resolver {
         if let Some(bytes) = self.store.read(digest)? {
             return Ok(bytes.into());
         }
-        self.online(name, digest)?;
+        self.online(part, digest)?;
         let bytes = self.registries.manifest(repository, digest).await?;
         self.store.put(&bytes)?;
         Ok(bytes)
     }
 
-    async fn component(
+    /// The file of what an artifact is made of: a component, or the text of a base.
+    pub(super) async fn blob(
         &self,
-        name: &str,
+        part: &Part,
         repository: &Repository,
         artifact: &Digest,
-        described: &Described,
+        (digest, size): (&Digest, u64),
     ) -> Result<PathBuf, RegistryError> {
-        let digest = &described.component;
         if let Some(path) = self.vendored(digest)? {
             return Ok(path);
         }
@@ -290,9 +294,9 @@ impl Resolver {
             if let Some(path) = self.store.get(digest)? {
                 return Ok(path);
             }
-            self.online(name, artifact)?;
+            self.online(part, artifact)?;
             self.registries
-                .fetch(repository, digest, described.size, &self.store)
+                .fetch(repository, digest, size, &self.store)
                 .await?;
         }
     }
@@ -302,11 +306,11 @@ impl Resolver {
         Ok(self.store.is(&path, digest)?.then_some(path))
     }
 
-    fn online(&self, name: &str, digest: &Digest) -> Result<(), RegistryError> {
+    fn online(&self, part: &Part, digest: &Digest) -> Result<(), RegistryError> {
         match self.mode.offline {
             false => Ok(()),
             true => Err(RegistryError::NotKept {
-                plugin: name.to_owned(),
+                part: part.clone(),
                 digest: digest.to_string(),
             }),
         }

@@ -14,6 +14,9 @@ pub const STATEMENT: &str = "https://in-toto.io/Statement/v1";
 pub const PREDICATE: &str = "https://slsa.dev/provenance/v1";
 /// How rengine makes a release: what the parameters below mean.
 const BUILD_TYPE: &str = "https://rengine.dev/release/v1";
+/// What the digest of a base is of: its artifact's manifest, or its file.
+const BASE_ARTIFACT: &str = "application/vnd.oci.image.manifest.v1+json";
+const BASE_FILE: &str = "application/toml";
 /// The media type of a statement, which its signature is for.
 pub const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
 
@@ -36,6 +39,20 @@ pub fn provenance(record: &Record, places: &Places) -> Value {
         }
     }
     let mut materials: Vec<Value> = record.plugins.iter().map(material).collect();
+    let bases = record.policy.iter().flat_map(|policy| &policy.bases);
+    materials.extend(bases.map(|base| {
+        let kind = match base.reference.starts_with("oci://") {
+            true => BASE_ARTIFACT,
+            false => BASE_FILE,
+        };
+        json!({
+            "name": "base",
+            "uri": base.reference,
+            "digest": {"sha256": bare(&base.digest)},
+            "mediaType": kind,
+            "annotations": {"version": base.version, "signer": base.signer},
+        })
+    }));
     if let Some(git) = &record.git {
         materials.push(json!({
             "name": "project",
@@ -71,6 +88,7 @@ pub fn provenance(record: &Record, places: &Places) -> Value {
                 },
                 "internalParameters": {
                     "changes": changes,
+                    "policy": record.policy,
                     "services": services,
                 },
                 "resolvedDependencies": materials,

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Seal;
+use super::{PolicyRecord, Seal};
 use crate::app::Fields;
 
 /// One release: what a deploy or a rollback made of an app, or tried to.
@@ -53,6 +53,9 @@ pub struct Record {
     pub git: Option<GitRevision>,
     /// The plugins, in the order in which they run.
     pub plugins: Vec<PluginRecord>,
+    /// The bases that plugins.toml extends, and what they require.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicyRecord>,
     /// What each service is, as plugins made it.
     pub services: IndexMap<String, ServiceRecord>,
     /// What plugins changed on the way.

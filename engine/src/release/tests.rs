@@ -251,6 +251,7 @@ fn record(number: u64, outcome: ReleaseOutcome, image: &str) -> Record {
         rengine: text("0"),
         git: None,
         plugins: Vec::new(),
+        policy: None,
         services: IndexMap::from([(text("web"), service)]),
         changes: Vec::new(),
         steps: Vec::new(),
@@ -421,6 +422,19 @@ fn provenance_names_images_plugins_and_changes() {
         old: None,
         new: Some(text("true")),
     }];
+    record.policy = Some(PolicyRecord {
+        bases: vec![BaseRecord {
+            reference: text("oci://r.example/base:^3"),
+            version: Some(text("3.0.1")),
+            digest: format!("sha256:{}", "cd".repeat(32)),
+            signer: None,
+        }],
+        required: vec![RequiredRecord {
+            plugin: text("harden"),
+            base: text("oci://r.example/base:^3"),
+        }],
+        overrides: Vec::new(),
+    });
     record.git = Some(GitRevision {
         commit: "c".repeat(40),
         dirty: true,
@@ -452,7 +466,13 @@ fn provenance_names_images_plugins_and_changes() {
     let more = &policy["annotations"];
     assert_eq!(more["component"]["sha256"], "ab".repeat(32));
     assert_eq!(more["signers"][0]["sha256"], "ef".repeat(32));
-    assert_eq!(materials[2]["digest"]["gitCommit"], "c".repeat(40));
+    assert_eq!(materials[2]["uri"], "oci://r.example/base:^3");
+    assert_eq!(materials[2]["digest"]["sha256"], "cd".repeat(32));
+    assert_eq!(
+        definition["internalParameters"]["policy"]["required"][0]["plugin"],
+        "harden"
+    );
+    assert_eq!(materials[3]["digest"]["gitCommit"], "c".repeat(40));
     assert_eq!(
         definition["internalParameters"]["changes"][0]["field"],
         "read-only"

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::policy::policy_lines;
 use super::text::time;
 use super::{Styles, Verbosity, printable, render_plan};
 use crate::deploy::{Event, LockStep, Outcome, Reporter, ServiceSummary, WatchEvent, Weight};
@@ -298,6 +299,22 @@ impl Reporter for ProgressReporter {
                 let took = style.dim(time(took));
                 let sign = style.good("✔");
                 self.line(&format!("  {sign} plugins {} {took}", names.join(", ")));
+            }
+            Event::Bases { policy } => {
+                for line in policy_lines(&policy, style) {
+                    self.line(&format!("  {line}"));
+                }
+            }
+            Event::BaseLocked {
+                base,
+                version,
+                digest,
+            } => {
+                let version = version.map_or_else(String::new, |version| format!("{version} "));
+                let digest = style.dim(digest.get(..19).unwrap_or(&digest));
+                let sign = style.good("✔");
+                let words = format!("locked base {base} {version}{digest}");
+                self.line(&format!("  {sign} {}", printable(words.trim_end())));
             }
             Event::Download { what, done, total } => self.download(&what, done, total),
             Event::PluginLocked {

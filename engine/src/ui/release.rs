@@ -122,6 +122,22 @@ pub fn render_release(record: &Record, style: Styles) -> String {
             line("", style.dim(printable(&text)));
         }
     }
+    if let Some(policy) = &record.policy {
+        for base in &policy.bases {
+            line("base", super::policy::base(base, style));
+        }
+        for required in &policy.required {
+            let (plugin, base) = (style.plugin(&required.plugin), printable(&required.base));
+            line("required", format!("{plugin} by {base}"));
+        }
+        for one in &policy.overrides {
+            let plugin = style.plugin(&one.plugin);
+            line(
+                "override",
+                format!("{plugin} {}", super::policy::changed(one, style)),
+            );
+        }
+    }
     for (name, service) in &record.services {
         let image = service.image.as_ref();
         let names = image.and_then(|image| image.digest.as_ref().or(image.reference.as_ref()));

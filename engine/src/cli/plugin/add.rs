@@ -5,8 +5,8 @@ use clap::Args;
 use super::Project;
 use super::update::{agree, news};
 use crate::app::Name;
+use crate::cli::GlobalArgs;
 use crate::cli::error::CliError;
-use crate::cli::{GlobalArgs, session};
 use crate::deploy::DeployError;
 use crate::manifest::Edit;
 use crate::registry::{Lock, Pick, Reference, RegistryError, Resolution, Source, version};
@@ -28,7 +28,7 @@ pub struct AddArgs {
 }
 
 pub async fn run(global: &GlobalArgs, args: AddArgs, ui: Ui) -> Result<(), CliError> {
-    let project = Project::load(global, session::SourceArgs::default(), ui)?;
+    let project = Project::load(global, ui).await?;
     let reference: Reference = args.reference.parse().map_err(refused)?;
     let name = args
         .name
@@ -38,6 +38,7 @@ pub async fn run(global: &GlobalArgs, args: AddArgs, ui: Ui) -> Result<(), CliEr
         what: "name of a plugin",
         help: "names have small letters, digits and `-`: choose one with `--name`",
     })?;
+    project.own(name.as_str())?;
     let mut edit = Edit::open(&project.path())?;
     let registries = project.wanted.registries(&project.sources);
     let pick = match reference.pick {
@@ -64,6 +65,7 @@ pub async fn run(global: &GlobalArgs, args: AddArgs, ui: Ui) -> Result<(), CliEr
         return Ok(());
     }
     let mut lock = old.clone();
+    lock.set_bases(project.wanted.bases());
     for plugin in plugins {
         lock.set(plugin.locked);
     }
@@ -71,7 +73,7 @@ pub async fn run(global: &GlobalArgs, args: AddArgs, ui: Ui) -> Result<(), CliEr
     let kept = project.wanted.keep(&old, &lock, &*project.sources.reporter);
     kept.map_err(refused)?;
     // plugins.toml has one more now.
-    let project = Project::load(global, session::SourceArgs::default(), ui)?;
+    let project = Project::load(global, ui).await?;
     project.wanted.warn_of_trust(&*project.sources.reporter);
     if !ui.is_json() {
         ui.result(&format!("added `{name}` to {}", project.path().display()));

@@ -1,17 +1,18 @@
 //! `rengine plugin fetch`.
 
 use super::Project;
+use crate::cli::GlobalArgs;
 use crate::cli::error::CliError;
-use crate::cli::{GlobalArgs, session};
 use crate::ui::Ui;
 
 pub async fn run(global: &GlobalArgs, ui: Ui) -> Result<(), CliError> {
-    let project = Project::load(global, session::SourceArgs::default(), ui)?;
+    let project = Project::load(global, ui).await?;
     project.wanted.files(&project.sources).await?;
     let count = project.wanted.remote().len();
+    let bases = super::and_bases(project.wanted.bases().len());
     match ui.is_json() {
         true => ui.json(&serde_json::json!({"event": "plugins-fetched", "count": count})),
-        false => ui.result(&format!("{count} plugins are in the store")),
+        false => ui.result(&format!("{count} plugins{bases} are in the store")),
     }
     Ok(())
 }

@@ -24,7 +24,7 @@ struct Row {
 }
 
 pub async fn run(global: &GlobalArgs, ui: Ui) -> Result<(), CliError> {
-    let manifest = session::load_manifest(global, ui)?;
+    let manifest = session::load_manifest(global, session::SourceArgs::default(), ui).await?;
     let mut rows = Vec::new();
     if !manifest.plugins.is_empty() {
         let host = host()?;

@@ -4,15 +4,18 @@ use serde::Serialize;
 
 use super::Project;
 use super::add::refused;
+use crate::cli::GlobalArgs;
 use crate::cli::error::CliError;
-use crate::cli::{GlobalArgs, session};
-use crate::registry::{Pick, version};
+use crate::registry::{Digest, Pick, Source, version};
 use crate::ui::{Ui, table};
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct Row {
-    plugin: String,
+    /// A plugin's name, or a base's place.
+    #[serde(rename = "plugin")]
+    name: String,
+    kind: &'static str,
     locked: Option<String>,
     /// The newest that the source allows.
     allowed: Option<String>,
@@ -22,30 +25,43 @@ struct Row {
 }
 
 pub async fn run(global: &GlobalArgs, ui: Ui) -> Result<(), CliError> {
-    let project = Project::load(global, session::SourceArgs::default(), ui)?;
+    let project = Project::load(global, ui).await?;
     let lock = project.wanted.lock().map_err(refused)?;
     let registries = project.wanted.registries(&project.sources);
-    let remote = project.wanted.remote();
-    let rows = remote.iter().map(async |(name, source)| {
+    let locked = |digest: &Digest, version: &Option<String>| (digest.clone(), version.clone());
+    let mut asked = Vec::new();
+    for base in project.wanted.bases() {
+        let source: Source = base.source.parse().map_err(refused)?;
+        let is = lock.base(&base.source);
+        let is = is.map(|base| locked(&base.digest, &base.version));
+        asked.push(("base", source.repository.to_string(), source, is));
+    }
+    for (name, source) in project.wanted.remote() {
+        let is = lock.get(&name);
+        let is = is.map(|plugin| locked(&plugin.digest, &plugin.version));
+        asked.push(("plugin", name, source, is));
+    }
+    let rows = asked.iter().map(async |(kind, name, source, locked)| {
         let tags = registries.tags(&source.repository).await?;
         let newest = tags
             .iter()
             .filter_map(|tag| Some((version(tag)?, tag)))
             .filter(|(version, _)| version.pre.is_empty())
             .max();
-        let locked = lock.get(name);
         let (tag, digest, _) = registries.pick(&source.repository, &source.pick).await?;
-        let moved = locked.is_some_and(|locked| locked.digest != digest);
+        let locked_as = locked.as_ref().and_then(|(_, version)| version.clone());
+        let moved = locked.as_ref().is_some_and(|(locked, _)| *locked != digest);
         let is_fixed = matches!(source.pick, Pick::Digest { .. });
         let allowed = tag.map(|tag| match moved && !is_fixed {
-            true if locked.is_some_and(|locked| locked.version.as_ref() == Some(&tag)) => {
+            true if locked_as.as_ref() == Some(&tag) => {
                 format!("{tag}, which is another now")
             }
             _ => tag,
         });
         Ok(Row {
-            plugin: name.clone(),
-            locked: locked.and_then(|locked| locked.version.clone()),
+            kind,
+            name: name.clone(),
+            locked: locked_as.clone(),
             allowed,
             newest: newest.map(|(_, tag)| tag.clone()),
             source: source.to_string(),
@@ -66,7 +82,7 @@ pub async fn run(global: &GlobalArgs, ui: Ui) -> Result<(), CliError> {
     let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     let lines = rows.into_iter().map(|row| {
         [
-            row.plugin,
+            row.name,
             or_none(row.locked),
             or_none(row.allowed),
             or_none(row.newest),

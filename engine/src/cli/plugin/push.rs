@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use bytes::Bytes;
 use clap::Args;
 
 use super::add::refused;
@@ -11,8 +12,10 @@ use crate::app::ByteSize;
 use crate::cli::GlobalArgs;
 use crate::cli::error::CliError;
 use crate::deploy::git_revision;
+use crate::manifest::Fragment;
 use crate::registry::{
-    Artifact, MAX_COMPONENT_BYTES, Metadata, Pick, Reference, RegistryError, version,
+    Artifact, BaseArtifact, MAX_BASE_BYTES, MAX_COMPONENT_BYTES, Metadata, Pick, Reference,
+    RegistryError, version,
 };
 use crate::ui::Ui;
 
@@ -22,19 +25,19 @@ const METADATA: &str = "plugin.toml";
 /// What to publish, and where.
 #[derive(Debug, Args)]
 pub struct PushArgs {
-    /// The component
+    /// The component; or a base, a file that ends in `.toml`
     #[arg(value_name = "FILE")]
     path: PathBuf,
     /// Where it goes: HOST/PATH:VERSION
     #[arg(value_name = "REF")]
     reference: String,
     /// What it says of itself: name, description, license, source, readme, and why it needs
-    /// grants [default: plugin.toml beside FILE, or here]
+    /// grants [default: plugin.toml beside FILE, or here; none for a base]
     #[arg(long, value_name = "FILE")]
     metadata: Option<PathBuf>,
     #[command(flatten)]
     sign: SignArgs,
-    /// Publish another component under a version that is taken
+    /// Publish something else under a version that is taken
     #[arg(long)]
     force: bool,
 }
@@ -50,12 +53,89 @@ pub async fn run(global: &GlobalArgs, args: PushArgs, ui: Ui) -> Result<(), CliE
         });
     };
     let repository = reference.repository;
-    let io = |error: std::io::Error| CliError::Io {
-        what: "reading",
-        path: path.clone(),
-        reason: error.to_string(),
+    let is_base = path.extension().is_some_and(|end| end == "toml");
+    let file = match is_base {
+        true => base(global, &args.metadata, &path, repository.name(), &tag).await?,
+        false => plugin(global, &args.metadata, &path, repository.name(), &tag).await?,
     };
-    let facts = std::fs::metadata(&path).map_err(io)?;
+    let registries = super::registries(global, ui)?;
+    let taken = registries.pick(&repository, &Pick::Tag(tag.clone())).await;
+    match taken {
+        Ok((_, digest, there))
+            if there != file.manifest && version(&tag).is_some() && !args.force =>
+        {
+            return Err(CliError::VersionTaken {
+                reference: format!("{repository}:{tag}"),
+                digest: digest.to_string(),
+            });
+        }
+        Ok(_) | Err(RegistryError::NotFound { .. } | RegistryError::Denied { .. }) => {}
+        Err(error) => return Err(refused(error)),
+    }
+    let blobs = [file.content.clone(), file.config];
+    let digest = registries
+        .push(&repository, &tag, &blobs, &file.manifest)
+        .await;
+    let digest = digest.map_err(refused)?;
+    let signer = args
+        .sign
+        .sign(global, &registries, &repository, &digest)
+        .await?;
+    if ui.is_json() {
+        ui.json(&serde_json::json!({
+            "event": if is_base { "base-pushed" } else { "plugin-pushed" },
+            "reference": format!("{repository}:{tag}"),
+            "digest": digest,
+            "signed-by": signer,
+            "size": file.content.len(),
+        }));
+        return Ok(());
+    }
+    let size = ByteSize(file.content.len() as u64);
+    ui.result(&format!("pushed {repository}:{tag}@{digest}, {size}"));
+    if let Some(signer) = signer {
+        ui.result(&format!("signed with the key {signer}"));
+    }
+    ui.note(&match is_base {
+        true => {
+            format!("use it with `extends = [\"oci://{repository}:{tag}\"]` in plugins.toml")
+        }
+        false => format!("use it with `rengine plugin add {repository}`"),
+    });
+    Ok(())
+}
+
+/// What goes to a registry.
+struct Pushed {
+    /// The component, or the text of the base.
+    content: Bytes,
+    config: Bytes,
+    manifest: Bytes,
+}
+
+/// A file's facts, and its time as RFC 3339 has it.
+fn facts(path: &Path) -> Result<(u64, String), CliError> {
+    let facts = std::fs::metadata(path).map_err(|error| io(path, &error))?;
+    let made = facts.modified().unwrap_or_else(|_| SystemTime::now());
+    let made = jiff::Timestamp::try_from(made).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    Ok((facts.len(), made.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()))
+}
+
+fn io(path: &Path, error: &std::io::Error) -> CliError {
+    CliError::Io {
+        what: "reading",
+        path: path.to_owned(),
+        reason: error.to_string(),
+    }
+}
+
+async fn plugin(
+    global: &GlobalArgs,
+    given: &Option<PathBuf>,
+    path: &Path,
+    name: &str,
+    tag: &str,
+) -> Result<Pushed, CliError> {
     let not_plugin = |reason: String| {
         refused(RegistryError::NotPlugin {
             reference: path.display().to_string(),
@@ -66,60 +146,66 @@ pub async fn run(global: &GlobalArgs, args: PushArgs, ui: Ui) -> Result<(), CliE
                     .to_owned(),
         })
     };
-    if facts.len() > MAX_COMPONENT_BYTES {
+    let (size, made) = facts(path)?;
+    if size > MAX_COMPONENT_BYTES {
         let limit = ByteSize(MAX_COMPONENT_BYTES);
+        let size = ByteSize(size);
         return Err(not_plugin(format!(
-            "it has {}, and {limit} is the limit",
-            ByteSize(facts.len())
+            "it has {size}, and {limit} is the limit"
         )));
     }
-    let bytes = std::fs::read(&path).map_err(io)?;
-    let metadata = metadata(global, &args.metadata, &path).await?;
-    let made = facts.modified().unwrap_or_else(|_| SystemTime::now());
-    let made = jiff::Timestamp::try_from(made).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    let made = made.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let artifact = Artifact::new(bytes.into(), &metadata, repository.name(), &tag, &made);
+    let bytes = std::fs::read(path).map_err(|error| io(path, &error))?;
+    let metadata = metadata(global, given, path).await?;
+    let artifact = Artifact::new(bytes.into(), &metadata, name, tag, &made);
     let artifact = artifact.map_err(not_plugin)?;
-    let registries = super::registries(global, ui)?;
-    let taken = registries.pick(&repository, &Pick::Tag(tag.clone())).await;
-    match taken {
-        Ok((_, digest, there))
-            if there != artifact.manifest && version(&tag).is_some() && !args.force =>
-        {
-            return Err(CliError::VersionTaken {
-                reference: format!("{repository}:{tag}"),
-                digest: digest.to_string(),
-            });
-        }
-        Ok(_) | Err(RegistryError::NotFound { .. } | RegistryError::Denied { .. }) => {}
-        Err(error) => return Err(refused(error)),
-    }
-    let blobs = [artifact.component.clone(), artifact.config.clone()];
-    let digest = registries
-        .push(&repository, &tag, &blobs, &artifact.manifest)
-        .await;
-    let digest = digest.map_err(refused)?;
-    let signer = args
-        .sign
-        .sign(global, &registries, &repository, &digest)
-        .await?;
-    if ui.is_json() {
-        ui.json(&serde_json::json!({
-            "event": "plugin-pushed",
-            "reference": format!("{repository}:{tag}"),
-            "digest": digest,
-            "signed-by": signer,
-            "size": artifact.component.len(),
+    Ok(Pushed {
+        content: artifact.component,
+        config: artifact.config,
+        manifest: artifact.manifest,
+    })
+}
+
+async fn base(
+    global: &GlobalArgs,
+    given: &Option<PathBuf>,
+    path: &Path,
+    name: &str,
+    tag: &str,
+) -> Result<Pushed, CliError> {
+    let (size, made) = facts(path)?;
+    if size > MAX_BASE_BYTES {
+        let (limit, size) = (ByteSize(MAX_BASE_BYTES), ByteSize(size));
+        return Err(refused(RegistryError::NotBase {
+            reference: path.display().to_string(),
+            reason: format!("it has {size}, and {limit} is the limit"),
         }));
-        return Ok(());
     }
-    let size = ByteSize(artifact.component.len() as u64);
-    ui.result(&format!("pushed {repository}:{tag}@{digest}, {size}"));
-    if let Some(signer) = signer {
-        ui.result(&format!("signed with the key {signer}"));
-    }
-    ui.note(&format!("use it with `rengine plugin add {repository}`"));
-    Ok(())
+    let bytes = std::fs::read(path).map_err(|error| io(path, &error))?;
+    // As those will read it who extend it.
+    let file = path.file_name().unwrap_or(path.as_os_str());
+    let fragment = Fragment::artifact(file.to_string_lossy().into_owned(), bytes.clone())?;
+    let (plugins, required) = fragment.plugins()?;
+    let mut metadata = match given {
+        Some(file) => Metadata::load(&global.directory.join(file)).map_err(refused)?,
+        None => Metadata::default(),
+    };
+    metadata.revision = revision(path).await;
+    let names = (plugins.as_slice(), required.as_slice());
+    let artifact = BaseArtifact::new(bytes.into(), names, &metadata, name, tag, &made);
+    Ok(Pushed {
+        content: artifact.content,
+        config: artifact.config,
+        manifest: artifact.manifest,
+    })
+}
+
+/// The revision of the project that a file is in.
+async fn revision(file: &Path) -> Option<String> {
+    let folder = file.parent();
+    let folder = folder.filter(|folder| !folder.as_os_str().is_empty());
+    let revision = git_revision(folder.unwrap_or(Path::new("."))).await?;
+    let dirty = if revision.dirty { "-dirty" } else { "" };
+    Some(format!("{}{dirty}", revision.commit))
 }
 
 async fn metadata(
@@ -137,12 +223,6 @@ async fn metadata(
         Some(path) => Metadata::load(path).map_err(refused)?,
         None => Metadata::default(),
     };
-    let folder = path.as_deref().unwrap_or(component).parent();
-    let folder = folder.filter(|folder| !folder.as_os_str().is_empty());
-    let revision = git_revision(folder.unwrap_or(Path::new("."))).await;
-    metadata.revision = revision.map(|revision| {
-        let dirty = if revision.dirty { "-dirty" } else { "" };
-        format!("{}{dirty}", revision.commit)
-    });
+    metadata.revision = revision(path.as_deref().unwrap_or(component)).await;
     Ok(metadata)
 }

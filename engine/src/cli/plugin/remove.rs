@@ -4,8 +4,8 @@ use clap::Args;
 
 use super::Project;
 use super::add::refused;
+use crate::cli::GlobalArgs;
 use crate::cli::error::CliError;
-use crate::cli::{GlobalArgs, session};
 use crate::manifest::Edit;
 use crate::ui::Ui;
 
@@ -17,15 +17,17 @@ pub struct RemoveArgs {
     names: Vec<String>,
 }
 
-pub fn run(global: &GlobalArgs, args: &RemoveArgs, ui: Ui) -> Result<(), CliError> {
-    let project = Project::load(global, session::SourceArgs::default(), ui)?;
+pub async fn run(global: &GlobalArgs, args: &RemoveArgs, ui: Ui) -> Result<(), CliError> {
+    let project = Project::load(global, ui).await?;
     let mut edit = Edit::open(&project.path())?;
     for name in &args.names {
+        project.own(name)?;
         edit.remove(name)?;
     }
     let old = project.wanted.lock().map_err(refused)?;
     let mut lock = old.clone();
     lock.retain(|name| !args.names.iter().any(|removed| removed == name));
+    lock.set_bases(project.wanted.bases());
     edit.save()?;
     if lock != old {
         let kept = project.wanted.keep(&old, &lock, &*project.sources.reporter);

@@ -5,16 +5,17 @@ use serde::Serialize;
 
 use super::Project;
 use super::add::refused;
+use super::bases::BasesNews;
+use crate::cli::GlobalArgs;
 use crate::cli::error::CliError;
-use crate::cli::{GlobalArgs, session};
 use crate::plugin::needed_grants;
-use crate::registry::{Locked, Resolved};
+use crate::registry::{Locked, Resolved, SCHEME, Source};
 use crate::ui::{Styles, Ui, printable};
 
 /// Which plugins.
 #[derive(Debug, Args)]
 pub struct UpdateArgs {
-    /// Their names in plugins.toml [default: all]
+    /// Their names in plugins.toml, or the places of bases in registries [default: all]
     #[arg(value_name = "NAME")]
     names: Vec<String>,
     /// Show what would change, and change nothing
@@ -51,11 +52,18 @@ impl News {
 }
 
 pub async fn run(global: &GlobalArgs, args: UpdateArgs, ui: Ui) -> Result<(), CliError> {
-    let project = Project::load(global, session::SourceArgs::default(), ui)?;
+    let named =
+        |source: &Source| args.names.is_empty() || args.names.iter().any(|name| is(name, source));
+    let project = Project::load_with(global, &named, ui).await?;
     let remote = project.wanted.remote();
+    let bases: Vec<Source> = (project.wanted.bases().iter())
+        .filter_map(|base| base.source.parse().ok())
+        .collect();
     for name in &args.names {
-        if !remote.iter().any(|(known, _)| known == name) {
-            let known: Vec<_> = remote.iter().map(|(name, _)| name.as_str()).collect();
+        let is_plugin = remote.iter().any(|(known, _)| known == name);
+        if !is_plugin && !bases.iter().any(|base| is(name, base)) {
+            let known = remote.iter().map(|(name, _)| name.clone());
+            let known: Vec<_> = known.chain(bases.iter().map(Source::to_string)).collect();
             return Err(CliError::NoPlugin {
                 name: name.clone(),
                 known: match known.is_empty() {
@@ -68,10 +76,12 @@ pub async fn run(global: &GlobalArgs, args: UpdateArgs, ui: Ui) -> Result<(), Cl
     let old = project.wanted.lock().map_err(refused)?;
     let resolver = project.wanted.resolver(&project.sources).map_err(refused)?;
     let anew = |name: &str| args.names.is_empty() || args.names.iter().any(|wanted| wanted == name);
-    let resolution = resolver
+    let mut resolution = resolver
         .resolve(&remote, &old, &anew)
         .await
         .map_err(refused)?;
+    resolution.lock.set_bases(project.wanted.bases());
+    let bases = BasesNews::of(global, &project, &old, ui).await;
     let changed = resolution
         .plugins
         .iter()
@@ -79,17 +89,20 @@ pub async fn run(global: &GlobalArgs, args: UpdateArgs, ui: Ui) -> Result<(), Cl
     let news: Vec<_> = changed
         .map(|plugin| news(plugin, old.get(&plugin.name)))
         .collect();
-    if news.is_empty() && !resolution.changed {
+    if resolution.lock == old {
         if !ui.is_json() {
             ui.result("all plugins are up to date");
         }
         return Ok(());
     }
+    bases.show(ui);
     if args.dry_run {
         show(&news, ui);
         return Ok(());
     }
-    if !agree(&news, args.yes, "update", ui)? {
+    show(&news, ui);
+    let asks = bases.asks_for_more() || news.iter().any(News::asks_for_more);
+    if asks && !agreed(args.yes, "update", ui)? {
         return Ok(());
     }
     let kept = project
@@ -100,6 +113,12 @@ pub async fn run(global: &GlobalArgs, args: UpdateArgs, ui: Ui) -> Result<(), Cl
         ui.result(&format!("wrote {}", project.wanted.lock_path().display()));
     }
     Ok(())
+}
+
+/// True if a base is meant by that: its source, or its place.
+fn is(name: &str, base: &Source) -> bool {
+    let place = base.repository.to_string();
+    name == base.to_string() || name.strip_prefix(SCHEME).unwrap_or(name) == place
 }
 
 /// What changes with a plugin that was locked as `old`, if it was.
@@ -146,7 +165,15 @@ pub(super) fn agree(
     ui: Ui,
 ) -> Result<bool, CliError> {
     show(news, ui);
-    if yes || !news.iter().any(News::asks_for_more) {
+    match news.iter().any(News::asks_for_more) {
+        true => agreed(yes, what, ui),
+        false => Ok(true),
+    }
+}
+
+/// Asks whether what asks for more may be done.
+fn agreed(yes: bool, what: &'static str, ui: Ui) -> Result<bool, CliError> {
+    if yes {
         return Ok(true);
     }
     match ui.confirm(&format!("{what} it?")) {

@@ -5,14 +5,14 @@ use std::path::Path;
 
 use super::Project;
 use super::add::refused;
+use crate::cli::GlobalArgs;
 use crate::cli::error::CliError;
-use crate::cli::{GlobalArgs, session};
 use crate::deploy::store;
 use crate::registry::VENDOR_FOLDER;
 use crate::ui::Ui;
 
 pub async fn run(global: &GlobalArgs, ui: Ui) -> Result<(), CliError> {
-    let project = Project::load(global, session::SourceArgs::default(), ui)?;
+    let project = Project::load(global, ui).await?;
     project.wanted.files(&project.sources).await?;
     let lock = project.wanted.lock().map_err(refused)?;
     let store = store().map_err(refused)?;
@@ -25,8 +25,12 @@ pub async fn run(global: &GlobalArgs, ui: Ui) -> Result<(), CliError> {
     };
     std::fs::create_dir_all(&folder).map_err(|error| failed("making", &folder, error))?;
     let mut wanted = BTreeSet::new();
-    for plugin in &lock.plugins {
-        for digest in [&plugin.digest, &plugin.component] {
+    let plugins = lock.plugins.iter();
+    let plugins = plugins.map(|plugin| (&plugin.digest, &plugin.component));
+    let bases = lock.bases.iter().map(|base| (&base.digest, &base.content));
+    let artifacts: Vec<_> = plugins.chain(bases).collect();
+    for (artifact, content) in &artifacts {
+        for digest in [artifact, content] {
             wanted.insert(digest.hex().to_owned());
             let path = folder.join(digest.hex());
             // It may be vendored and not in the store, as on a machine without a registry.
@@ -35,11 +39,11 @@ pub async fn run(global: &GlobalArgs, ui: Ui) -> Result<(), CliError> {
             }
         }
     }
-    for plugin in &lock.plugins {
-        let name = format!("{}.sig", plugin.digest.hex());
+    for (artifact, _) in &artifacts {
+        let name = format!("{}.sig", artifact.hex());
         let path = folder.join(&name);
         wanted.insert(name);
-        let signatures = store.signatures(&plugin.digest);
+        let signatures = store.signatures(artifact);
         if !signatures.is_empty() {
             let text = serde_json::to_vec(&signatures).unwrap_or_default();
             std::fs::write(&path, text).map_err(|error| failed("writing", &path, error))?;
@@ -57,13 +61,17 @@ pub async fn run(global: &GlobalArgs, ui: Ui) -> Result<(), CliError> {
         }
     }
     let count = lock.plugins.len();
+    let bases = super::and_bases(lock.bases.len());
     if ui.is_json() {
         ui.json(
             &serde_json::json!({"event": "plugins-vendored", "folder": folder, "count": count}),
         );
         return Ok(());
     }
-    ui.result(&format!("{count} plugins are in {}", folder.display()));
+    ui.result(&format!(
+        "{count} plugins{bases} are in {}",
+        folder.display()
+    ));
     ui.note("commit the folder: deploys take plugins from it, also with --offline");
     Ok(())
 }

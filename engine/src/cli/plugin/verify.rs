@@ -7,7 +7,7 @@ use clap::Args;
 use super::add::refused;
 use crate::cli::GlobalArgs;
 use crate::cli::error::CliError;
-use crate::registry::{KeyError, PublicKey, RegistryError, verify};
+use crate::registry::{KeyError, Part, PublicKey, RegistryError, verify};
 use crate::ui::Ui;
 
 /// What to verify, and by which keys.
@@ -36,7 +36,7 @@ pub async fn run(global: &GlobalArgs, args: VerifyArgs, ui: Ui) -> Result<(), Cl
     let verified = verify(&signatures, &keys, &repository, &digest, now);
     let signers = verified.map_err(|why| {
         refused(RegistryError::Untrusted {
-            plugin: repository.name().to_owned(),
+            part: Part::Plugin(repository.name().to_owned()),
             artifact: format!("{repository}@{digest}"),
             why: Box::new(why),
             help: "who publishes it signs it with `rengine plugin push --sign`".to_owned(),
