@@ -118,6 +118,8 @@ impl Docker {
         let run = &build.run;
         let mut query = Query::default();
         query.set("version", if buildkit { "2" } else { "1" });
+        // The daemon asks for files over the build's session.
+        query.set_some("remote", buildkit.then_some("client-session"));
         query.set("dockerfile", &build.dockerfile_path);
         query.set_some("target", build.target.as_deref());
         query.set_some("platform", build.platform.as_deref());
