@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::collections::HashMap;
 use std::fs;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
@@ -40,7 +41,7 @@ pub struct Listed<'a> {
     pub kind: ListedKind<'a>,
     /// Permission bits.
     pub mode: u32,
-    /// Bytes of a file, or of a link's target.
+    /// Bytes of a file, or of a symbolic link's target.
     pub size: u64,
     /// Nanoseconds since 1970.
     pub modified: i64,
@@ -55,6 +56,8 @@ pub enum ListedKind<'a> {
     File,
     /// A file that a plugin made or changed.
     Contents(&'a [u8]),
+    /// A file that has this path, too, which comes before it.
+    Again(&'a str),
     /// A symbolic link, to this.
     Link(&'a str),
 }
@@ -78,6 +81,7 @@ impl Context {
         let mut listed = Vec::with_capacity(entries.len());
         let mut stamps = Sha256::new();
         let mut texts = Sha256::new();
+        let mut first_paths = HashMap::new();
         for (path, entry) in entries {
             let seconds = i64::try_from(entry.modified).unwrap_or(0);
             let mut one = Listed {
@@ -113,6 +117,14 @@ impl Context {
                     if one.is_set_by_hand() {
                         update(&mut stamps, path, &Stamp::of(&metadata).bytes());
                     }
+                    if metadata.nlink() > 1 {
+                        let id = (metadata.dev(), metadata.ino());
+                        let first = *first_paths.entry(id).or_insert(path);
+                        if first != path {
+                            one.kind = ListedKind::Again(first);
+                            one.size = 0;
+                        }
+                    }
                 }
             }
             listed.push(one);
@@ -120,7 +132,7 @@ impl Context {
         let (stamps, texts) = (fraction(stamps), fraction(texts));
         for one in &mut listed {
             let fraction = match one.kind {
-                ListedKind::File if one.is_set_by_hand() => stamps,
+                ListedKind::File | ListedKind::Again(_) if one.is_set_by_hand() => stamps,
                 ListedKind::Contents(_) => texts,
                 _ => 0,
             };

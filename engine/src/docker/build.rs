@@ -25,6 +25,7 @@ mod classic;
 mod failure;
 mod files;
 mod import;
+mod label;
 mod request;
 mod session;
 mod shared;
@@ -132,7 +133,13 @@ impl Docker {
             let line = format!("no credentials: {error}");
             let _ = events.send(BuildEvent::Log { step: None, line }).await;
         }
-        let query = self.query(build, labels);
+        let mut all_labels = build.labels.clone();
+        all_labels.extend(labels.clone());
+        let in_one = self.labels_in_one(build, &all_labels);
+        if in_one.is_some() {
+            all_labels.clear();
+        }
+        let query = self.query(build, &all_labels);
         let mut progress: Box<dyn Progress> = match self.facts().builder {
             Builder::BuildKit => Box::new(trace::Trace::default()),
             Builder::Classic => Box::new(classic::Classic::default()),
@@ -230,7 +237,13 @@ impl Docker {
                 Err(failure::explain(build, message, progress.failed_step()))
             }
             Some(error) => Err(error),
-            None => self.built(build, tags, progress.image()).await,
+            None => match (progress.image(), in_one) {
+                (Some(image), Some(labels)) => {
+                    let labelled = self.label(image, &labels).await?;
+                    self.built(build, tags, labelled.as_deref()).await
+                }
+                (image, _) => self.built(build, tags, image).await,
+            },
         }
     }
 

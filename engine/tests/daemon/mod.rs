@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use rengine::app::{ContainerSpec, ImageBuild};
@@ -172,4 +173,35 @@ pub fn cli(
         true => Ok(output.stdout),
         false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
     }
+}
+
+/// A `docker` command that can use this builder. Newer ones need a plugin for BuildKit; one from
+/// Debian may be there beside such.
+pub fn docker_with(buildkit: &str) -> &'static str {
+    static CLASSIC: OnceLock<&str> = OnceLock::new();
+    static BUILDKIT: OnceLock<&str> = OnceLock::new();
+    let found = if buildkit == "1" { &BUILDKIT } else { &CLASSIC };
+    found.get_or_init(|| {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(
+            folder.path().join("Dockerfile"),
+            "FROM scratch\nLABEL dk=1\n",
+        )
+        .expect("a file");
+        let path = folder.path().to_str().expect("a path");
+        let mut errors = String::new();
+        for program in ["docker", "/usr/bin/docker"] {
+            match cli(
+                program,
+                &["build", "-q", "--no-cache", path],
+                &[("DOCKER_BUILDKIT", buildkit)],
+            ) {
+                Ok(_) => return program,
+                Err(error) => errors.push_str(&error),
+            }
+        }
+        no_daemon(&format!(
+            "`DOCKER_BUILDKIT={buildkit} docker build` does not work: {errors}"
+        ))
+    })
 }

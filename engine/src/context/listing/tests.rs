@@ -86,15 +86,18 @@ fn what_is_listed_is_what_there_is() {
     let tool = folder.path().join("tool");
     std::fs::set_permissions(&tool, Permissions::from_mode(0o4750)).expect("chmod");
     symlink("../out", folder.path().join("link")).expect("a link");
+    std::fs::hard_link(&tool, folder.path().join("tool-2")).expect("a link");
     set(&tool, 7_000_000_009);
     let context = load(folder.path());
     let listed = context.list(Part::Context, &[]).expect("a list");
-    let [link, tool] = &listed[..] else {
+    let [link, tool, again] = &listed[..] else {
         panic!("{listed:?}")
     };
     assert_eq!((link.kind, link.size), (ListedKind::Link("../out"), 6));
     assert_eq!((tool.kind, tool.size), (ListedKind::File, 5));
     assert_eq!((tool.mode, tool.modified), (0o4750, 7_000_000_009));
+    assert_eq!((again.kind, again.size), (ListedKind::Again("tool"), 0));
+    assert_eq!((again.mode, again.modified), (tool.mode, tool.modified));
 }
 
 #[test]

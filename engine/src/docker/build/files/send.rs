@@ -141,6 +141,7 @@ fn stat(listed: &Listed<'_>) -> Stat {
     let (mode, link) = match listed.kind {
         ListedKind::Folder => (mode | GO_FOLDER, ""),
         ListedKind::File | ListedKind::Contents(_) => (mode, ""),
+        ListedKind::Again(first) => (mode, first),
         ListedKind::Link(target) => (GO_LINK | 0o777, target),
     };
     Stat {
