@@ -14,6 +14,7 @@ use bollard::grpc::build::moby::filesync::v1::file_sync_server::FileSync;
 use futures_util::Stream;
 use futures_util::stream::BoxStream;
 use tokio::sync::mpsc;
+use tokio_util::task::AbortOnDropHandle;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::context::{Context, Report};
@@ -58,6 +59,7 @@ impl FileSync for Files {
         let wish = Wish::of(request.metadata())?;
         let (asked, requests) = mpsc::unbounded_channel();
         let (sender, packets) = mpsc::channel(PACKETS);
+        let said = sender.clone();
         let Self { context, report } = self.clone();
         let failed = report.clone();
         // Ends when the exchange does, which has the other ends of its channels.
@@ -77,12 +79,12 @@ impl FileSync for Files {
                 let _ = sender.blocking_send(packet);
             }
         });
+        let listening = listen(request.into_inner(), asked, said);
         Ok(Response::new(Exchange {
-            daemon: request.into_inner(),
-            asked: Some(asked),
             packets,
             report,
-            state: State::Open,
+            over: false,
+            _listening: AbortOnDropHandle::new(tokio::spawn(listening)),
         }))
     }
 
@@ -94,65 +96,49 @@ impl FileSync for Files {
     }
 }
 
-/// What is said and heard in one transfer. All of it ends when this is dropped.
-pub struct Exchange {
-    daemon: Streaming<Packet>,
-    /// The numbers of the files that the daemon asks for; nothing once it asks no more.
-    asked: Option<mpsc::UnboundedSender<u32>>,
-    packets: mpsc::Receiver<Packet>,
-    report: Report,
-    state: State,
+/// Takes what the daemon says, whether it takes what it is sent or not: what nobody takes fills its
+/// connection.
+async fn listen(
+    mut daemon: Streaming<Packet>,
+    asked: mpsc::UnboundedSender<u32>,
+    packets: mpsc::Sender<Packet>,
+) {
+    // Why the daemon says no more is what the build says, too.
+    while let Ok(Some(said)) = daemon.message().await {
+        match said.r#type() {
+            // Nobody takes it where reading failed; the daemon is about to hear that.
+            PacketType::PacketReq => drop(asked.send(said.id)),
+            // It has all, and waits to hear that this is known.
+            PacketType::PacketFin => {
+                drop(packets.send(packet(PacketType::PacketFin)).await);
+                return;
+            }
+            PacketType::PacketErr => return,
+            PacketType::PacketStat | PacketType::PacketData => {}
+        }
+    }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    Open,
-    /// The daemon has all, and waits to hear that this is known.
-    Answering,
-    Over,
+/// What is sent in one transfer. All of it ends when this is dropped.
+pub struct Exchange {
+    packets: mpsc::Receiver<Packet>,
+    report: Report,
+    over: bool,
+    _listening: AbortOnDropHandle<()>,
 }
 
 impl Stream for Exchange {
     type Item = Result<Packet, Status>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
-        let this = &mut *self;
-        while this.state == State::Open && this.asked.is_some() {
-            let Poll::Ready(said) = Pin::new(&mut this.daemon).poll_next(cx) else {
-                break;
-            };
-            match said {
-                Some(Ok(said)) => match said.r#type() {
-                    PacketType::PacketReq => {
-                        // Nobody takes it where reading failed; the daemon is about to hear that.
-                        let _ = this.asked.as_ref().map(|asked| asked.send(said.id));
-                    }
-                    PacketType::PacketFin => this.state = State::Answering,
-                    // The build says why.
-                    PacketType::PacketErr => this.state = State::Over,
-                    PacketType::PacketStat | PacketType::PacketData => {}
-                },
-                // It asks for nothing more, but may still take what it asked for.
-                None => this.asked = None,
-                Some(Err(error)) => {
-                    this.state = State::Over;
-                    return Poll::Ready(Some(Err(error)));
-                }
-            }
+        if self.over {
+            return Poll::Ready(None);
         }
-        match this.state {
-            State::Open => {
-                let packet = ready!(this.packets.poll_recv(cx));
-                if let Some(packet) = &packet {
-                    this.report.add(packet.data.len());
-                }
-                Poll::Ready(packet.map(Ok))
-            }
-            State::Answering => {
-                this.state = State::Over;
-                Poll::Ready(Some(Ok(packet(PacketType::PacketFin))))
-            }
-            State::Over => Poll::Ready(None),
+        let packet = ready!(self.packets.poll_recv(cx));
+        if let Some(packet) = &packet {
+            self.report.add(packet.data.len());
+            self.over = packet.r#type() == PacketType::PacketFin;
         }
+        Poll::Ready(packet.map(Ok))
     }
 }

@@ -42,6 +42,17 @@ use crate::docker::transport::Stream;
 const DEFAULT_AGENT: &str = "default";
 /// What is handed on at once.
 const PIECE: usize = 32 * 1024;
+/// Bytes that the daemon may send in one call before they are taken, and in all calls together.
+///
+/// The second is far more than it ever sends: a connection with too many small messages that nobody took
+/// yet is ended, and it is by this size that the HTTP library says how many are too many. Each is
+/// counted as [`SMALL`] bytes, and half of these may be waiting. The daemon asks for each file in a message
+/// of at least [`SMALLEST`] bytes, as fast as it can.
+const CALL_WINDOW: u32 = 64 * 1024;
+const WINDOW: u32 = 4 * 1024 * 1024;
+const SMALL: u32 = 256;
+const SMALLEST: u32 = 9;
+const _: () = assert!(CALL_WINDOW / SMALLEST * (SMALL - SMALLEST) <= WINDOW / 2);
 /// What the daemon may call, as it wants to have it said.
 const METHODS: [&str; 6] = [
     "/grpc.health.v1.Health/Check",
@@ -106,6 +117,8 @@ impl Session {
         let answer = docker.request(ACTION, request).await?;
         let stream = answer.upgraded().await.map_err(|error| invalid(&error))?;
         let router = tonic::transport::Server::builder()
+            .initial_stream_window_size(CALL_WINDOW)
+            .initial_connection_window_size(WINDOW)
             .add_service(HealthServer::new(Serving))
             .add_service(AuthServer::new(LoggedIn(credentials)))
             .add_service(FileSyncServer::new(files))
