@@ -25,8 +25,8 @@ mod wish;
 use send::{Sender, Stop, packet};
 use wish::Wish;
 
-/// Packets that may wait for the daemon before reading stops.
-const PACKETS: usize = 64;
+/// Batches of packets that may wait for the daemon before reading stops.
+const BATCHES: usize = 32;
 
 /// The files of one build.
 #[derive(Debug, Clone)]
@@ -58,17 +58,13 @@ impl FileSync for Files {
     ) -> Result<Response<Exchange>, Status> {
         let wish = Wish::of(request.metadata())?;
         let (asked, requests) = mpsc::unbounded_channel();
-        let (sender, packets) = mpsc::channel(PACKETS);
+        let (sender, packets) = mpsc::channel(BATCHES);
         let said = sender.clone();
         let Self { context, report } = self.clone();
         let failed = report.clone();
         // Ends when the exchange does, which has the other ends of its channels.
         tokio::task::spawn_blocking(move || {
-            let sent = Sender {
-                context: &context,
-                packets: &sender,
-            }
-            .run(&wish, requests);
+            let sent = Sender::new(&context, &sender).run(&wish, requests);
             if let Err(Stop::Failed(error)) = sent {
                 let packet = Packet {
                     data: error.to_string().into_bytes(),
@@ -76,12 +72,13 @@ impl FileSync for Files {
                 };
                 failed.fail(error);
                 // Nobody listens any more where the build has failed: that is its error then.
-                let _ = sender.blocking_send(packet);
+                let _ = sender.blocking_send(vec![packet]);
             }
         });
         let listening = listen(request.into_inner(), asked, said);
         Ok(Response::new(Exchange {
             packets,
+            batch: Vec::new().into_iter(),
             report,
             over: false,
             _listening: AbortOnDropHandle::new(tokio::spawn(listening)),
@@ -101,7 +98,7 @@ impl FileSync for Files {
 async fn listen(
     mut daemon: Streaming<Packet>,
     asked: mpsc::UnboundedSender<u32>,
-    packets: mpsc::Sender<Packet>,
+    packets: mpsc::Sender<Vec<Packet>>,
 ) {
     // Why the daemon says no more is what the build says, too.
     while let Ok(Some(said)) = daemon.message().await {
@@ -110,7 +107,8 @@ async fn listen(
             PacketType::PacketReq => drop(asked.send(said.id)),
             // It has all, and waits to hear that this is known.
             PacketType::PacketFin => {
-                drop(packets.send(packet(PacketType::PacketFin)).await);
+                let fin = vec![packet(PacketType::PacketFin)];
+                drop(packets.send(fin).await);
                 return;
             }
             PacketType::PacketErr => return,
@@ -121,7 +119,8 @@ async fn listen(
 
 /// What is sent in one transfer. All of it ends when this is dropped.
 pub struct Exchange {
-    packets: mpsc::Receiver<Packet>,
+    packets: mpsc::Receiver<Vec<Packet>>,
+    batch: std::vec::IntoIter<Packet>,
     report: Report,
     over: bool,
     _listening: AbortOnDropHandle<()>,
@@ -134,11 +133,17 @@ impl Stream for Exchange {
         if self.over {
             return Poll::Ready(None);
         }
-        let packet = ready!(self.packets.poll_recv(cx));
-        if let Some(packet) = &packet {
-            self.report.add(packet.data.len());
-            self.over = packet.r#type() == PacketType::PacketFin;
-        }
-        Poll::Ready(packet.map(Ok))
+        let packet = loop {
+            if let Some(packet) = self.batch.next() {
+                break packet;
+            }
+            match ready!(self.packets.poll_recv(cx)) {
+                Some(batch) => self.batch = batch.into_iter(),
+                None => return Poll::Ready(None),
+            }
+        };
+        self.report.add(packet.data.len());
+        self.over = packet.r#type() == PacketType::PacketFin;
+        Poll::Ready(Some(Ok(packet)))
     }
 }

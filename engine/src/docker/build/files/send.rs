@@ -11,6 +11,11 @@ use crate::context::{Context, ContextError, Listed, ListedKind};
 
 /// Bytes of a file that are sent in one packet.
 const PIECE: usize = 64 * 1024;
+/// Bytes of packets that are handed on together: one by one, each of many small files would wake
+/// whoever sends them, and be a write of its own.
+const BATCH: usize = 64 * 1024;
+/// About what a packet has beside a file's contents.
+const PACKET: usize = 64;
 
 /// Bits of a file's mode as Go has them (`io/fs.FileMode`).
 const GO_FOLDER: u32 = 1 << 31;
@@ -21,8 +26,10 @@ const GO_STICKY: u32 = 1 << 20;
 
 /// Reads what is asked for.
 pub struct Sender<'a> {
-    pub context: &'a Context,
-    pub packets: &'a mpsc::Sender<Packet>,
+    context: &'a Context,
+    packets: &'a mpsc::Sender<Vec<Packet>>,
+    batch: Vec<Packet>,
+    bytes: usize,
 }
 
 /// Why nothing more is sent.
@@ -38,7 +45,16 @@ impl From<ContextError> for Stop {
     }
 }
 
-impl Sender<'_> {
+impl<'a> Sender<'a> {
+    pub fn new(context: &'a Context, packets: &'a mpsc::Sender<Vec<Packet>>) -> Self {
+        Self {
+            context,
+            packets,
+            batch: Vec::new(),
+            bytes: 0,
+        }
+    }
+
     /// Tells what there is, and in between sends what was asked for, until the other end is dropped.
     pub fn run(&self, wish: &Wish, mut requests: mpsc::UnboundedReceiver<u32>) -> Result<(), Stop> {
         let listed = self.context.list(wish.part, &wish.paths)?;
@@ -48,6 +64,7 @@ impl Sender<'_> {
             let asked = match requests.try_recv() {
                 Err(mpsc::error::TryRecvError::Disconnected) => return Ok(()),
                 Err(mpsc::error::TryRecvError::Empty) if all_told => {
+                    self.flush()?;
                     match requests.blocking_recv() {
                         Some(asked) => asked,
                         None => return Ok(()),
@@ -72,7 +89,7 @@ impl Sender<'_> {
         }
     }
 
-    fn contents(&self, id: u32, listed: &Listed<'_>) -> Result<(), Stop> {
+    fn contents(&mut self, id: u32, listed: &Listed<'_>) -> Result<(), Stop> {
         let mut file = self.context.open_listed(listed)?;
         let data = |data| Packet {
             id,
@@ -95,8 +112,19 @@ impl Sender<'_> {
         }
     }
 
-    fn send(&self, packet: Packet) -> Result<(), Stop> {
-        self.packets.blocking_send(packet).map_err(|_| Stop::Left)
+    fn send(&mut self, packet: Packet) -> Result<(), Stop> {
+        self.bytes += PACKET + packet.data.len();
+        self.batch.push(packet);
+        match self.bytes >= BATCH {
+            true => self.flush(),
+            false => Ok(()),
+        }
+    }
+
+    fn flush(&mut self) -> Result<(), Stop> {
+        self.bytes = 0;
+        let batch = std::mem::take(&mut self.batch);
+        self.packets.blocking_send(batch).map_err(|_| Stop::Left)
     }
 }
 
