@@ -108,6 +108,44 @@ fn an_edge_that_is_killed_while_a_release_is_made() {
 }
 
 #[test]
+fn an_edge_that_can_not_be_told_that_a_canary_is_taken_back() {
+    let project = project("untold");
+    let canary =
+        format!("{FAST}\nstrategy = \"canary\"\ncanary = {{ share = \"50%\", for = \"10m\" }}");
+    release(&project, 1, &canary);
+    let load = Load::http(project.port, 2);
+    let shifted = AtomicBool::new(false);
+    let app = project.app.clone();
+    let deployed = deploy(&project, move |call| {
+        if !call.what.contains("/exec/ID/start") {
+            return Line::Good;
+        }
+        if call.done && !shifted.swap(true, Ordering::SeqCst) {
+            // The new container is not well from here on, and the edge hears of nothing any more.
+            let label = format!("label=dev.rengine.app={app}");
+            let new = ["ps", "-q", "--filter", &label, "--filter", "name=candidate"];
+            docker(&["kill", docker(&new).trim()]);
+            return Line::Good;
+        }
+        match shifted.load(Ordering::SeqCst) {
+            true => Line::Lost,
+            false => Line::Good,
+        }
+    });
+    assert_ne!(deployed.code, 0, "{deployed:#?}");
+    let text = "requests could not be given back, so the new containers stay";
+    assert!(deployed.stderr.contains(text), "{deployed:#?}");
+    let new = project.containers();
+    assert_eq!(new.len(), 2, "nobody is taken away: {deployed:#?}");
+    drop(load.stop());
+    release(&project, 1, FAST);
+    done(project.rengine(&["deploy"]));
+    assert!(answers(&project));
+    assert_eq!(number(&project), 1);
+    tidy(&project, 5, WITH_EDGE, "all");
+}
+
+#[test]
 fn a_line_to_the_daemon_that_is_cut_at_any_call() {
     let project = project("cut");
     let mut calls = Vec::new();
@@ -281,7 +319,28 @@ fn a_disk_that_is_full_behind_an_edge() {
         );
     };
     size(1);
+    // As another release of rengine leaves it, and one that a container has.
+    for name in ["rengine-edge:another", "not-rengine-edge:another"] {
+        daemon.docker(&["tag", "rengine/busybox:local", name]);
+    }
+    daemon.docker(&["create", "--name", "user", "rengine/busybox:local"]);
+    daemon.docker(&["commit", "user", "rengine-edge:used"]);
+    daemon.docker(&["rm", "user"]);
+    daemon.docker(&["create", "--name", "user", "rengine-edge:used"]);
     done(project.rengine(&["deploy"]));
+    let names = daemon.docker(&["images", "--format", "{{.Repository}}:{{.Tag}}"]);
+    for (name, stays) in [
+        ("rengine-edge:another", false),
+        ("rengine-edge:used", true),
+        ("not-rengine-edge:another", true),
+    ] {
+        assert_eq!(
+            names.lines().any(|one| one == name),
+            stays,
+            "{name}: {names}"
+        );
+    }
+    daemon.docker(&["rm", "user"]);
     let before = project.containers();
     let at = format!("{}:{}", project.address, project.port);
     let load = Load::http(at.parse::<std::net::SocketAddr>().expect("an address"), 2);

@@ -20,8 +20,7 @@ pub enum Strategy {
 }
 
 /// The name of a [`Strategy`], as it is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StrategyName {
     /// [`Strategy::Rolling`].
     Rolling,
@@ -29,6 +28,34 @@ pub enum StrategyName {
     Recreate,
     /// [`Strategy::Canary`].
     Canary,
+}
+
+impl<'de> serde::Deserialize<'de> for StrategyName {
+    /// Of a word alone: what is said of a table helps those who put settings of a strategy there.
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Word;
+
+        impl serde::de::Visitor<'_> for Word {
+            type Value = StrategyName;
+
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str(
+                    "\"rolling\", \"recreate\" or \"canary\"; how it is done is said in `canary` or `rolling` beside it",
+                )
+            }
+
+            fn visit_str<E: serde::de::Error>(self, word: &str) -> Result<StrategyName, E> {
+                match word {
+                    "rolling" => Ok(StrategyName::Rolling),
+                    "recreate" => Ok(StrategyName::Recreate),
+                    "canary" => Ok(StrategyName::Canary),
+                    _ => Err(E::unknown_variant(word, &["rolling", "recreate", "canary"])),
+                }
+            }
+        }
+
+        deserializer.deserialize_str(Word)
+    }
 }
 
 impl StrategyName {

@@ -16,7 +16,7 @@ use crate::edge::{
     CERTIFICATE_DIGITS, Certificate, Drained, EDGE_FOLDER, EDGE_PROGRAM, EDGE_USER, EdgeImage,
 };
 use crate::manifest::EdgeSection;
-use crate::plan::edge::{EdgeService, EdgeSlot};
+use crate::plan::edge::{EdgeService, EdgeSlot, returned};
 use crate::plan::observed::label;
 use crate::plan::{EdgeRoutes, OperationKind};
 
@@ -27,11 +27,18 @@ const COMMAND: Duration = Duration::from_secs(30);
 /// An edge ends what it does by itself when it is asked to; it has no more to do by then.
 const STOP: Duration = Duration::from_secs(2);
 
-/// Makes the edge's image on the daemon, unless it is there, and gives its name.
+/// Makes the edge's image on the daemon, unless it is there, and gives its name. Those of other
+/// releases that no container uses go then.
 pub async fn edge_image(docker: &Docker) -> Result<String, DeployError> {
     let image = own_image(docker).await?;
     if docker.image(&image.reference).await?.is_none() {
         docker.load_image(image.archive()).await?;
+        for other in docker.tags_of(EdgeImage::NAME).await? {
+            if other != image.reference {
+                // The daemon keeps what a container uses.
+                let _ = docker.remove_image(&other).await;
+            }
+        }
     }
     Ok(image.reference)
 }
@@ -121,8 +128,14 @@ impl Execution<'_> {
             }
             OperationKind::Shift { edges, back } => self.shift(edges, back).await?,
             OperationKind::Route { edges } => {
-                // From here on nobody knows, until all have said so.
-                self.switching();
+                // From here on nobody knows, until all have said so: one may have, and another not, or
+                // an answer got lost.
+                for edge in self.routes_before(edges) {
+                    // What a shift noted is what was before that.
+                    self.lock_shifted()
+                        .entry(edge.container.clone())
+                        .or_insert(edge);
+                }
                 for edge in edges {
                     self.route(edge).await?;
                 }
@@ -144,7 +157,7 @@ impl Execution<'_> {
         slots: &[EdgeSlot],
         networks: &[String],
     ) -> Result<(), DeployError> {
-        let image = edge_image(self.docker).await?;
+        let mut image = edge_image(self.docker).await?;
         let spec = specification(slots);
         let json = serde_json::to_string(slots).unwrap_or_default();
         let app = self.prepared.app.name.to_string();
@@ -154,15 +167,26 @@ impl Execution<'_> {
             (label::EDGE_SLOTS.to_owned(), json),
         ]);
         let networks: Vec<Joined> = networks.iter().map(|name| joined(name)).collect();
-        let new = NewContainer {
-            name: container,
-            image: &image,
-            spec: &spec,
-            labels: &labels,
-            networks: &networks,
-            stdin_once: false,
+        let mut again = true;
+        let id = loop {
+            let new = NewContainer {
+                name: container,
+                image: &image,
+                spec: &spec,
+                labels: &labels,
+                networks: &networks,
+                stdin_once: false,
+            };
+            match self.docker.create_container(new).await {
+                Ok(id) => break id,
+                // A rengine of another release has cleared up meanwhile.
+                Err(_) if again && self.docker.image(&image).await?.is_none() => {
+                    again = false;
+                    image = edge_image(self.docker).await?;
+                }
+                Err(error) => return Err(error.into()),
+            }
         };
-        let id = self.docker.create_container(new).await?;
         self.made_edge(container, &id);
         Ok(self.docker.start(&id).await?)
     }
@@ -251,32 +275,20 @@ impl Execution<'_> {
         }
     }
 
-    /// Has edges send requests to the old containers again, where it failed to have all of them send
-    /// them to the new ones: one may have, and another not, or the answer got lost. False if one of
-    /// them could not be told.
-    pub(super) async fn switch_back(&self) -> bool {
-        let operations = &self.prepared.plan.operations;
-        let mut told: Vec<&EdgeRoutes> = Vec::new();
-        for one in operations {
-            if let OperationKind::Route { edges } = &one.kind {
-                told.extend(edges);
-            }
-        }
-        for edge in told {
-            // One that is new goes as a whole.
+    /// What edges that were there are told if requests are given back. One that is new goes as a whole.
+    fn routes_before(&self, edges: &[EdgeRoutes]) -> Vec<EdgeRoutes> {
+        let mut before = Vec::new();
+        for edge in edges {
             let mut there = self.prepared.observed.edges.iter();
-            let Some(before) = there.find(|there| Some(&there.id) == edge.id.as_ref()) else {
-                continue;
-            };
-            let routes = before.routes.clone().unwrap_or_default();
-            let json = serde_json::to_string(&routes).unwrap_or_default();
-            let words = ["apply", json.as_str()];
-            let told = self.command(&before.id, &before.name, &words, COMMAND);
-            if told.await.is_err() {
-                return false;
+            if let Some(there) = there.find(|there| Some(&there.id) == edge.id.as_ref()) {
+                before.push(EdgeRoutes {
+                    container: edge.container.clone(),
+                    id: edge.id.clone(),
+                    routes: returned(&there.routes.clone().unwrap_or_default(), &edge.routes),
+                });
             }
         }
-        true
+        before
     }
 
     /// True if it is this deploy that started it.

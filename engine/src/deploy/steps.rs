@@ -67,8 +67,6 @@ pub(super) struct Execution<'a> {
     stopped_edges: Mutex<Vec<(String, String)>>,
     /// What edges are told if requests are given back.
     pub(super) shifted: Mutex<Shifted>,
-    /// True once edges are told to send requests to the new containers.
-    switching: AtomicBool,
     /// True once requests go to the new containers: from then on nothing is taken back.
     switched: AtomicBool,
 }
@@ -95,7 +93,6 @@ impl<'a> Execution<'a> {
             edge_programs: Mutex::default(),
             stopped_edges: Mutex::default(),
             shifted: Mutex::default(),
-            switching: AtomicBool::new(false),
             switched: AtomicBool::new(false),
         }
     }
@@ -327,11 +324,6 @@ impl<'a> Execution<'a> {
         let programs = self.edge_programs.lock();
         let programs = programs.unwrap_or_else(PoisonError::into_inner);
         programs.get(id).cloned()
-    }
-
-    /// Notes that requests may go to the new containers.
-    pub(super) fn switching(&self) {
-        self.switching.store(true, Ordering::SeqCst);
     }
 
     /// Notes that requests go to the new containers.

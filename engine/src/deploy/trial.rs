@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::future::pending;
-use std::sync::PoisonError;
+use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, select_all};
@@ -40,7 +40,10 @@ impl Execution<'_> {
         edges: &[EdgeRoutes],
         back: &[EdgeRoutes],
     ) -> Result<(), DeployError> {
-        self.note_shift(back);
+        for edge in back {
+            let name = edge.container.clone();
+            self.lock_shifted().insert(name, edge.clone());
+        }
         for edge in edges {
             self.route(edge).await?;
         }
@@ -234,17 +237,16 @@ impl Execution<'_> {
         all
     }
 
-    /// Notes what edges are told if requests are given back.
-    fn note_shift(&self, back: &[EdgeRoutes]) {
-        let mut shifted = self.shifted.lock().unwrap_or_else(PoisonError::into_inner);
-        let back = back.iter().cloned();
-        shifted.extend(back.map(|edge| (edge.container.clone(), edge)));
+    /// What edges are told if requests are given back.
+    pub(super) fn lock_shifted(&self) -> MutexGuard<'_, Shifted> {
+        self.shifted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What edges are to be told, since requests are given back.
     fn shifted_back(&self) -> Vec<EdgeRoutes> {
-        let mut shifted = self.shifted.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut *shifted).into_values().collect()
+        std::mem::take(&mut *self.lock_shifted())
+            .into_values()
+            .collect()
     }
 
     /// The old containers that were stopped though new ones can run beside them: id and name, with

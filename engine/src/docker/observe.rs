@@ -47,7 +47,7 @@ impl Docker {
         let (all, running, images, facts) = tokio::try_join!(
             self.settled(&filter),
             self.containers(false, None),
-            self.images(&filter),
+            self.images("label", &filter),
             try_join_all(references.iter().map(|reference| self.image(reference))),
         )?;
         let has_label = |container: &ContainerSummary, key: &str| {
@@ -222,11 +222,14 @@ impl Docker {
         list.map_err(|error| self.error("list the containers", error))
     }
 
-    async fn images(&self, label: &str) -> Result<Vec<ImageSummary>, DockerError> {
-        let filters = Some(HashMap::from([(
-            "label".to_owned(),
-            vec![label.to_owned()],
-        )]));
+    /// The names that a repository's images have, with their tags.
+    pub async fn tags_of(&self, repository: &str) -> Result<Vec<String>, DockerError> {
+        let images = self.images("reference", repository).await?;
+        Ok(images.into_iter().flat_map(|one| one.repo_tags).collect())
+    }
+
+    async fn images(&self, filter: &str, value: &str) -> Result<Vec<ImageSummary>, DockerError> {
+        let filters = Some(HashMap::from([(filter.to_owned(), vec![value.to_owned()])]));
         let options = ListImagesOptions {
             filters,
             ..Default::default()

@@ -15,8 +15,7 @@ pub const PROGRAM: &str = "/rengine";
 pub const FOLDER: &str = "/var/lib/rengine-edge";
 /// Who runs it: a number that stands for nobody in particular.
 pub const USER: u64 = 65532;
-/// The image's name; its tag is the beginning of its digest.
-const NAME: &str = "rengine-edge";
+/// An image's tag is so much of the beginning of its digest.
 const TAG_DIGITS: usize = 16;
 
 /// Why there is no image.
@@ -55,6 +54,9 @@ pub struct EdgeImage {
 }
 
 impl EdgeImage {
+    /// The repository of all edges' images, of whatever release.
+    pub const NAME: &str = "rengine-edge";
+
     /// Made from the program that runs.
     pub fn of_this_program() -> Result<Self, ImageError> {
         let program = std::env::current_exe().map_err(failed("/proc/self/exe"))?;
@@ -243,7 +245,7 @@ impl Files {
         });
         let config = serde_json::to_vec(&config)?;
         let id = digest(&config);
-        let reference = format!("{NAME}:{}", &id[..TAG_DIGITS]);
+        let reference = format!("{}:{}", EdgeImage::NAME, &id[..TAG_DIGITS]);
         let manifest = serde_json::to_vec(&serde_json::json!([{
             "Config": format!("{id}.json"),
             "RepoTags": [reference],

@@ -267,6 +267,11 @@ fn a_rollout_that_can_not_be_meant_is_told_with_its_place() {
             "\"canery\"",
         ),
         (
+            "strategy = { canary = { share = \"5%\" } }",
+            "how it is done is said in `canary`",
+            "{ canary = { share = \"5%\" } }",
+        ),
+        (
             "canary = { share = \"5%\" }",
             "goes with `strategy",
             "{ share = \"5%\" }",

@@ -5,5 +5,5 @@ mod ports;
 mod routing;
 
 pub use ports::{EdgePort, EdgeService, EdgeSlot, Reach, take, why_no_edge};
-pub use routing::target_name;
 pub(super) use routing::{Edges, Moved, Routed};
+pub use routing::{returned, target_name};

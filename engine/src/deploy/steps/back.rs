@@ -1,7 +1,6 @@
 //! What was begun is taken back.
 
 use std::sync::PoisonError;
-use std::sync::atomic::Ordering;
 
 use super::Execution;
 use crate::app::Name;
@@ -15,16 +14,8 @@ impl Execution<'_> {
             self.warn("requests go to the new containers already, so they stay".to_owned());
             return;
         }
+        // To take away what requests may go to would be worse than to leave more than is needed.
         if !self.unshift().await {
-            return;
-        }
-        // To take away what requests go to would be worse than to leave more than is needed.
-        if self.switching.load(Ordering::SeqCst) && !self.switch_back().await {
-            self.warn(
-                "it is not known whether requests go to the old containers or to the new ones, so all \
-                 of them stay"
-                    .to_owned(),
-            );
             return;
         }
         let places = std::mem::take(&mut *self.lock_places());

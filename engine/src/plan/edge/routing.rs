@@ -16,7 +16,7 @@ use crate::app::{AppProtocol, Name, Protocol as Transport};
 use crate::edge::{
     Listener, Mode, Protocol, Routes, Service, Target, TargetState, VERSION as EDGE_VERSION,
 };
-pub use shift::Moved;
+pub use shift::{Moved, returned};
 
 /// Ports below this one need a right that the edge does not have.
 const FIRST_FREE_PORT: u16 = 1024;

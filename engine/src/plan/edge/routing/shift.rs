@@ -261,7 +261,7 @@ fn apply(own: &mut Service, moved: &Moved, port: &EdgePort) {
 }
 
 /// What it was before, with those ending what they do that came since.
-fn returned(before: &Routes, now: &Routes) -> Routes {
+pub fn returned(before: &Routes, now: &Routes) -> Routes {
     let mut back = before.clone();
     for (key, service) in &mut back.services {
         service.targets.retain(is_active);
