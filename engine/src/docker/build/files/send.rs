@@ -56,8 +56,13 @@ impl<'a> Sender<'a> {
     }
 
     /// Tells what there is, and in between sends what was asked for, until the other end is dropped.
-    pub fn run(&self, wish: &Wish, mut requests: mpsc::UnboundedReceiver<u32>) -> Result<(), Stop> {
-        let listed = self.context.list(wish.part, &wish.paths)?;
+    pub fn run(
+        &mut self,
+        wish: &Wish,
+        mut requests: mpsc::UnboundedReceiver<u32>,
+    ) -> Result<(), Stop> {
+        let context = self.context;
+        let listed = context.list(wish.part, &wish.paths)?;
         let mut told = listed.iter();
         let mut all_told = false;
         loop {
@@ -124,6 +129,9 @@ impl<'a> Sender<'a> {
     fn flush(&mut self) -> Result<(), Stop> {
         self.bytes = 0;
         let batch = std::mem::take(&mut self.batch);
+        if batch.is_empty() {
+            return Ok(());
+        }
         self.packets.blocking_send(batch).map_err(|_| Stop::Left)
     }
 }
