@@ -384,6 +384,8 @@ async fn labels_are_one_step_of_the_classic_builder() {
         let text = format!("FROM scratch\nCOPY a /\n{text}\n");
         let mut of_folder = daemon::image_build(folder.path(), &text);
         of_folder.labels = given(value);
+        // Looking for a layer, the builder fails if somebody removes any image meanwhile.
+        of_folder.no_cache = true;
         let (image, _) = build(&classic, &of_folder).await;
         cleanup.image(&image);
         let inspect = |format: &str| {

@@ -239,7 +239,7 @@ impl Docker {
             Some(error) => Err(error),
             None => match (progress.image(), in_one) {
                 (Some(image), Some(labels)) => {
-                    let labelled = self.label(image, &labels).await?;
+                    let labelled = self.label(image, &labels, build.no_cache).await?;
                     self.built(build, tags, labelled.as_deref()).await
                 }
                 (image, _) => self.built(build, tags, image).await,

@@ -43,6 +43,7 @@ impl Docker {
         &self,
         image: &str,
         instruction: &str,
+        no_cache: bool,
     ) -> Result<Option<String>, DockerError> {
         let failed = |err| self.error(ACTION, ClientError::IOError { err });
         let text = format!("FROM {image}\n{instruction}\n");
@@ -53,7 +54,7 @@ impl Docker {
         let appended = archive.append_data(&mut entry, "Dockerfile", text.as_bytes());
         let archive = appended.and_then(|()| archive.into_inner());
         let body = Full::from(archive.map_err(failed)?).map_err(|never| match never {});
-        let request = wire::post(&Query::of_label().path("/build", None))
+        let request = wire::post(&Query::of_label(no_cache).path("/build", None))
             .header(header::CONTENT_TYPE, "application/x-tar")
             .body(body.boxed_unsync());
         let request = request.map_err(|error| failed(std::io::Error::other(error)))?;

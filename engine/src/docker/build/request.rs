@@ -52,11 +52,12 @@ impl Query {
     }
 
     /// For an image on top of another, by a Dockerfile that is sent.
-    pub fn of_label() -> Self {
+    pub fn of_label(no_cache: bool) -> Self {
         let mut query = Self::default();
         query.set("version", "1");
         query.set("rm", "1");
         query.set("forcerm", "1");
+        query.set_some("nocache", no_cache.then_some("1"));
         query
     }
 
