@@ -5,7 +5,6 @@ mod daemon;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, Permissions};
-use std::io::Read;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -15,75 +14,22 @@ use rengine::context::{Context, ContextError};
 use rengine::docker::{BuildEvent, BuilderChoice, Docker, DockerError};
 use tokio::sync::mpsc;
 
-/// What a file of an image is: type, mode, owner, group, seconds of its time, and what is in it or
-/// where it leads.
-type Facts = (u8, u32, u64, u64, u64, Vec<u8>);
-
-async fn buildkit() -> Docker {
-    daemon::connect().await
-}
+use daemon::{Facts, files};
 
 /// Builds, and gives the image and the bytes of files that the daemon asked for.
 async fn build(docker: &Docker, build: &ImageBuild) -> (String, u64) {
     let (built, events) = daemon::build(docker, build, &[]).await;
     let image = built.expect("an image").id;
-    let sent = events.iter().filter_map(|event| match event {
+    let sent = |event: &BuildEvent| match event {
         BuildEvent::ContextSent { bytes } => Some(*bytes),
         _ => None,
-    });
-    (image, sent.max().unwrap_or(0))
-}
-
-/// The files of an image, but for those that every container has.
-fn files(image: &str) -> BTreeMap<String, Facts> {
-    let docker = |arguments: &[&str]| {
-        let output = daemon::cli("docker", arguments, &[]);
-        output.unwrap_or_else(|error| panic!("docker {arguments:?}: {error}"))
     };
-    let created = docker(&["create", image, "none"]);
-    let container = String::from_utf8(created).expect("text").trim().to_owned();
-    let mut cleanup = daemon::Cleanup::default();
-    cleanup.container(&container);
-    let archive = docker(&["export", &container]);
-    let mut files = BTreeMap::new();
-    let mut archive = tar::Archive::new(&archive[..]);
-    for entry in archive.entries().expect("an archive") {
-        let mut entry = entry.expect("an entry");
-        let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-        let own = ["dev/", "etc/", "proc/", "sys/", ".dockerenv"];
-        if own.iter().any(|own| path.starts_with(own)) {
-            continue;
-        }
-        let header = entry.header().clone();
-        let mut contents = Vec::new();
-        entry.read_to_end(&mut contents).expect("contents");
-        if let Some(link) = entry.link_name_bytes() {
-            contents = link.into_owned();
-        }
-        // BuildKit's are of when it copied them, whoever sent it what is in them.
-        let is_folder = header.entry_type().is_dir();
-        let time = if is_folder {
-            0
-        } else {
-            header.mtime().expect("a time")
-        };
-        let facts = (
-            header.entry_type().as_byte(),
-            header.mode().expect("a mode") & 0o7777,
-            header.uid().expect("an owner"),
-            header.gid().expect("a group"),
-            time,
-            contents,
-        );
-        files.insert(path, facts);
-    }
-    files
+    (image, events.iter().filter_map(sent).max().unwrap_or(0))
 }
 
 #[track_caller]
 fn same(some: &BTreeMap<String, Facts>, other: &BTreeMap<String, Facts>, what: &str) {
-    let names = |files: &BTreeMap<String, Facts>| files.keys().cloned().collect::<Vec<_>>();
-    assert_eq!(names(some), names(other), "{what}");
+    assert!(some.keys().eq(other.keys()), "{what}: {some:?}, {other:?}");
     for (path, facts) in some {
         assert_eq!(Some(facts), other.get(path), "{path}, {what}");
     }
@@ -118,7 +64,7 @@ fn plant(root: &Path) {
         write(&root.join(name), name);
     }
     write(&root.join("empty-file"), "");
-    fs::write(root.join("large"), vec![7; 100_000]).expect("a file");
+    write(&root.join("large"), &"7".repeat(100_000));
     fs::create_dir(root.join("empty")).expect("a folder");
     for (name, mode) in [
         ("a!", 0o600),
@@ -153,7 +99,7 @@ async fn an_image_has_what_the_docker_command_and_the_classic_builder_put_into_i
     ours.no_cache = true;
     let mut cleanup = daemon::Cleanup::default();
 
-    let (image, _) = build(&buildkit().await, &ours).await;
+    let (image, _) = build(&daemon::connect().await, &ours).await;
     cleanup.image(&image);
     let sent = files(&image);
     assert!(sent.contains_key("deep/er/file") && sent.contains_key("empty/"));
@@ -197,7 +143,11 @@ async fn only_what_is_copied_is_asked_for() {
     let folder = tempfile::tempdir().expect("a folder");
     plant(folder.path());
     let text = "FROM scratch\nCOPY link to-folder/er/fil* /\n";
-    let (image, sent) = build(&buildkit().await, &daemon::image_build(folder.path(), text)).await;
+    let (image, sent) = build(
+        &daemon::connect().await,
+        &daemon::image_build(folder.path(), text),
+    )
+    .await;
     let mut cleanup = daemon::Cleanup::default();
     cleanup.image(&image);
     let names: Vec<_> = files(&image).into_keys().collect();
@@ -216,7 +166,7 @@ async fn of_ten_thousand_files_those_that_changed_are_sent_again() {
         );
     }
     set_time(&path("1/101"), 1_000_000_000);
-    let docker = buildkit().await;
+    let docker = daemon::connect().await;
     let of_folder = daemon::image_build(folder.path(), "FROM scratch\nCOPY . /\n");
     let mut cleanup = daemon::Cleanup::default();
     let (image, sent) = build(&docker, &of_folder).await;
@@ -244,7 +194,7 @@ async fn of_ten_thousand_files_those_that_changed_are_sent_again() {
 async fn what_plugins_write_is_new_though_it_is_as_long() {
     let folder = tempfile::tempdir().expect("a folder");
     write(&folder.path().join("disk"), "disk");
-    let docker = buildkit().await;
+    let docker = daemon::connect().await;
     let mut cleanup = daemon::Cleanup::default();
     for word in ["one", "two"] {
         let text = format!("FROM scratch\nCOPY . /\nLABEL word={word}\n");
@@ -280,7 +230,7 @@ async fn ignore_files_hold_wherever_they_are_and_once() {
     let folder = tempfile::tempdir().expect("a folder");
     let root = folder.path();
     plant(root);
-    let docker = buildkit().await;
+    let docker = daemon::connect().await;
     let mut cleanup = daemon::Cleanup::default();
     let text = "FROM scratch\nCOPY . /\n";
     for (name, patterns) in [
@@ -317,7 +267,7 @@ async fn a_file_that_is_gone_is_an_error_with_its_path() {
     let of_folder = daemon::image_build(folder.path(), "FROM scratch\nCOPY . /\n");
     let context = Context::load(&of_folder).expect("a context");
     fs::remove_file(folder.path().join("gone")).expect("removed");
-    let docker = buildkit().await;
+    let docker = daemon::connect().await;
     let (events, _) = mpsc::channel(16);
     let labels = BTreeMap::new();
     let built = docker
@@ -339,7 +289,7 @@ async fn a_build_that_is_given_up_reads_nothing_more() {
     drop(file);
     let of_folder = daemon::image_build(folder.path(), "FROM scratch\nCOPY . /\n");
     let context = Context::load(&of_folder).expect("a context");
-    let docker = buildkit().await;
+    let docker = daemon::connect().await;
     let (events, mut receiver) = mpsc::channel(16);
     let labels = BTreeMap::new();
     let building = docker.build(&of_folder, &context, &[], &labels, events);
