@@ -104,7 +104,10 @@ impl std::fmt::Debug for Login {
 impl Login {
     /// Whom they name.
     pub fn user(&self) -> String {
+        // Registries have users for tokens, who are nobody: this, and `<token>`.
+        const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
         let user = self.username.clone();
+        let user = user.filter(|user| user != NOBODY && !user.starts_with('<'));
         user.unwrap_or_else(|| "an identity token".to_owned())
     }
 }

@@ -56,7 +56,7 @@ pub use release::release_id;
 pub use rollback::find as find_release;
 pub use run::{Action, Asker, Done, Request, run};
 pub use saved::SavedPlan;
-pub use sources::{Sources, WantedPlugins, store};
+pub use sources::{PluginFile, Sources, WantedPlugins, store};
 pub use summary::addresses;
 pub use watch::{
     Condition, LogEntry, News, Picture, Row, Stats, Traffic, Watch, WatchEvent, WatchOptions,

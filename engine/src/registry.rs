@@ -5,19 +5,29 @@
 //! (`registry/artifact.rs`). Everything is asked for and kept by its digest, so that neither a
 //! registry nor a mirror nor the store can pass one thing off as another.
 
+mod answer;
 mod artifact;
+mod attestation;
+mod beside;
 mod client;
+mod download;
 mod error;
 mod lock;
+mod manifest;
 mod outline;
 mod reference;
 mod resolve;
+mod retry;
+mod roots;
 mod sign;
 mod signatures;
 mod store;
+mod token;
 mod trust;
+mod wire;
 
 pub use artifact::{Artifact, Described, Metadata, MetadataError};
+pub use attestation::{Attested, Unattested, attested};
 pub use client::{Registries, RegistrySettings, Transfer};
 pub use error::RegistryError;
 pub use lock::{FILE_NAME as LOCK_FILE, Lock, LockError, Locked};
@@ -25,7 +35,7 @@ pub use outline::Outline;
 pub use reference::{Digest, Pick, Reference, ReferenceError, Repository, SCHEME, Source, version};
 pub use resolve::{Mode, Resolution, Resolved, Resolver, VENDOR_FOLDER};
 pub use sign::{
-    Envelope, KeyError, PublicKey, Signature, SigningKey, Untrusted, signing_key, verify,
+    Envelope, KeyError, PublicKey, Signature, Signer, SigningKey, Untrusted, signing_key, verify,
 };
 pub use store::{Kept, Store, StoreError};
 pub use trust::Trust;

@@ -18,10 +18,10 @@ mod tests;
 pub use damage::Damage;
 pub use diff::{FieldDiff, ReleaseDiff, diff};
 pub use keep::{Garbage, garbage};
-pub use provenance::{PAYLOAD_TYPE, provenance};
+pub use provenance::{PAYLOAD_TYPE, PREDICATE, Places, STATEMENT, provenance};
 pub use record::{
-    ChangeRecord, GitRevision, ImageRecord, PluginRecord, Record, ReleaseOutcome, ServiceRecord,
-    StepRecord, find, previous, running,
+    ArtifactRecord, ChangeRecord, GitRevision, ImageRecord, PluginRecord, Record, ReleaseOutcome,
+    ServiceRecord, SignerRecord, StepRecord, find, previous, running,
 };
 pub use seal::{Seal, Unseal};
 

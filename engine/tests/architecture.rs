@@ -112,3 +112,54 @@ fn each_dependency_has_its_reason() {
     let told: BTreeSet<_> = told.iter().flat_map(|row| names(&row[0])).collect();
     assert_eq!(told, wanted);
 }
+
+/// `PluginsLoaded` as events call it: `plugins-loaded`.
+fn kebab(name: &str) -> String {
+    let mut text = String::new();
+    for letter in name.chars() {
+        if letter.is_uppercase() && !text.is_empty() {
+            text.push('-');
+        }
+        text.extend(letter.to_lowercase());
+    }
+    text
+}
+
+#[test]
+fn the_reference_of_json_has_every_event() {
+    let reference = include_str!("../JSON.md");
+    let section = reference
+        .split("\n## ")
+        .find(|text| text.starts_with("What is told while"));
+    let section = section.expect("a section");
+    let has = |name: &str| section.contains(&format!("`{name}`"));
+    let mut events = BTreeSet::new();
+    // Those of deploys are the variants of one type, each with its fields.
+    let text = include_str!("../src/deploy/event.rs");
+    let body = text.split("pub enum Event {").nth(1).expect("the type");
+    let body = body.split("\n}").next().expect("its end");
+    for line in body.lines().filter(|line| !line.contains("///")) {
+        let word = line.trim();
+        let end = word.find(|c: char| !c.is_alphanumeric() && c != '_');
+        let name = &word[..end.unwrap_or(word.len())];
+        match line.len() - line.trim_start().len() {
+            4 if !name.is_empty() => assert!(events.insert(kebab(name))),
+            8 if word.contains(": ") && !word.starts_with('#') && name != "took" => {
+                let name = name.replace('_', "-");
+                assert!(has(&name), "the member {name} is not in JSON.md");
+            }
+            _ => {}
+        }
+    }
+    assert!(events.contains("plugin-locked"), "{events:?}");
+    // Those of other commands are written where they are told.
+    for (_, _, code) in sources() {
+        for begin in ["\"event\": \"", "tag = \"event\", rename = \""] {
+            let found = code.split(begin).skip(1);
+            events.extend(found.filter_map(|rest| Some(rest.split('"').next()?.to_owned())));
+        }
+    }
+    for event in events {
+        assert!(has(&event), "the event {event} is not in JSON.md");
+    }
+}

@@ -14,6 +14,7 @@ pub mod registry;
 mod running;
 pub mod ssh;
 pub mod tidy;
+pub mod tokens;
 
 pub use running::{Outcome, Running};
 
@@ -102,7 +103,7 @@ impl Project {
     }
 
     /// A program that is told by its environment where the project's daemon is.
-    fn program(&self, name: &str) -> Command {
+    pub fn program(&self, name: &str) -> Command {
         let mut command = match &self.network {
             None => with_daemon(name),
             Some(network) => {

@@ -1,12 +1,17 @@
 //! Plugins that one team publishes in a registry, and another runs.
 
+use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rengine_tests::authority::Authority;
+use rengine_tests::dockerd::SmallDisk;
 use rengine_tests::faulty::{Fate, Faulty};
 use rengine_tests::registry::{Access, PASSWORD, Registry, USER};
+use rengine_tests::tokens::{Tokens, Ways};
 use rengine_tests::{Outcome, Project, plugin, rengine};
 
 /// A folder of one team, with a cache of its own, as on a machine of its own.
@@ -171,6 +176,11 @@ fn a_plugin_is_published_with_one_command_and_runs_elsewhere_by_its_name() {
     assert!(text.contains(&line), "{text}");
     let lock = std::fs::read_to_string(project.path().join("plugins.lock")).expect("a file");
     assert!(lock.contains("version = \"1.2.0\""), "{lock}");
+    let warned = added.stderr.replace("\n  │ ", " ");
+    assert!(
+        warned.contains("nobody's signature is asked for"),
+        "{added:#?}"
+    );
 
     // The registry goes away, and nobody needs it.
     registry.stop();
@@ -409,9 +419,30 @@ fn a_registry_that_fails_is_asked_again_and_a_download_goes_on() {
     // One that does not come back is told, and how often it was asked.
     let (outcome, requests) = fetch(Box::new(|_| Fate::Status("502 Bad Gateway")));
     assert_eq!(outcome.code, 1, "{outcome:#?}");
-    assert!(outcome.stderr.contains("502"), "{outcome:#?}");
-    let asked = requests.iter().filter(|line| line.contains("/v2/ "));
-    assert_eq!(asked.count(), 5, "{requests:#?}");
+    assert!(outcome.stderr.contains("it answered 502"), "{outcome:#?}");
+    assert_eq!(requests.len(), 5, "{requests:#?}");
+    // It says itself when it wants to be asked again. Nobody waits for an hour.
+    let busy = "429 Too Many Requests\r\nRetry-After: 3600";
+    let (outcome, requests) = fetch(Box::new(move |_| Fate::Status(busy)));
+    assert_eq!(outcome.code, 1, "{outcome:#?}");
+    let said = outcome.stderr.replace("\n  │ ", " ");
+    assert!(said.contains("left alone for 1h"), "{outcome:#?}");
+    assert_eq!(requests.len(), 1, "{requests:#?}");
+    let count = AtomicUsize::new(0);
+    let soon = "503 Service Unavailable\r\nRetry-After: 1";
+    let (outcome, _) = fetch(Box::new(move |_| {
+        match count.fetch_add(1, Ordering::SeqCst) {
+            0 => Fate::Status(soon),
+            _ => Fate::Pass,
+        }
+    }));
+    assert_eq!(outcome.code, 0, "{outcome:#?}");
+    // A manifest without an end is not read to it.
+    let (outcome, requests) = fetch(Box::new(|_| Fate::Flood));
+    assert_eq!(outcome.code, 1, "{outcome:#?}");
+    let said = "the manifest is larger than 4MiB";
+    assert!(outcome.stderr.contains(said), "{outcome:#?}");
+    assert_eq!(requests.len(), 1, "{requests:#?}");
     // None at all.
     let user = Team::new();
     user.write("plugins.toml", &toml("127.0.0.1:1"));
@@ -480,7 +511,7 @@ fn a_download_that_was_killed_is_gone_on_with() {
             .then(|| count.fetch_add(1, Ordering::SeqCst))
         {
             Some(0) => Fate::Cut(20_000),
-            Some(1) => Fate::Hang,
+            Some(1) => Fate::Stall(0),
             _ => Fate::Pass,
         }
     });
@@ -512,6 +543,213 @@ fn a_download_that_was_killed_is_gone_on_with() {
         .rfind(|line| line.contains("/blobs/"))
         .expect("asked");
     assert!(last.contains("bytes="), "{requests:#?}");
+}
+
+#[test]
+fn a_registry_that_stalls_is_given_up_and_the_download_goes_on() {
+    let registry = Registry::start_with(Access::Open);
+    publish(&registry, "harden.wasm", "team/harden:1.0.0");
+    let stalls = Arc::new(AtomicUsize::new(usize::MAX));
+    let left = stalls.clone();
+    let faulty = Faulty::before(&registry.host, move |line| {
+        let stall = |left: usize| left.checked_sub(1);
+        let blob = line.contains("/blobs/");
+        match blob
+            && left
+                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, stall)
+                .is_ok()
+        {
+            true => Fate::Stall(30_000),
+            false => Fate::Pass,
+        }
+    });
+    let host = &faulty.host;
+    let user = Team::new();
+    user.write(
+        "plugins.toml",
+        &format!(
+            "[plugins.harden]\nsource = \"oci://{host}/team/harden:1.0.0\"\n\
+             [registries.\"{host}\"]\ntimeout = \"300ms\"\n"
+        ),
+    );
+    // Each try brings a part; then it is given up.
+    stalls.store(2, Ordering::SeqCst);
+    let blobs = || {
+        let requests = faulty.requests().into_iter();
+        let blobs = requests.filter(|line| line.contains("/blobs/"));
+        blobs.collect::<Vec<_>>()
+    };
+    user.done(&["plugin", "fetch"]);
+    let asked = blobs();
+    assert_eq!(asked.len(), 3, "{asked:#?}");
+    assert!(asked[1].contains("bytes=") && asked[2].contains("bytes="));
+    assert_ne!(asked[1], asked[2], "each goes on where the last was");
+    // One that sends nothing any more.
+    let silent = Faulty::before(&registry.host, |line| match line.contains("/blobs/") {
+        true => Fate::Stall(0),
+        false => Fate::Pass,
+    });
+    let other = Team::new();
+    let toml = user.read("plugins.toml").replace(host, &silent.host);
+    other.write("plugins.toml", &toml);
+    other.fails(
+        &["plugin", "fetch"],
+        &["does not answer: it said nothing for 300ms", "--offline"],
+    );
+    assert!(!other.path().join("plugins.lock").exists());
+}
+
+#[test]
+fn a_full_disk_is_told_and_nothing_half_is_used() {
+    let registry = Registry::start_with(Access::Open);
+    publish(&registry, "harden.wasm", "team/harden:1.0.0");
+    let disk = SmallDisk::new(4);
+    let user = Team::new();
+    let host = &registry.host;
+    let source = format!("[plugins.harden]\nsource = \"oci://{host}/team/harden:1.0.0\"\n");
+    user.write("plugins.toml", &source);
+    let fetch = || {
+        let mut command = user.command(&["plugin", "fetch"]);
+        command.env("XDG_CACHE_HOME", disk.path());
+        Outcome::from(command.output().expect("rengine runs"))
+    };
+    // Room for the folders, and not for the component.
+    let filler = disk.path().join("filler");
+    let mut file = std::fs::File::create(&filler).expect("a file");
+    let full = loop {
+        if let Err(error) = file.write_all(&[7; 4096]) {
+            break error;
+        }
+    };
+    assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
+    let written = file.metadata().expect("a file").len();
+    file.set_len(written - (96 << 10)).expect("shorter");
+    file.sync_all().expect("on disk");
+    let failed = fetch();
+    assert_eq!(failed.code, 1, "{failed:#?}");
+    let said = failed.stderr.replace("\n  │ ", " ");
+    for text in [
+        "No space left on device",
+        "plugin cache --prune",
+        "XDG_CACHE_HOME",
+    ] {
+        assert!(said.contains(text), "{text}: {failed:#?}");
+    }
+    assert!(!user.path().join("plugins.lock").exists());
+    let component = std::fs::metadata(plugin("harden.wasm"))
+        .expect("there")
+        .len();
+    let blobs = disk.path().join("rengine/store/blobs/sha256");
+    for entry in std::fs::read_dir(blobs).expect("a folder").flatten() {
+        assert_ne!(entry.metadata().expect("there").len(), component);
+    }
+    // Its room is free once nobody has it open.
+    drop(file);
+    std::fs::remove_file(&filler).expect("removed");
+    let fetched = fetch();
+    assert_eq!(fetched.code, 0, "{fetched:#?}");
+}
+
+#[test]
+fn a_deploy_that_is_killed_while_it_writes_plugins_lock_changes_nothing() {
+    let registry = Registry::start_with(Access::Open);
+    publish(&registry, "harden.wasm", "team/harden:1.0.0");
+    publish(&registry, "harden.wasm", "team/harden:1.1.0");
+    let team = Team::new();
+    let project = Project::new("killed-lock", "kept", "");
+    let source = |version: &str| {
+        let host = &registry.host;
+        format!("[plugins.harden]\nsource = \"oci://{host}/team/harden:{version}\"\n")
+    };
+    let run = |mut command: Command| {
+        team.at_home(&mut command);
+        let output = command.current_dir(project.path()).output();
+        output.expect("it runs")
+    };
+    let lock = || std::fs::read_to_string(project.path().join("plugins.lock")).expect("locked");
+    // The store has both, so that plugins.lock is the first larger file that is written.
+    for version in ["1.1.0", "1.0.0"] {
+        project.configure(&source(version));
+        let fetched = run(project.command(&["plugin", "fetch"]));
+        assert!(fetched.status.success(), "{fetched:?}");
+    }
+    let before = lock();
+    assert!(before.len() > 512, "{before}");
+    project.configure(&source("1.1.0"));
+    // The kernel kills who writes more than 512 bytes to a file (SIGXFSZ).
+    let rengine = rengine_tests::rengine();
+    let script = "ulimit -c 0; ulimit -f 1; exec \"$0\" deploy";
+    let mut command = project.program("sh");
+    command.args(["-c", script]).arg(rengine);
+    let killed = run(command);
+    assert_eq!(killed.status.signal(), Some(25), "{killed:?}");
+    assert_eq!(lock(), before, "plugins.lock is as it was");
+    assert!(project.containers().is_empty(), "nothing was deployed");
+    // The next one finds what the other left, and goes on.
+    let deployed = run(project.command(&["deploy"]));
+    assert!(deployed.status.success(), "{deployed:?}");
+    assert!(lock().contains("version = \"1.1.0\""), "{}", lock());
+    let left = std::fs::read_dir(project.path())
+        .expect("a folder")
+        .flatten();
+    let left: Vec<_> = left.map(|entry| entry.file_name()).collect();
+    let of_lock = |name: &&std::ffi::OsString| name.to_string_lossy().contains("lock");
+    assert_eq!(left.iter().filter(of_lock).count(), 1, "{left:?}");
+    assert!(run(project.command(&["down"])).status.success());
+}
+
+#[test]
+fn an_identity_token_is_what_it_takes() {
+    let registry = Registry::start_with(Access::Open);
+    let team = Team::new();
+    std::fs::create_dir(team.path().join("docker")).expect("a folder");
+    let path = plugin("harden.wasm").display().to_string();
+    // As `docker login` stores what a registry gives it in a password's stead.
+    let login = |host: &str, token: &str| {
+        let user = "MDAwMDAwMDAtMDAwMC0wMDAwLTAwMDAtMDAwMDAwMDAwMDAwOg==";
+        let entry = format!(r#"{{"auth": "{user}", "identitytoken": "{token}"}}"#);
+        team.write(
+            "docker/config.json",
+            &format!(r#"{{"auths": {{"{host}": {entry}}}}}"#),
+        );
+    };
+    let tokens = Tokens::before(&registry.host, "id-token", Ways::OAuth);
+    let reference = format!("{}/team/harden:1.0.0", tokens.host);
+    login(&tokens.host, "id-token");
+    let (key, public) = keys(&team, "platform");
+    team.done(&["plugin", "push", &path, &reference, "--sign", &key]);
+    team.write("team.pub", &public);
+    team.write(
+        "plugins.toml",
+        &format!(
+            "[plugins.harden]\nsource = \"oci://{reference}\"\n[trust]\nkeys = [\"team.pub\"]\n"
+        ),
+    );
+    team.done(&["plugin", "fetch"]);
+    let asked = tokens.asked();
+    assert!(asked.len() > 3, "each is good for a while: {asked:#?}");
+    for one in &asked {
+        let said = one.starts_with("POST ") && one.contains("grant_type=refresh_token");
+        assert!(said && one.contains("client_id=rengine"), "{one}");
+    }
+    let writes = "scope=repository%3Ateam%2Fharden%3Apull%2Cpush";
+    assert!(asked[0].contains("scope=repository"), "{asked:#?}");
+    assert!(asked.iter().any(|one| one.contains(writes)), "{asked:#?}");
+    login(&tokens.host, "stolen");
+    let other = Team::new();
+    let config = team.read("docker/config.json");
+    std::fs::create_dir(other.path().join("docker")).expect("a folder");
+    other.write("docker/config.json", &config);
+    let said = ["does not let an identity token do that", "docker login"];
+    let refused = other.fails(&["plugin", "info", &reference], &said);
+    assert!(!refused.stderr.contains("stolen"), "{refused:#?}");
+    // A server that knows passwords alone is shown it as one.
+    let tokens = Tokens::before(&registry.host, "id-token", Ways::Passwords);
+    login(&tokens.host, "id-token");
+    let reference = format!("{}/team/harden:1.0.0", tokens.host);
+    team.done(&["plugin", "info", &reference]);
+    let asked = tokens.asked();
+    assert!(asked[1].starts_with("GET ?"), "{asked:#?}");
 }
 
 #[test]
@@ -655,6 +893,11 @@ fn only_what_a_trusted_team_signed_is_run() {
     user.done(&["plugin", "fetch"]);
     // With nobody to ask.
     user.done(&["plan", "--offline", "--locked"]);
+    let info = user.done(&["plugin", "info", &at("1.0.0")]).stdout;
+    assert!(
+        !info.contains("sha256-"),
+        "signatures are no versions: {info}"
+    );
     let verified = user
         .done(&["plugin", "verify", &at("1.0.0"), "--key", "team.pub"])
         .stdout;
@@ -866,7 +1109,12 @@ fn wkg_reads_what_is_pushed_and_what_it_pushes_runs() {
     };
     let ours = format!("{}/team/ours:1.0.0", registry.host);
     let path = file.display().to_string();
-    team.done(&["plugin", "push", &path, &ours]);
+    // With what a new project has beside its code.
+    team.done(&["plugin", "new", "fresh", "--lang", "c", "--hooks", "health"]);
+    let metadata = ["--metadata", "fresh/plugin.toml"];
+    team.done(&[&["plugin", "push", &path, &ours][..], &metadata].concat());
+    let info = team.done(&["plugin", "info", &ours]).stdout;
+    assert!(info.contains("fresh"), "its name: {info}");
     let insecure = registry.host.as_str();
     run(&[
         "oci",
@@ -889,7 +1137,8 @@ fn wkg_reads_what_is_pushed_and_what_it_pushes_runs() {
     run(&["oci", "push", &theirs, &path, "--insecure", insecure]);
     team.done(&["plugin", "pull", &theirs, "-o", "theirs.wasm"]);
     same("theirs.wasm");
-    team.done(&["plugin", "info", &theirs]);
+    let info = team.done(&["plugin", "info", &theirs]).stdout;
+    assert!(info.contains("pre-run"), "from its configuration: {info}");
     team.write(
         "plugins.toml",
         &format!("[plugins.theirs]\nsource = \"oci://{theirs}\"\n"),
@@ -899,33 +1148,148 @@ fn wkg_reads_what_is_pushed_and_what_it_pushes_runs() {
 
 #[test]
 fn a_release_says_how_it_came_to_be() {
+    let registry = Registry::start_with(Access::Open);
+    let host = &registry.host;
     let team = Team::new();
-    let (key, _) = keys(&team, "release");
-    let project = Project::new("provenance", "made", "");
+    let (key, public) = keys(&team, "release");
+    let (strange, _) = keys(&team, "strange");
     let file = plugin("harden.wasm").display().to_string();
-    project.configure(&format!("[plugins.harden]\npath = \"{file}\"\n"));
-    assert_eq!(project.rengine(&["deploy"]).code, 0);
-    let said = project.rengine(&["provenance", "--json"]);
-    let statement: serde_json::Value = serde_json::from_str(&said.stdout).expect("JSON");
-    let image = project.inspect()["Image"]
+    let place = format!("{host}/platform/harden");
+    let reference = format!("{place}:1.0.0");
+    team.done(&["plugin", "push", &file, &reference, "--sign", &key]);
+    let project = Project::new("provenance", "made", "");
+    let app = &project.app;
+    project.write("release.pub", &public);
+    let image = format!("{host}/team/{app}");
+    project.write(
+        "compose.yaml",
+        &format!("name: {app}\nservices: {{ web: {{ build: ., image: \"{image}:1\" }} }}\n"),
+    );
+    project.write(
+        "plugins.toml",
+        &format!(
+            "[plugins.harden]\nsource = \"oci://{reference}\"\n[trust]\nkeys = [\"release.pub\"]\n"
+        ),
+    );
+    let run = |args: &[&str]| {
+        let mut command = project.command(args);
+        team.at_home(&mut command);
+        command.current_dir(project.path());
+        Outcome::from(command.output().expect("rengine runs"))
+    };
+    let done = |args: &[&str]| {
+        let outcome = run(args);
+        assert_eq!(outcome.code, 0, "{args:?}: {outcome:#?}");
+        outcome
+    };
+    let json = |args: &[&str]| -> serde_json::Value {
+        serde_json::from_str(&done(args).stdout).expect("JSON")
+    };
+    let deployed = done(&["deploy"]);
+    let quiet = !deployed.stderr.contains("nobody's signature");
+    assert!(quiet, "there is a [trust]: {deployed:#?}");
+
+    // The record has what took part, by whose word.
+    let record = json(&["show", "--json"]);
+    let artifact = &record["plugins"][0]["artifact"];
+    assert_eq!(artifact["repository"], place.as_str());
+    assert_eq!(artifact["version"], "1.0.0");
+    let info = team.done(&["plugin", "info", &reference, "--json"]);
+    let info: serde_json::Value = serde_json::from_str(&info.stdout).expect("JSON");
+    assert_eq!(artifact["digest"], info["digest"]);
+    let signer = &artifact["signers"][0];
+    assert_eq!(signer["key"], "release.pub");
+    let fingerprint = signer["fingerprint"].as_str().expect("text");
+    assert_eq!(fingerprint.len(), 64);
+    let shown = done(&["show"]).stdout;
+    let digest = artifact["digest"].as_str().expect("text");
+    for said in [
+        &format!("from {reference}@{digest}"),
+        fingerprint,
+        "release.pub",
+    ] {
+        assert!(shown.contains(said), "{said}: {shown}");
+    }
+
+    // In no registry, the image is what the daemon calls it.
+    let statement = json(&["provenance", "--json"]);
+    let id = project.inspect()["Image"]
         .as_str()
         .expect("an id")
-        .replace("sha256:", "");
-    assert_eq!(
-        statement["subject"][0]["digest"]["sha256"],
-        image.as_str(),
-        "{statement:#}"
-    );
+        .to_owned();
+    let subject = &statement["subject"][0]["digest"]["sha256"];
+    assert_eq!(format!("sha256:{}", subject.as_str().expect("text")), id);
     let definition = &statement["predicate"]["buildDefinition"];
-    assert_eq!(definition["resolvedDependencies"][0]["name"], "harden");
-    let changes = definition["internalParameters"]["changes"]
-        .as_array()
-        .expect("a list");
+    let material = &definition["resolvedDependencies"][0];
+    assert_eq!(material["uri"], format!("oci://{reference}@{digest}"));
+    assert_eq!(material["annotations"]["signers"][0]["sha256"], fingerprint);
+    let component = record["plugins"][0]["digest"].as_str().expect("text");
+    assert_eq!(material["annotations"]["component"]["sha256"], component);
+    let changes = definition["internalParameters"]["changes"].as_array();
+    let changes = changes.expect("a list");
     assert!(changes.iter().all(|change| change["plugin"] == "harden") && !changes.is_empty());
-    let signed = project.rengine(&["provenance", "--sign", &key]);
-    let envelope: serde_json::Value = serde_json::from_str(&signed.stdout).expect("JSON");
+    let envelope = json(&["provenance", "--sign", &key]);
     assert_eq!(envelope["payloadType"], "application/vnd.in-toto+json");
-    let missing = project.rengine(&["provenance", "--sign", "none.key"]);
-    assert!(missing.stderr.contains("none.key"), "{missing:#?}");
-    assert_eq!(project.rengine(&["down"]).code, 0);
+    let fails = |args: &[&str], texts: &[&str]| {
+        let outcome = run(args);
+        assert_ne!(outcome.code, 0, "{outcome:#?}");
+        let said = outcome.stderr.replace("\n  │ ", " ");
+        for text in texts {
+            assert!(said.contains(text), "{text}: {outcome:#?}");
+        }
+    };
+    fails(&["provenance", "--sign", "none.key"], &["none.key"]);
+    let attach = ["provenance", "--sign", &key, "--attach"];
+    fails(&attach, &["no image that release", "rengine push"]);
+
+    // Pushed, it is what the registry calls it, and the statement lies beside it.
+    done(&["push"]);
+    let one = format!("{image}:1");
+    let verify = ["provenance", "--verify", &one, "--key", "release.pub"];
+    fails(
+        &verify,
+        &["no provenance of", "there is none beside it", "--attach"],
+    );
+    let strangers = ["provenance", "--sign", &strange, "--attach"];
+    done(&strangers);
+    fails(
+        &verify,
+        &["none of the 1 beside it is by a key that counts"],
+    );
+    let attached = done(&attach);
+    assert!(
+        attached.stdout.contains(&format!("{image}@sha256:")),
+        "{attached:#?}"
+    );
+    let again = done(&attach);
+    assert!(again.stdout.contains("was there already"), "{again:#?}");
+    let verified = done(&verify);
+    assert!(verified.stderr.contains("release.pub"), "{verified:#?}");
+    let statement: serde_json::Value = serde_json::from_str(&verified.stdout).expect("one");
+    let pushed = project.docker(&["inspect", "--format", "{{json .RepoDigests}}", &one]);
+    let subject = &statement["subject"][0];
+    assert_eq!(subject["name"], image.as_str());
+    let sha256 = subject["digest"]["sha256"].as_str().expect("text");
+    assert!(
+        pushed.contains(&format!("{image}@sha256:{sha256}")),
+        "{pushed}"
+    );
+    let parameters = &statement["predicate"]["buildDefinition"]["externalParameters"];
+    assert_eq!(parameters["release"], record["release"]);
+
+    // Under the digest of another image, as only a registry can put it there.
+    project.write("index.html", "another page");
+    done(&["deploy"]);
+    done(&["push"]);
+    fails(&verify, &["there is none beside it"]);
+    done(&strangers);
+    let tags = registry.data().join("docker/registry/v2/repositories/team");
+    let tags = tags.join(app).join("_manifests/tags");
+    let link = |digest: &str| tags.join(format!("sha256-{digest}.att/current/link"));
+    let other = std::fs::read_to_string(tags.join("1/current/link")).expect("a link");
+    let other = other.trim_start_matches("sha256:");
+    std::fs::copy(link(sha256), link(other)).expect("copied");
+    fails(&verify, &["what release.pub signed is about other images"]);
+    done(&["down"]);
+    project.docker(&["rmi", "-f", &one]);
 }

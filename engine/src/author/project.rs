@@ -64,6 +64,11 @@ impl NewProject<'_> {
         let cases = format!("{}\n{}", templates::CASES_HEAD, cases.join("\n"));
         write(&self.dir.join("tests.toml"), cases)?;
         own.push("tests.toml".into());
+        write(
+            &self.dir.join("plugin.toml"),
+            render(templates::METADATA, name, &hooks),
+        )?;
+        own.push("plugin.toml".into());
         match self.language {
             Language::Rust => sdk::write_sdk(self.dir)?,
             _ => wit::write_world(self.dir, &hooks)?,

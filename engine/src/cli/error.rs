@@ -125,6 +125,15 @@ pub enum CliError {
         /// The app.
         app: String,
     },
+    /// No image of a release is in a registry.
+    #[error("no image that release {release} built is in a registry")]
+    #[diagnostic(help(
+        "name where they go with `image` beside `build`, and send them with `rengine push`"
+    ))]
+    NotPushed {
+        /// The release.
+        release: String,
+    },
     /// A service that has no container, and so no image of a release.
     #[error("service `{service}` is not deployed: there is no release of it to push")]
     #[diagnostic(help("deploy it first: `rengine deploy`"))]
@@ -205,6 +214,7 @@ impl CliError {
             | Self::NotRunning { .. }
             | Self::NothingToPush { .. }
             | Self::NotDeployed { .. }
+            | Self::NotPushed { .. }
             | Self::Malformed { .. }
             | Self::NoVolume { .. } => ExitCode::BadInput,
             Self::NotYourLock { .. } => ExitCode::Locked,

@@ -30,7 +30,7 @@ pub struct DiffArgs {
 }
 
 pub async fn history(global: &GlobalArgs, ui: Ui) -> Result<(), CliError> {
-    let (app, records) = load(global, ui).await?;
+    let (app, records, _) = load(global, ui).await?;
     if ui.is_json() {
         records.iter().for_each(|record| ui.json(record));
         return Ok(());
@@ -45,7 +45,7 @@ pub async fn history(global: &GlobalArgs, ui: Ui) -> Result<(), CliError> {
 }
 
 pub async fn show(global: &GlobalArgs, args: ShowArgs, ui: Ui) -> Result<(), CliError> {
-    let (app, records) = load(global, ui).await?;
+    let (app, records, _) = load(global, ui).await?;
     let record = one(&records, &app, args.release.as_deref())?;
     match ui.is_json() {
         true => ui.json(record),
@@ -55,7 +55,7 @@ pub async fn show(global: &GlobalArgs, args: ShowArgs, ui: Ui) -> Result<(), Cli
 }
 
 pub async fn diff(global: &GlobalArgs, args: DiffArgs, ui: Ui) -> Result<(), CliError> {
-    let (app, records) = load(global, ui).await?;
+    let (app, records, _) = load(global, ui).await?;
     let to = one(&records, &app, args.to.as_deref())?;
     let from = match &args.from {
         Some(from) => find_release(&records, &app, from)?,
@@ -69,19 +69,23 @@ pub async fn diff(global: &GlobalArgs, args: DiffArgs, ui: Ui) -> Result<(), Cli
     Ok(())
 }
 
-/// The record of a release, or of the one that runs.
-pub async fn find(global: &GlobalArgs, release: Option<&str>, ui: Ui) -> Result<Record, CliError> {
-    let (app, records) = load(global, ui).await?;
-    Ok(one(&records, &app, release)?.clone())
+/// The record of a release, or of the one that runs, and the daemon that keeps it.
+pub async fn find(
+    global: &GlobalArgs,
+    release: Option<&str>,
+    ui: Ui,
+) -> Result<(Record, Docker), CliError> {
+    let (app, records, docker) = load(global, ui).await?;
+    Ok((one(&records, &app, release)?.clone(), docker))
 }
 
-async fn load(global: &GlobalArgs, ui: Ui) -> Result<(Name, Vec<Record>), CliError> {
+async fn load(global: &GlobalArgs, ui: Ui) -> Result<(Name, Vec<Record>, Docker), CliError> {
     let manifest = session::load_manifest(global, ui)?;
     let docker = session::connect(global, &manifest, ui).await?;
     let app = manifest.app.name;
     let mut records = releases(&docker, &app).await?;
     close(&docker, &app, &mut records).await?;
-    Ok((app, records))
+    Ok((app, records, docker))
 }
 
 /// A release that is being made while nobody has the lock is not being made.

@@ -25,6 +25,7 @@ mod verify;
 
 pub use add::refused;
 pub use sign::read_signing_key;
+pub use verify::read as read_public_key;
 
 use bytes::Bytes;
 use clap::Subcommand;
@@ -146,7 +147,7 @@ impl Project {
 }
 
 /// Registries, as the folder's plugins.toml has them reached, if there is one.
-fn registries(global: &GlobalArgs, ui: Ui) -> Result<Registries, CliError> {
+pub fn registries(global: &GlobalArgs, ui: Ui) -> Result<Registries, CliError> {
     let sources = SourceArgs::default().sources(&ui.reporter());
     let path = global
         .directory
@@ -159,15 +160,17 @@ fn registries(global: &GlobalArgs, ui: Ui) -> Result<Registries, CliError> {
 }
 
 /// What a reference on the command line stands for.
-struct Published {
-    repository: Repository,
-    digest: Digest,
-    manifest: Bytes,
+pub struct Published {
+    pub repository: Repository,
+    pub digest: Digest,
+    pub manifest: Bytes,
 }
 
 /// Asks a registry what a reference stands for; one that does not say which, for `latest`.
-async fn published(registries: &Registries, reference: &str) -> Result<Published, CliError> {
-    let reference: Reference = reference.parse().map_err(refused)?;
+pub async fn published(
+    registries: &Registries,
+    reference: Reference,
+) -> Result<Published, CliError> {
     let repository = reference.repository;
     let pick = reference
         .pick

@@ -5,12 +5,17 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::error::CliError;
-use super::plugin::{read_signing_key, refused};
+use super::plugin::{published, read_public_key, read_signing_key, refused, registries};
 use super::{GlobalArgs, history};
-use crate::release::{PAYLOAD_TYPE, provenance};
+use crate::docker::Docker;
+use crate::registry::{
+    Digest, Envelope, KeyError, PublicKey, Reference, RegistryError, Repository, SigningKey,
+    attested,
+};
+use crate::release::{PAYLOAD_TYPE, PREDICATE, Places, Record, provenance};
 use crate::ui::Ui;
 
-/// Of which release, and whether to sign it.
+/// Of which release, and what to do with it.
 #[derive(Debug, Args)]
 pub struct ProvenanceArgs {
     /// Its id, or as much of it as no other has [default: the one that runs]
@@ -19,14 +24,34 @@ pub struct ProvenanceArgs {
     /// Sign it with this private key, a file; `-` for the text of RENGINE_SIGNING_KEY
     #[arg(long, value_name = "KEY")]
     sign: Option<PathBuf>,
+    /// Put it beside the images that were built, in their registries, where `cosign
+    /// verify-attestation` finds it
+    #[arg(long, requires = "sign")]
+    attach: bool,
+    /// Check what is beside this image in its registry, and print it: HOST/PATH, and which: `:1.2` or
+    /// `@sha256:…`
+    #[arg(
+        long,
+        value_name = "IMAGE",
+        requires = "keys",
+        conflicts_with_all = ["release", "sign", "attach"]
+    )]
+    verify: Option<String>,
+    /// A public key that counts; may be given several times
+    #[arg(long = "key", value_name = "FILE", requires = "verify")]
+    keys: Vec<PathBuf>,
 }
 
 pub async fn run(global: &GlobalArgs, args: ProvenanceArgs, ui: Ui) -> Result<(), CliError> {
+    if let Some(image) = &args.verify {
+        return verify(global, image, &args.keys, ui).await;
+    }
     // A key that can't be used is told before anything is asked.
     let key = args.sign.as_deref();
     let key = key.map(|key| read_signing_key(global, key)).transpose()?;
-    let record = history::find(global, args.release.as_deref(), ui).await?;
-    let statement = provenance(&record);
+    let (record, docker) = history::find(global, args.release.as_deref(), ui).await?;
+    let places = places(&record, &docker).await?;
+    let statement = provenance(&record, &places);
     let Some(key) = key else {
         match ui.is_json() {
             true => ui.json(&statement),
@@ -36,11 +61,156 @@ pub async fn run(global: &GlobalArgs, args: ProvenanceArgs, ui: Ui) -> Result<()
     };
     let text = statement.to_string();
     let envelope = key.envelope(PAYLOAD_TYPE, text.as_bytes());
-    ui.json(&envelope.map_err(|reason| {
-        refused(crate::registry::KeyError {
+    let envelope = envelope.map_err(|reason| {
+        refused(KeyError {
             path: args.sign.unwrap_or_default(),
             reason,
         })
-    })?);
+    })?;
+    if !args.attach {
+        ui.json(&envelope);
+        return Ok(());
+    }
+    attach(global, &record, &places, &envelope, &key, ui).await
+}
+
+/// Where the images of a release are in registries.
+async fn places(record: &Record, docker: &Docker) -> Result<Places, CliError> {
+    let mut places = Places::new();
+    for service in record.services.values() {
+        let image = service.image.as_ref();
+        if let Some(image) = image.filter(|image| !image.id.is_empty()) {
+            places.insert(image.id.clone(), docker.places(&image.id).await?);
+        }
+    }
+    Ok(places)
+}
+
+/// Puts the statement beside each image of the release that was built, wherever it was pushed to.
+async fn attach(
+    global: &GlobalArgs,
+    record: &Record,
+    places: &Places,
+    envelope: &Envelope,
+    key: &SigningKey,
+    ui: Ui,
+) -> Result<(), CliError> {
+    let mut targets: Vec<(Repository, Digest)> = Vec::new();
+    let mut nowhere = Vec::new();
+    for (name, service) in &record.services {
+        let built = service.image.as_ref();
+        let Some(image) = built.filter(|image| image.reference.is_none()) else {
+            continue;
+        };
+        let known = places.get(&image.id).map_or(&[][..], Vec::as_slice);
+        let known = known.iter().filter_map(|place| place.split_once('@'));
+        let mut found = false;
+        for (place, digest) in known {
+            let repository = Reference::of_image(place).map_err(refused)?.repository;
+            let target = (repository, digest.parse().map_err(refused)?);
+            found = true;
+            if !targets.contains(&target) {
+                targets.push(target);
+            }
+        }
+        if !found {
+            nowhere.push(name.as_str());
+        }
+    }
+    if targets.is_empty() {
+        return Err(CliError::NotPushed {
+            release: record.release.clone(),
+        });
+    }
+    let registries = registries(global, ui)?;
+    let own = key.public("");
+    let payload = envelope.open(PAYLOAD_TYPE, &own);
+    for (repository, digest) in &targets {
+        // What it is about has to be there.
+        registries
+            .manifest(repository, digest)
+            .await
+            .map_err(refused)?;
+        let there = registries.attestations(repository, digest).await;
+        let there = there.map_err(refused)?;
+        let same = |one: &Envelope| one.open(PAYLOAD_TYPE, &own) == payload;
+        let known = there.iter().any(same);
+        if !known {
+            registries
+                .push_attestation(repository, digest, envelope, PREDICATE)
+                .await
+                .map_err(refused)?;
+        }
+        match ui.is_json() {
+            true => ui.json(&serde_json::json!({
+                "event": "provenance-attached",
+                "image": format!("{repository}@{digest}"),
+                "signed-by": own.id(),
+                "new": !known,
+            })),
+            false => {
+                let how = if known {
+                    "was there already"
+                } else {
+                    "attached"
+                };
+                ui.result(&format!("{repository}@{digest}: {how}, key {}", own.id()));
+            }
+        }
+    }
+    if !nowhere.is_empty() {
+        let names = nowhere.join(", ");
+        ui.note(&format!("in no registry, and without it: {names}"));
+    }
+    Ok(())
+}
+
+/// Says whose statements an image has, and prints them.
+async fn verify(
+    global: &GlobalArgs,
+    image: &str,
+    keys: &[PathBuf],
+    ui: Ui,
+) -> Result<(), CliError> {
+    let keys: Result<Vec<PublicKey>, _> = keys
+        .iter()
+        .map(|path| read_public_key(global, path))
+        .collect();
+    let keys = keys?;
+    let registries = registries(global, ui)?;
+    let reference = Reference::of_image(image).map_err(refused)?;
+    let published = published(&registries, reference).await?;
+    let (repository, digest) = (published.repository, published.digest);
+    let image = format!("{repository}@{digest}");
+    let found = registries.attestations(&repository, &digest).await;
+    let found = attested(
+        &found.map_err(refused)?,
+        &keys,
+        &digest,
+        PAYLOAD_TYPE,
+        PREDICATE,
+    );
+    let found = found.map_err(|why| {
+        refused(RegistryError::Unattested {
+            image: image.clone(),
+            why,
+        })
+    })?;
+    for attested in found {
+        let (statement, signer) = (attested.statement, attested.signer);
+        match ui.is_json() {
+            true => ui.json(&serde_json::json!({
+                "event": "provenance-verified",
+                "image": image,
+                "key": signer.key,
+                "fingerprint": signer.fingerprint,
+                "statement": statement,
+            })),
+            false => {
+                ui.note(&format!("{image} is as {signer} says:"));
+                ui.result(&format!("{statement:#}"));
+            }
+        }
+    }
     Ok(())
 }

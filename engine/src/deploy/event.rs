@@ -16,7 +16,11 @@ pub trait Reporter: Send + Sync {
 
 /// Something that happened. With `--json`, one of these is written on each line.
 #[derive(Debug, Clone, Serialize)]
-#[serde(tag = "event", rename_all = "kebab-case")]
+#[serde(
+    tag = "event",
+    rename_all = "kebab-case",
+    rename_all_fields = "kebab-case"
+)]
 pub enum Event {
     /// The plugins are loaded.
     PluginsLoaded {

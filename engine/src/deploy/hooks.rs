@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use tokio::task::JoinHandle;
 
 use super::access::RunningContainer;
-use super::sources::{Sources, WantedPlugins};
+use super::sources::{PluginFile, Sources, WantedPlugins};
 use super::state::DaemonState;
 use super::{DeployError, Event, PluginSummary, Reporter};
 use crate::app::Name;
@@ -18,11 +18,14 @@ use crate::plugin::{
     CallContext, FinishedDeploy, Hook, LogSink, Plugin, PluginError, PluginHost, PluginState,
     Settings, StateAccess,
 };
+use crate::release::{ArtifactRecord, PluginRecord};
 
 /// The loaded plugins with their entries in plugins.toml, in order.
 #[derive(Clone, Default)]
 pub struct Hooks {
     plugins: Arc<Vec<(Plugin, PluginEntry)>>,
+    /// What each came as from a registry.
+    artifacts: Arc<Vec<Option<ArtifactRecord>>>,
 }
 
 impl Hooks {
@@ -64,6 +67,17 @@ impl Hooks {
     /// Every plugin, in order.
     pub fn all(&self) -> impl Iterator<Item = &Plugin> {
         self.plugins.iter().map(|(plugin, _)| plugin)
+    }
+
+    /// Every plugin as a release records it, in order.
+    pub fn records(&self) -> Vec<PluginRecord> {
+        let all = self.all().zip(self.artifacts.iter());
+        let records = all.map(|(plugin, artifact)| PluginRecord {
+            name: plugin.name().to_owned(),
+            digest: plugin.digest().to_owned(),
+            artifact: artifact.clone(),
+        });
+        records.collect()
     }
 
     /// The plugins that have `hook` and are there for `service`, in order.
@@ -155,8 +169,8 @@ pub struct Loading {
     loaded: Hooks,
 }
 
-/// The plugins, and how long loading all took.
-type Loaded = (Vec<Plugin>, Duration);
+/// The plugins, what each came as, and how long loading all took.
+type Loaded = (Vec<Plugin>, Vec<Option<ArtifactRecord>>, Duration);
 
 impl Loading {
     /// Plugins that are loaded already.
@@ -183,7 +197,7 @@ impl Loading {
             return Ok(self.loaded);
         };
         self.daemon.get_or_init(|| docker.clone());
-        let (plugins, took) = match work.await {
+        let (plugins, artifacts, took) = match work.await {
             Ok(loaded) => loaded?,
             // A task ends early only if it panics or the runtime ends: both are past mending.
             Err(error) => std::panic::resume_unwind(error.into_panic()),
@@ -194,6 +208,7 @@ impl Loading {
         });
         Ok(Hooks {
             plugins: Arc::new(plugins.into_iter().zip(self.entries).collect()),
+            artifacts: Arc::new(artifacts),
         })
     }
 }
@@ -204,15 +219,20 @@ async fn load(
     sources: Sources,
 ) -> Result<Loaded, DeployError> {
     let settings = settings?;
-    let files = wanted.files(&sources).await?;
-    let settings = settings.into_iter().zip(files);
+    wanted.warn_of_trust(&*sources.reporter);
+    let (mut paths, mut artifacts) = (Vec::new(), Vec::new());
+    for PluginFile { path, artifact } in wanted.files(&sources).await? {
+        paths.push(path);
+        artifacts.push(artifact);
+    }
+    let settings = settings.into_iter().zip(paths);
     let settings = settings.map(|(settings, path)| Settings { path, ..settings });
     let settings = settings.collect();
     let started = Instant::now();
     let host = PluginHost::new(cache_folder().as_deref())
         .map_err(|reason| DeployError::NoHost { reason })?;
     let plugins = host.load_all(settings).await?;
-    Ok((plugins, started.elapsed()))
+    Ok((plugins, artifacts, started.elapsed()))
 }
 
 fn settings(manifest: &Manifest, daemon: &Arc<OnceLock<Docker>>) -> Vec<Settings> {

@@ -142,11 +142,7 @@ fn plugins(prepared: &Prepared) -> Vec<PluginRecord> {
     if let Some(target) = &prepared.rollback {
         return target.plugins.clone();
     }
-    let plugins = prepared.hooks.all().map(|plugin| PluginRecord {
-        name: plugin.name().to_owned(),
-        digest: plugin.digest().to_owned(),
-    });
-    plugins.collect()
+    prepared.hooks.records()
 }
 
 fn changes(manifest: &Manifest, prepared: &Prepared) -> Vec<ChangeRecord> {

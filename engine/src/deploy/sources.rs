@@ -8,9 +8,10 @@ use super::{DeployError, Event, Reporter, cache_folder};
 use crate::credentials::Credentials;
 use crate::manifest::{FILE_NAME, Manifest, PluginSource};
 use crate::registry::{
-    Lock, Mode, Registries, RegistryError, RegistrySettings, Resolution, Resolver, Source, Store,
-    Transfer, Trust,
+    Lock, Mode, Registries, RegistryError, RegistrySettings, Resolution, Resolved, Resolver,
+    Source, Store, Transfer, Trust,
 };
+use crate::release::{ArtifactRecord, SignerRecord};
 
 /// How plugins are had.
 #[derive(Clone)]
@@ -34,6 +35,40 @@ impl Sources {
                 reporter.report(Event::Download { what, done, total });
             },
         )
+    }
+}
+
+/// A plugin's file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PluginFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What it came as, where that was from a registry.
+    pub artifact: Option<ArtifactRecord>,
+}
+
+impl PluginFile {
+    fn of(resolved: Resolved) -> Self {
+        let Resolved {
+            path,
+            locked,
+            repository,
+            signers,
+            ..
+        } = resolved;
+        let signers = signers.into_iter().map(|signer| SignerRecord {
+            key: signer.key,
+            fingerprint: signer.fingerprint,
+        });
+        Self {
+            path,
+            artifact: Some(ArtifactRecord {
+                repository: repository.to_string(),
+                version: locked.version,
+                digest: locked.digest.to_string(),
+                signers: signers.collect(),
+            }),
+        }
     }
 }
 
@@ -73,6 +108,25 @@ impl WantedPlugins {
         remote.collect()
     }
 
+    /// Tells, if nobody has said whose plugins may run here, that anybody's may.
+    pub fn warn_of_trust(&self, reporter: &dyn Reporter) {
+        let remote = self.remote();
+        if self.trust.given || remote.is_empty() {
+            return;
+        }
+        let names: Vec<_> = remote.iter().map(|(name, _)| name.as_str()).collect();
+        reporter.report(Event::Warning {
+            message: format!(
+                "nobody's signature is asked for: whoever can write to the registry chooses what is locked next of {}",
+                names.join(", ")
+            ),
+            help: Some(
+                "add `[trust]` with `keys = [\"NAME.pub\"]` to plugins.toml; with `require = false` this is not told"
+                    .to_owned(),
+            ),
+        });
+    }
+
     /// plugins.lock.
     pub fn lock_path(&self) -> &Path {
         &self.lock
@@ -108,12 +162,12 @@ impl WantedPlugins {
         ))
     }
 
-    /// Has all plugins, and keeps plugins.lock: the files, in the order of plugins.toml.
+    /// Has all plugins, and keeps plugins.lock. They are in the order of plugins.toml.
     ///
     /// # Errors
     ///
     /// The first that can't be had.
-    pub async fn files(&self, sources: &Sources) -> Result<Vec<PathBuf>, DeployError> {
+    pub async fn files(&self, sources: &Sources) -> Result<Vec<PluginFile>, DeployError> {
         let remote = self.remote();
         let mut found = BTreeMap::new();
         let lock = match remote.is_empty() && !self.lock.exists() {
@@ -146,10 +200,15 @@ impl WantedPlugins {
                 self.keep(&lock, &resolution.lock, &*sources.reporter)?;
             }
             let plugins = resolution.plugins.into_iter();
-            found = plugins.map(|plugin| (plugin.name, plugin.path)).collect();
+            found = plugins
+                .map(|plugin| (plugin.name.clone(), PluginFile::of(plugin)))
+                .collect();
         }
         let files = self.plugins.iter().filter_map(|(name, from)| match from {
-            PluginSource::File(path) => Some(path.clone()),
+            PluginSource::File(path) => Some(PluginFile {
+                path: path.clone(),
+                artifact: None,
+            }),
             PluginSource::Registry(_) => found.remove(name),
         });
         Ok(files.collect())

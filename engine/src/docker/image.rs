@@ -47,6 +47,16 @@ impl Docker {
         }
     }
 
+    /// Where an image is in registries, by its id: `name@sha256:…` for each that it was pushed to or pulled
+    /// from; empty, too, if the daemon does not have it.
+    pub async fn places(&self, id: &str) -> Result<Vec<String>, DockerError> {
+        match self.client().inspect_image(reference::check(id)?).await {
+            Ok(image) => Ok(image.repo_digests.unwrap_or_default()),
+            Err(error) if status(&error) == Some(404) => Ok(Vec::new()),
+            Err(error) => Err(self.error(format!("inspect the image {id}"), error)),
+        }
+    }
+
     /// How an image came to be, the newest step first.
     pub async fn history(&self, id: &str) -> Result<Vec<HistoryEntry>, DockerError> {
         let history = self.client().image_history(reference::check(id)?).await;

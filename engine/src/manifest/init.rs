@@ -70,6 +70,11 @@ name = "{name}"
 # [plugins.harden]
 # path = "plugins/harden.wasm"
 # config = {{ user = "10001" }}
+
+# Whose plugins may run here, of those that come from registries (source = "oci://…").
+# [trust]
+# keys = ["platform.pub"]
+# require = true          # as it is by default: what none of them signed is refused
 "#
     );
     Ok(InitFile { contents, notes })

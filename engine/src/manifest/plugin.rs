@@ -132,7 +132,13 @@ impl Reader<'_> {
                 .map(|path| self.pem(path, "CERTIFICATE-----"))
                 .transpose()?;
             let mirrors = table.mirrors.iter().map(host).collect::<Result<_, _>>()?;
-            Ok((host(&name)?, RegistrySettings { mirrors, ca }))
+            let timeout = self.duration(table.timeout.as_ref())?;
+            let settings = RegistrySettings {
+                mirrors,
+                ca,
+                timeout,
+            };
+            Ok((host(&name)?, settings))
         };
         tables.into_iter().map(one).collect()
     }

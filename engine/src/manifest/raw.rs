@@ -181,6 +181,7 @@ pub struct TrustTable {
 pub struct RegistryTable {
     pub mirrors: Vec<Spanned<String>>,
     pub ca: Option<Spanned<String>>,
+    pub timeout: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -29,6 +29,7 @@ impl Reader<'_> {
             paths.push((text.to_owned(), keys(files)?));
         }
         Ok(Trust {
+            given: true,
             require: table.require.unwrap_or(true),
             keys: keys(&table.keys)?,
             paths,

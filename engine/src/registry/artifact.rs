@@ -11,14 +11,13 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use miette::Diagnostic;
-use oci_client::manifest::{OciDescriptor, OciImageManifest};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{Digest, MAX_COMPONENT_BYTES, Outline, RegistryError};
+use super::manifest::{Descriptor, Manifest};
+use super::{Digest, MAX_COMPONENT_BYTES, Outline, Registries, RegistryError, Repository};
 use crate::app::ByteSize;
 
-const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const CONFIG: &str = "application/vnd.wasm.config.v0+json";
 const LAYER: &str = "application/wasm";
 /// What others have called a component before the layout was agreed on.
@@ -28,6 +27,8 @@ const OLDER_LAYERS: [&str; 2] = [
 ];
 /// The largest README that goes with a plugin, in bytes: manifests are limited, too.
 const MAX_README_BYTES: u64 = 64 << 10;
+/// The largest configuration, in bytes.
+const MAX_CONFIG_BYTES: usize = 1 << 20;
 /// The largest file of metadata, in bytes.
 const MAX_METADATA_BYTES: u64 = 64 << 10;
 
@@ -233,30 +234,20 @@ impl Artifact {
             .into_iter()
             .filter_map(|(key, value)| Some((key.to_owned(), value?)))
             .collect();
-        let manifest = OciImageManifest {
-            schema_version: 2,
-            media_type: Some(MANIFEST.to_owned()),
-            config: described(CONFIG, &config),
-            layers: vec![described(LAYER, &component)],
-            subject: None,
-            artifact_type: None,
-            annotations: Some(annotations),
-        };
-        let manifest = serde_json::to_vec(&manifest).unwrap_or_default();
+        let manifest = Manifest::text(
+            Descriptor::of(CONFIG, &config),
+            vec![Descriptor {
+                // oras writes no file for a layer that has no name.
+                annotations: Some([(TITLE.to_owned(), format!("{name}.wasm"))].into()),
+                ..Descriptor::of(LAYER, &component)
+            }],
+            Some(annotations),
+        );
         Ok(Self {
             component,
             config,
-            manifest: Bytes::from(manifest),
+            manifest,
         })
-    }
-}
-
-fn described(media_type: &str, bytes: &[u8]) -> OciDescriptor {
-    OciDescriptor {
-        media_type: media_type.to_owned(),
-        digest: Digest::of(bytes).to_string(),
-        size: i64::try_from(bytes.len()).unwrap_or(i64::MAX),
-        ..OciDescriptor::default()
     }
 }
 
@@ -269,6 +260,9 @@ pub struct Described {
     pub component: Digest,
     /// Its size in bytes.
     pub size: u64,
+    /// The configuration, where it says what the component exports and imports.
+    #[serde(skip)]
+    pub config: Option<Digest>,
     /// Its name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
@@ -320,7 +314,7 @@ impl Described {
         if value.get("manifests").is_some() {
             return Err(error("it is a list of images".to_owned(), other));
         }
-        let manifest: OciImageManifest = serde_json::from_value(value)
+        let manifest: Manifest = serde_json::from_value(value)
             .map_err(|wrong| error(format!("its manifest is none of an image: {wrong}"), other))?;
         let [layer] = manifest.layers.as_slice() else {
             let count = manifest.layers.len();
@@ -328,11 +322,9 @@ impl Described {
             return Err(error(reason, other));
         };
         let known = layer.media_type == LAYER || OLDER_LAYERS.contains(&layer.media_type.as_str());
-        let title = |annotations: &Option<BTreeMap<String, String>>| {
-            annotations.as_ref()?.get(TITLE).cloned()
-        };
         // oras calls files a tar archive where nobody tells it what they are.
-        let by_name = title(&layer.annotations).is_some_and(|title| title.ends_with(".wasm"));
+        let title = layer.annotation(TITLE);
+        let by_name = title.is_some_and(|title| title.ends_with(".wasm"));
         if !known && !by_name {
             let reason = match manifest.config.media_type.contains("image.config") {
                 true => "it is a container's image".to_owned(),
@@ -363,9 +355,13 @@ impl Described {
                 .cloned()
         };
         let hooks = get(HOOKS).unwrap_or_default();
+        let config = manifest.config;
         Ok(Self {
             component,
             size,
+            config: (config.media_type == CONFIG)
+                .then(|| config.digest.parse().ok())
+                .flatten(),
             title: get(TITLE),
             version: get(VERSION),
             description: get(DESCRIPTION),
@@ -384,6 +380,41 @@ impl Described {
                 .unwrap_or_default(),
             readme: get(README),
         })
+    }
+}
+
+impl Registries {
+    /// Reads what a plugin is from its configuration, where its manifest does not say it: others than
+    /// rengine publish them, too.
+    ///
+    /// # Errors
+    ///
+    /// If the registry does not tell.
+    pub async fn complete(
+        &self,
+        repository: &Repository,
+        described: &mut Described,
+    ) -> Result<(), RegistryError> {
+        let Some(digest) = described
+            .config
+            .as_ref()
+            .filter(|_| described.hooks.is_empty())
+        else {
+            return Ok(());
+        };
+        let config = self.small(repository, digest, MAX_CONFIG_BYTES).await?;
+        // One that can't be read says nothing.
+        let config: Option<Config> = serde_json::from_slice(&config).ok();
+        let component = config.and_then(|config| config.component);
+        if let Some(Component {
+            exports, imports, ..
+        }) = component
+        {
+            let outline = Outline { exports, imports };
+            described.hooks = outline.hooks();
+            described.wit = outline.wit();
+        }
+        Ok(())
     }
 }
 

@@ -1,10 +1,13 @@
 //! What can go wrong between rengine and a registry.
 
+use std::time::Duration;
+
 use miette::Diagnostic;
-use oci_client::errors::{OciDistributionError, OciErrorCode};
 use thiserror::Error;
 
-use super::{KeyError, LockError, MetadataError, ReferenceError, StoreError, Untrusted};
+use super::{
+    KeyError, LockError, MetadataError, ReferenceError, StoreError, Unattested, Untrusted,
+};
 use crate::credentials::CredentialsError;
 
 /// Why something could not be done with a registry.
@@ -96,6 +99,18 @@ pub enum RegistryError {
         range: String,
         /// What there is.
         help: String,
+    },
+    /// No statement about an image counts.
+    #[error("no provenance of {image} counts: {why}")]
+    #[diagnostic(help(
+        "who deploys it attaches one with `rengine provenance --sign KEY --attach`; see that the key \
+         is theirs"
+    ))]
+    Unattested {
+        /// The image.
+        image: String,
+        /// Why not.
+        why: Unattested,
     },
     /// A settings' certificate can't be read.
     #[error("the certificates for {host} can't be used: {reason}")]
@@ -190,87 +205,29 @@ impl Diagnostic for ReferenceError {
 
 /// What kind of failure it is.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum Failure {
     /// Worth another try.
-    Passing(String),
-    /// No connection; worth another try.
+    Passing {
+        /// What it answered.
+        reason: String,
+        /// How long it wants to be left alone, where it says so.
+        wait: Option<Duration>,
+    },
+    /// No connection, or none any more; worth another try.
     Unreachable(String),
+    /// Not for this user.
     Denied,
+    /// Not there.
     NotFound,
     /// Another digest came.
     Digest {
+        /// The digest that it should have.
         expected: String,
+        /// What came instead.
         actual: String,
     },
     /// Anything else.
     Other(String),
-}
-
-/// What the client's error means.
-pub(super) fn kind(error: &OciDistributionError) -> Kind {
-    use OciDistributionError as E;
-    match error {
-        E::UnauthorizedError { .. } | E::AuthenticationFailure(_) => Kind::Denied,
-        E::RegistryError { envelope, .. } => {
-            let has = |wanted: fn(&OciErrorCode) -> bool| {
-                envelope.errors.iter().any(|error| wanted(&error.code))
-            };
-            let words: Vec<_> = envelope.errors.iter().map(ToString::to_string).collect();
-            let words = words.join("; ");
-            if has(|code| matches!(code, OciErrorCode::Unauthorized | OciErrorCode::Denied)) {
-                Kind::Denied
-            } else if has(|code| matches!(code, OciErrorCode::Toomanyrequests)) {
-                Kind::Passing(words)
-            } else if has(|code| {
-                matches!(
-                    code,
-                    OciErrorCode::ManifestUnknown
-                        | OciErrorCode::NameUnknown
-                        | OciErrorCode::BlobUnknown
-                        | OciErrorCode::NotFound
-                )
-            }) {
-                Kind::NotFound
-            } else {
-                Kind::Other(words)
-            }
-        }
-        E::ImageManifestNotFoundError(_) => Kind::NotFound,
-        E::ServerError { code, message, .. } => {
-            let message = message.lines().next().unwrap_or_default();
-            let message: String = message.chars().take(200).collect();
-            by_code(
-                *code,
-                format!("it answered {code} {message}")
-                    .trim_end()
-                    .to_owned(),
-            )
-        }
-        E::DigestError(oci_client::errors::DigestError::VerificationError { expected, actual }) => {
-            Kind::Digest {
-                expected: expected.clone(),
-                actual: actual.clone(),
-            }
-        }
-        // Some of the client's calls make an error of an answer.
-        E::RequestError(error) if error.status().is_some() => {
-            let code = error.status().map_or(0, |status| status.as_u16());
-            by_code(code, format!("it answered {code}"))
-        }
-        E::RequestError(error) => Kind::Unreachable(causes(error)),
-        E::IoError(error) => Kind::Unreachable(causes(error)),
-        other => Kind::Other(other.to_string()),
-    }
-}
-
-/// What an answer's status means.
-fn by_code(code: u16, words: String) -> Kind {
-    match code {
-        404 => Kind::NotFound,
-        401 | 403 => Kind::Denied,
-        408 | 425 | 429 | 500..=599 => Kind::Passing(words),
-        _ => Kind::Other(words),
-    }
 }
 
 /// An error with what is behind it: the outermost says little of a connection.

@@ -1,5 +1,7 @@
 //! plugins.lock: which plugins the deploys of an app run, to the byte.
 
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use miette::Diagnostic;
@@ -175,27 +177,42 @@ impl Lock {
     ///
     /// If it can't be written.
     pub fn store(&self, path: &Path) -> Result<(), LockError> {
-        use std::io::Write;
-        let folder = path.parent().unwrap_or(Path::new("."));
-        let write = || -> std::io::Result<()> {
-            if self.plugins.is_empty() {
-                return match std::fs::remove_file(path) {
-                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-                    result => result,
-                };
-            }
-            let mut file = tempfile::Builder::new()
-                .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
-                .tempfile_in(folder)?;
-            file.write_all(self.text().as_bytes())?;
-            file.persist(path)?;
-            Ok(())
+        let stored = match self.plugins.is_empty() {
+            true => match std::fs::remove_file(path) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+                result => result,
+            },
+            false => replace(path, &self.text()),
         };
-        write().map_err(|error| LockError {
+        stored.map_err(|error| LockError {
             path: path.to_owned(),
             reason: format!("it can't be written: {error}"),
         })
     }
+}
+
+/// Writes a file that others see as it was or as it will be. One process at a time does so, in a file beside
+/// it; what one leaves there that is killed, the next one writes over.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    let draft = path.with_added_extension("new");
+    let mut file = loop {
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&draft)?;
+        file.lock()?;
+        // Whoever had it before has put it in its place: then this is plugins.lock.
+        let own = file.metadata()?;
+        if fs::metadata(&draft).is_ok_and(|there| there.ino() == own.ino()) {
+            break file;
+        }
+    };
+    file.set_len(0)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_data()?;
+    fs::rename(&draft, path)
 }
 
 #[cfg(test)]
@@ -236,6 +253,30 @@ mod tests {
         lock.retain(|_| false);
         lock.store(&path).expect("written");
         assert!(!path.exists(), "nothing is locked");
+    }
+
+    #[test]
+    fn many_write_and_one_is_whole() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join(FILE_NAME);
+        // What one left that was killed while it wrote.
+        fs::write(folder.path().join("plugins.lock.new"), "x".repeat(9999)).expect("written");
+        std::thread::scope(|scope| {
+            for writer in 0..8 {
+                let path = &path;
+                scope.spawn(move || {
+                    for count in 0..20 {
+                        let mut lock = Lock::default();
+                        (0..=count).for_each(|name| lock.set(locked(&format!("p{writer}-{name}"))));
+                        lock.store(path).expect("written");
+                        let read = Lock::load(path).expect("whole");
+                        assert!(!read.plugins.is_empty());
+                    }
+                });
+            }
+        });
+        let left = fs::read_dir(folder.path()).expect("a folder").count();
+        assert_eq!(left, 1, "nothing is left beside it");
     }
 
     #[test]

@@ -8,6 +8,8 @@ use regex::Regex;
 use semver::{Version, VersionReq};
 use thiserror::Error;
 
+/// Docker Hub, as references leave it out.
+const HUB: &str = "docker.io";
 /// What a source in a registry begins with.
 pub const SCHEME: &str = "oci://";
 
@@ -249,6 +251,26 @@ impl FromStr for Reference {
     }
 }
 
+impl Reference {
+    /// Where an image is, by a name as Docker writes it: without a host it is in Docker Hub.
+    ///
+    /// # Errors
+    ///
+    /// If it can't be a name.
+    pub fn of_image(text: &str) -> Result<Self, ReferenceError> {
+        let host = crate::credentials::registry(text);
+        let own = text
+            .strip_prefix(host)
+            .and_then(|rest| rest.strip_prefix('/'));
+        let path = own.unwrap_or(text);
+        // What Docker itself looks after has a folder that nobody writes.
+        match host == HUB && !path.contains('/') {
+            true => format!("{HUB}/library/{path}").parse(),
+            false => format!("{host}/{path}").parse(),
+        }
+    }
+}
+
 /// What stands after the colon: a range if it has what tags can't have.
 fn pick(text: &str) -> Result<Pick, String> {
     if text.contains(['^', '~', '<', '>', '=', '*', ',']) {
@@ -387,6 +409,31 @@ mod tests {
             assert_eq!(matches!(source.pick, Pick::Range(_)), range, "{text}");
             assert_eq!(source.to_string(), text, "it is written as it was");
         }
+    }
+
+    #[test]
+    fn an_image_is_where_docker_says() {
+        let digest = format!("sha256:{}", "ab".repeat(32));
+        for (text, host, path) in [
+            ("web:1", "docker.io", "library/web"),
+            ("team/web", "docker.io", "team/web"),
+            ("docker.io/team/web", "docker.io", "team/web"),
+            ("localhost/web:1", "localhost", "web"),
+            (
+                &format!("127.0.0.1:5000/a/b@{digest}"),
+                "127.0.0.1:5000",
+                "a/b",
+            ),
+        ] {
+            let repository = Reference::of_image(text).expect(text).repository;
+            assert_eq!(
+                (repository.host(), repository.path()),
+                (host, path),
+                "{text}"
+            );
+        }
+        assert!(Reference::of_image("").is_err());
+        assert!(Reference::of_image("Web").is_err());
     }
 
     #[test]

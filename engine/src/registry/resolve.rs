@@ -7,8 +7,8 @@ use bytes::Bytes;
 
 use super::store::read_signatures;
 use super::{
-    Described, Digest, Lock, Locked, Registries, RegistryError, Repository, Source, Store, Trust,
-    Untrusted,
+    Described, Digest, Lock, Locked, Registries, RegistryError, Repository, Signer, Source, Store,
+    Trust, Untrusted,
 };
 
 /// Plugins that are kept with the project, by digest, as in the store.
@@ -44,8 +44,10 @@ pub struct Resolved {
     pub locked: Locked,
     /// What its manifest says of it.
     pub described: Described,
-    /// Whose signature it has, where one is needed.
-    pub signer: Option<String>,
+    /// Where it came from.
+    pub repository: Repository,
+    /// Whose signatures it has, where one is needed.
+    pub signers: Vec<Signer>,
 }
 
 /// What became of all sources.
@@ -167,7 +169,7 @@ impl Resolver {
             }
         }
         // Before a byte of the component is here.
-        let signer = self.trusted(name, repository, &digest).await?;
+        let signers = self.trusted(name, repository, &digest).await?;
         let path = self
             .component(name, repository, &digest, &described)
             .await?;
@@ -208,7 +210,8 @@ impl Resolver {
             path,
             locked: is,
             described,
-            signer,
+            repository: repository.clone(),
+            signers,
         })
     }
 
@@ -219,7 +222,7 @@ impl Resolver {
         name: &str,
         repository: &Repository,
         digest: &Digest,
-    ) -> Result<Option<String>, RegistryError> {
+    ) -> Result<Vec<Signer>, RegistryError> {
         let untrusted = |why: Untrusted| RegistryError::Untrusted {
             plugin: name.to_owned(),
             artifact: format!("{repository}@{digest}"),
@@ -231,21 +234,24 @@ impl Resolver {
             },
             why: Box::new(why),
         };
+        if !self.trust.require {
+            return Ok(Vec::new());
+        }
         let vendored = read_signatures(&self.vendor.join(format!("{}.sig", digest.hex())));
         let mut kept = self.store.signatures(digest);
         kept.extend(vendored);
         let why = match self.trust.check(&kept, repository, digest) {
-            Ok(signer) => return Ok(signer),
+            Ok(signers) => return Ok(signers),
             Err(why) => why,
         };
         if self.mode.offline {
             return Err(untrusted(why));
         }
         let found = self.registries.signatures(repository, digest).await?;
-        let signer = self.trust.check(&found, repository, digest);
-        let signer = signer.map_err(untrusted)?;
+        let signers = self.trust.check(&found, repository, digest);
+        let signers = signers.map_err(untrusted)?;
         self.store.put_signatures(digest, &found)?;
-        Ok(signer)
+        Ok(signers)
     }
 
     async fn manifest(

@@ -87,10 +87,22 @@ impl PublicKey {
         &self.name
     }
 
-    /// A short name that nobody chooses: the start of the SHA-256 of its SubjectPublicKeyInfo.
+    /// A name that nobody chooses: the SHA-256 of its SubjectPublicKeyInfo, in hexadecimal.
+    pub fn fingerprint(&self) -> String {
+        Digest::of(&self.der()).hex().to_owned()
+    }
+
+    /// The start of it, for people.
     pub fn id(&self) -> String {
-        let digest = Digest::of(&self.der());
-        digest.hex().chars().take(16).collect()
+        short(&self.fingerprint())
+    }
+
+    /// Who has signed, where this is the key.
+    pub fn signer(&self) -> Signer {
+        Signer {
+            key: self.name.clone(),
+            fingerprint: self.fingerprint(),
+        }
     }
 
     /// As it is written to a file.
@@ -102,9 +114,30 @@ impl PublicKey {
         [&SPKI_HEAD[..], &self.point].concat()
     }
 
-    fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+    pub(super) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, &self.point);
         key.verify(message, signature).is_ok()
+    }
+}
+
+/// As much of a fingerprint as people compare.
+fn short(fingerprint: &str) -> String {
+    fingerprint.chars().take(16).collect()
+}
+
+/// Whose signature something has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Signer {
+    /// What people know the key by: its file.
+    pub key: String,
+    /// See [`PublicKey::fingerprint`].
+    pub fingerprint: String,
+}
+
+impl fmt::Display for Signer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.key, short(&self.fingerprint))
     }
 }
 
@@ -228,7 +261,8 @@ impl SigningKey {
             payload: STANDARD.encode(payload),
             payload_type: kind.to_owned(),
             signatures: vec![EnvelopeSignature {
-                key: self.public("").id(),
+                // Each verifier has names of its own for keys, and some pass over those of others.
+                key: String::new(),
                 signature: STANDARD.encode(signature),
             }],
         })
@@ -259,7 +293,7 @@ pub struct Envelope {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct EnvelopeSignature {
-    #[serde(rename = "keyid")]
+    #[serde(rename = "keyid", default)]
     key: String,
     #[serde(rename = "sig")]
     signature: String,
@@ -272,8 +306,11 @@ impl Envelope {
         [head.as_bytes(), payload].concat()
     }
 
-    /// The text, if one of the signatures is by this key.
-    pub fn open(&self, key: &PublicKey) -> Option<Vec<u8>> {
+    /// The text, if it is of this kind, and one of the signatures is by this key.
+    pub fn open(&self, kind: &str, key: &PublicKey) -> Option<Vec<u8>> {
+        if self.payload_type != kind {
+            return None;
+        }
         let payload = STANDARD.decode(&self.payload).ok()?;
         let message = Self::signed(&self.payload_type, &payload);
         let signed = self.signatures.iter().any(|signature| {
@@ -392,8 +429,8 @@ pub enum Untrusted {
     },
 }
 
-/// Finds a signature by one of `keys` that is for this artifact in this place and has not ended, and
-/// says whose it is.
+/// Finds those of `keys` that have signed this artifact for this place, with an end that is not reached:
+/// one at least.
 ///
 /// # Errors
 ///
@@ -404,7 +441,8 @@ pub fn verify<'a>(
     repository: &Repository,
     digest: &Digest,
     now: Timestamp,
-) -> Result<&'a PublicKey, Untrusted> {
+) -> Result<Vec<&'a PublicKey>, Untrusted> {
+    let mut signers: Vec<&PublicKey> = Vec::new();
     let mut nearest = match signatures.len() {
         0 => Untrusted::Unsigned,
         count => Untrusted::UnknownKey { count },
@@ -415,11 +453,15 @@ pub fn verify<'a>(
             .find(|key| key.verifies(&signature.payload, &signature.bytes));
         let Some(key) = signer else { continue };
         match check(signature, key, repository, digest, now) {
-            Ok(()) => return Ok(key),
+            Ok(()) if signers.contains(&key) => {}
+            Ok(()) => signers.push(key),
             Err(why) => nearest = nearest.max(why),
         }
     }
-    Err(nearest)
+    match signers.is_empty() {
+        true => Err(nearest),
+        false => Ok(signers),
+    }
 }
 
 fn check(
@@ -529,14 +571,15 @@ mod tests {
         let [key, other] = [0, 1].map(|_| SigningKey::generate().expect("random numbers"));
         let envelope = key.envelope("text/plain", b"words").expect("signed");
         assert_eq!(
-            envelope.open(&key.public("")).as_deref(),
+            envelope.open("text/plain", &key.public("")).as_deref(),
             Some(&b"words"[..])
         );
-        assert_eq!(envelope.open(&other.public("")), None);
+        assert_eq!(envelope.open("text/plain", &other.public("")), None);
+        assert_eq!(envelope.open("text/html", &key.public("")), None);
         let mut another = envelope;
         another.payload_type = "text/html".to_owned();
         assert_eq!(
-            another.open(&key.public("")),
+            another.open("text/html", &key.public("")),
             None,
             "what it is, is signed, too"
         );
@@ -561,7 +604,8 @@ mod tests {
         };
         let good = sign(&key, &here, &digest);
         let check = |signatures: &[Signature], at: Timestamp| {
-            verify(signatures, &keys, &here, &digest, at).map(PublicKey::name)
+            let signers = verify(signatures, &keys, &here, &digest, at)?;
+            Ok(signers[0].name())
         };
         assert_eq!(check(std::slice::from_ref(&good), now), Ok("platform.pub"));
         assert_eq!(check(&[], now), Err(Untrusted::Unsigned));
@@ -607,7 +651,25 @@ mod tests {
             Err(Untrusted::Expired { .. })
         ));
         let endless = key.sign(&here, &digest, now, None).expect("signed");
-        assert_eq!(check(&[endless], late), Ok("platform.pub"));
+        assert_eq!(
+            check(std::slice::from_ref(&endless), late),
+            Ok("platform.pub")
+        );
+        let both = [key.public("platform.pub"), other.public("other.pub")];
+        let second = sign(&other, &here, &digest);
+        let signers = verify(
+            &[second, endless.clone(), endless],
+            &both,
+            &here,
+            &digest,
+            now,
+        );
+        let names: Vec<_> = signers
+            .expect("signed")
+            .iter()
+            .map(|key| key.name())
+            .collect();
+        assert_eq!(names, ["other.pub", "platform.pub"], "each once");
         let nonsense = Signature {
             bytes: key.sign_bytes(b"{}").expect("signed"),
             payload: b"{}".to_vec(),

@@ -158,7 +158,8 @@ impl Store {
         let write = || -> io::Result<()> {
             let mut file = tempfile::NamedTempFile::new_in(self.root.join("partial"))?;
             file.write_all(bytes)?;
-            seal(file.as_file())?;
+            // It is small, and read whole whenever it is used: what a crash leaves of it is found then.
+            protect(file.as_file())?;
             file.persist(&path)?;
             Ok(())
         };
@@ -449,7 +450,7 @@ impl Filling {
             // A partial file has to be one that can be gone on with, so it is sealed in its place.
             file.sync_data()?;
             fs::rename(&partial, &path)?;
-            seal(&file)?;
+            protect(&file)?;
             Ok(Ok(()))
         };
         match tokio::task::spawn_blocking(work).await {
@@ -492,11 +493,10 @@ impl Turn {
     }
 }
 
-/// Makes a file whole on disk, and one that nobody writes to by mistake.
-fn seal(file: &File) -> io::Result<()> {
+/// Makes it a file that nobody writes to by mistake.
+fn protect(file: &File) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(fs::Permissions::from_mode(0o400))?;
-    file.sync_data()
+    file.set_permissions(fs::Permissions::from_mode(0o400))
 }
 
 fn hash(path: &Path) -> io::Result<Digest> {

@@ -1,11 +1,13 @@
 //! `[trust]`: whose plugins may run here.
 
-use super::sign::{PublicKey, Untrusted};
+use super::sign::{PublicKey, Signer, Untrusted};
 use super::{Digest, Repository, Signature};
 
 /// `[trust]` of plugins.toml. Without one nothing is verified.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Trust {
+    /// True if there is a `[trust]` at all.
+    pub given: bool,
     /// True if a plugin from a registry needs a signature: the default where there is a `[trust]`.
     pub require: bool,
     /// Keys that are trusted for all registries.
@@ -28,7 +30,7 @@ impl Trust {
         own.map_or(&self.keys, |(_, keys)| keys)
     }
 
-    /// Says whose signature an artifact has that counts here; `None` where none is needed.
+    /// Says whose signatures an artifact has that count here; nobody's where none is needed.
     ///
     /// # Errors
     ///
@@ -38,14 +40,14 @@ impl Trust {
         signatures: &[Signature],
         repository: &Repository,
         digest: &Digest,
-    ) -> Result<Option<String>, Untrusted> {
+    ) -> Result<Vec<Signer>, Untrusted> {
         if !self.require {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         let keys = self.keys_for(repository);
         let now = jiff::Timestamp::now();
-        let key = super::sign::verify(signatures, keys, repository, digest, now)?;
-        Ok(Some(format!("{} ({})", key.name(), key.id())))
+        let signers = super::sign::verify(signatures, keys, repository, digest, now)?;
+        Ok(signers.into_iter().map(PublicKey::signer).collect())
     }
 }
 
@@ -58,6 +60,7 @@ mod tests {
     fn the_longest_path_says_whose_keys_count() {
         let key = |name: &str| SigningKey::generate().expect("random numbers").public(name);
         let trust = Trust {
+            given: true,
             require: true,
             keys: vec![key("all")],
             paths: vec![

@@ -6,37 +6,36 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{ImageRecord, Record};
+use super::{ImageRecord, PluginRecord, Record, SignerRecord};
 
 /// What a statement calls itself.
-const STATEMENT: &str = "https://in-toto.io/Statement/v1";
-const PREDICATE: &str = "https://slsa.dev/provenance/v1";
+pub const STATEMENT: &str = "https://in-toto.io/Statement/v1";
+/// What it says: which kind of predicate it has.
+pub const PREDICATE: &str = "https://slsa.dev/provenance/v1";
 /// How rengine makes a release: what the parameters below mean.
 const BUILD_TYPE: &str = "https://rengine.dev/release/v1";
 /// The media type of a statement, which its signature is for.
 pub const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
 
-/// The statement of a release: its images, the plugins that took part by their digests, each change
-/// that they made, who made it of which revision, and when.
-pub fn provenance(record: &Record) -> Value {
+/// Where images are in registries, by their ids: `name@sha256:…`, as the daemon knows from pushes and pulls.
+pub type Places = BTreeMap<String, Vec<String>>;
+
+/// The statement of a release: its images, by their digests in registries where they are in one; the
+/// plugins that took part by theirs, each change that they made, who made it of which revision, and when.
+pub fn provenance(record: &Record, places: &Places) -> Value {
     // Services of one image are one subject.
-    let mut subjects: BTreeMap<String, Value> = BTreeMap::new();
-    for (name, service) in &record.services {
-        if let Some(image) = &service.image {
-            let (digest, name) = named(image, &format!("{}/{name}", record.app));
-            subjects
-                .entry(digest.clone())
-                .or_insert_with(|| json!({"name": name, "digest": {"sha256": digest}}));
+    let mut subjects: BTreeMap<(String, Option<String>), Value> = BTreeMap::new();
+    for (service, of) in &record.services {
+        let images = of.image.iter();
+        for (digest, name) in images.flat_map(|image| subject(image, places)) {
+            let otherwise = || format!("{}/{service}", record.app);
+            let value = json!({
+                "name": name.clone().unwrap_or_else(otherwise), "digest": {"sha256": digest},
+            });
+            subjects.entry((digest, name)).or_insert(value);
         }
     }
-    let plugins = record.plugins.iter().map(|plugin| {
-        json!({
-            "name": plugin.name,
-            "digest": {"sha256": bare(&plugin.digest)},
-            "mediaType": "application/wasm",
-        })
-    });
-    let mut materials: Vec<Value> = plugins.collect();
+    let mut materials: Vec<Value> = record.plugins.iter().map(material).collect();
     if let Some(git) = &record.git {
         materials.push(json!({
             "name": "project",
@@ -99,20 +98,47 @@ pub fn provenance(record: &Record) -> Value {
     })
 }
 
-/// The digest of an image, and its name: those in a registry where it is from one.
-fn named(image: &ImageRecord, otherwise: &str) -> (String, String) {
-    if let Some((name, digest)) = image
-        .digest
-        .as_deref()
-        .and_then(|text| text.split_once('@'))
-    {
-        return (bare(digest).to_owned(), name.to_owned());
+/// The digests of an image, each with its name: those in registries, or where there is none the
+/// daemon's own.
+fn subject(image: &ImageRecord, places: &Places) -> Vec<(String, Option<String>)> {
+    let known = places.get(&image.id).into_iter().flatten();
+    let known = known.chain(&image.digest);
+    let found: BTreeMap<(String, String), ()> = known
+        .filter_map(|text| text.split_once('@'))
+        .map(|(name, digest)| ((bare(digest).to_owned(), name.to_owned()), ()))
+        .collect();
+    if found.is_empty() {
+        return vec![(bare(&image.id).to_owned(), image.reference.clone())];
     }
-    let name = image.reference.clone();
-    (
-        bare(&image.id).to_owned(),
-        name.unwrap_or_else(|| otherwise.to_owned()),
-    )
+    let found = found.into_keys();
+    found.map(|(digest, name)| (digest, Some(name))).collect()
+}
+
+/// A plugin: what came from a registry by its place there and its manifest's digest, with the file's beside
+/// it; a file by its own.
+fn material(plugin: &PluginRecord) -> Value {
+    let Some(artifact) = &plugin.artifact else {
+        return json!({
+            "name": plugin.name,
+            "digest": {"sha256": bare(&plugin.digest)},
+            "mediaType": "application/wasm",
+        });
+    };
+    let signers = artifact.signers.iter();
+    let signers: Vec<_> = signers
+        .map(|SignerRecord { key, fingerprint }| json!({"key": key, "sha256": fingerprint}))
+        .collect();
+    json!({
+        "name": plugin.name,
+        "uri": format!("oci://{artifact}"),
+        "digest": {"sha256": bare(&artifact.digest)},
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "annotations": {
+            "version": artifact.version,
+            "component": {"sha256": bare(&plugin.digest)},
+            "signers": signers,
+        },
+    })
 }
 
 fn bare(digest: &str) -> &str {

@@ -122,6 +122,48 @@ pub struct PluginRecord {
     pub name: String,
     /// The sha256 of its file.
     pub digest: String,
+    /// What it came as, where that was from a registry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifact: Option<ArtifactRecord>,
+}
+
+/// What a plugin came as from a registry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ArtifactRecord {
+    /// Where: `HOST/PATH`.
+    pub repository: String,
+    /// The tag that was picked, where it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// The digest of its manifest, `sha256:…`: what signatures are for.
+    pub digest: String,
+    /// Whose signatures it had that counted; empty where none was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signers: Vec<SignerRecord>,
+}
+
+impl fmt::Display for ArtifactRecord {
+    /// As a source names it to the byte: `HOST/PATH:VERSION@sha256:…`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            repository, digest, ..
+        } = self;
+        match &self.version {
+            Some(version) => write!(f, "{repository}:{version}@{digest}"),
+            None => write!(f, "{repository}@{digest}"),
+        }
+    }
+}
+
+/// Whose signature an artifact had.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct SignerRecord {
+    /// What `[trust]` calls the key: its file.
+    pub key: String,
+    /// The sha256 of the public key, as a SubjectPublicKeyInfo.
+    pub fingerprint: String,
 }
 
 /// One service of a release.

@@ -398,10 +398,21 @@ fn differences_name_the_plugin_behind_them() {
 #[test]
 fn provenance_names_images_plugins_and_changes() {
     let mut record = record(7, ReleaseOutcome::Succeeded, "sha256:image");
-    record.plugins = vec![PluginRecord {
-        name: text("harden"),
+    let artifact = ArtifactRecord {
+        repository: text("r.example/platform/policy"),
+        version: Some(text("1.2.0")),
+        digest: format!("sha256:{}", "cd".repeat(32)),
+        signers: vec![SignerRecord {
+            key: text("platform.pub"),
+            fingerprint: "ef".repeat(32),
+        }],
+    };
+    let plugin = |name: &str, artifact: Option<ArtifactRecord>| PluginRecord {
+        name: text(name),
         digest: "ab".repeat(32),
-    }];
+        artifact,
+    };
+    record.plugins = vec![plugin("harden", None), plugin("policy", Some(artifact))];
     record.changes = vec![ChangeRecord {
         plugin: text("harden"),
         hook: text("pre-run"),
@@ -414,7 +425,13 @@ fn provenance_names_images_plugins_and_changes() {
         commit: "c".repeat(40),
         dirty: true,
     });
-    let statement = provenance(&record);
+    // One that was written before plugins came from registries.
+    let old = r#"{"name": "harden", "digest": "ab"}"#;
+    let old: PluginRecord = serde_json::from_str(old).expect("readable");
+    assert_eq!(old.artifact, None);
+    let again = Record::from_text(&record.to_text(&Seal::default()));
+    assert_eq!(again.as_ref(), Some(&record));
+    let statement = provenance(&record, &Places::new());
     assert_eq!(statement["_type"], "https://in-toto.io/Statement/v1");
     assert_eq!(statement["predicateType"], "https://slsa.dev/provenance/v1");
     let definition = &statement["predicate"]["buildDefinition"];
@@ -427,7 +444,15 @@ fn provenance_names_images_plugins_and_changes() {
         .expect("a list");
     assert_eq!(materials[0]["name"], "harden");
     assert_eq!(materials[0]["digest"]["sha256"], "ab".repeat(32));
-    assert_eq!(materials[1]["digest"]["gitCommit"], "c".repeat(40));
+    let policy = &materials[1];
+    let digest = "cd".repeat(32);
+    let uri = format!("oci://r.example/platform/policy:1.2.0@sha256:{digest}");
+    assert_eq!(policy["uri"], uri.as_str());
+    assert_eq!(policy["digest"]["sha256"], digest.as_str());
+    let more = &policy["annotations"];
+    assert_eq!(more["component"]["sha256"], "ab".repeat(32));
+    assert_eq!(more["signers"][0]["sha256"], "ef".repeat(32));
+    assert_eq!(materials[2]["digest"]["gitCommit"], "c".repeat(40));
     assert_eq!(
         definition["internalParameters"]["changes"][0]["field"],
         "read-only"

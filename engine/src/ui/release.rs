@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::plan::arrow;
 use super::text::{table, time};
 use super::{Styles, printable};
-use crate::release::{Record, ReleaseDiff, ReleaseOutcome};
+use crate::release::{Record, ReleaseDiff, ReleaseOutcome, SignerRecord};
 
 /// All releases, the newest first. The one that runs has a mark.
 pub fn render_history(records: &[Record], running: Option<&str>) -> String {
@@ -112,6 +112,15 @@ pub fn render_release(record: &Record, style: Styles) -> String {
                 style.dim(&plugin.digest)
             ),
         );
+        let Some(artifact) = &plugin.artifact else {
+            continue;
+        };
+        line("", style.dim(printable(&format!("from {artifact}"))));
+        for signer in &artifact.signers {
+            let SignerRecord { key, fingerprint } = signer;
+            let text = format!("signed by {key}, {fingerprint}");
+            line("", style.dim(printable(&text)));
+        }
     }
     for (name, service) in &record.services {
         let image = service.image.as_ref();

@@ -24,6 +24,9 @@ macro_rules! template {
     };
 }
 
+/// What goes with a plugin to a registry, in all languages.
+pub const METADATA: &str = template!("plugin.toml.in");
+
 /// The file for each hook in one language.
 macro_rules! hooks {
     ($hook:expr, $folder:literal, $extension:literal) => {{

@@ -70,6 +70,9 @@ pub async fn run(global: &GlobalArgs, args: AddArgs, ui: Ui) -> Result<(), CliEr
     edit.save()?;
     let kept = project.wanted.keep(&old, &lock, &*project.sources.reporter);
     kept.map_err(refused)?;
+    // plugins.toml has one more now.
+    let project = Project::load(global, session::SourceArgs::default(), ui)?;
+    project.wanted.warn_of_trust(&*project.sources.reporter);
     if !ui.is_json() {
         ui.result(&format!("added `{name}` to {}", project.path().display()));
     }

@@ -41,8 +41,11 @@ pub async fn run(global: &GlobalArgs, args: InfoArgs, ui: Ui) -> Result<(), CliE
     let pick = reference.pick.or_else(|| newest.map(Pick::Tag));
     let pick = pick.unwrap_or_else(|| Pick::Tag("latest".to_owned()));
     let (_, digest, manifest) = registries.pick(&repository, &pick).await.map_err(refused)?;
+    let mut described = Described::of(&manifest, &repository).map_err(refused)?;
+    let completed = registries.complete(&repository, &mut described).await;
+    completed.map_err(refused)?;
     let info = Info {
-        described: Described::of(&manifest, &repository).map_err(refused)?,
+        described,
         reference: repository.to_string(),
         digest,
         versions: tags,

@@ -30,7 +30,8 @@ pub async fn run(global: &GlobalArgs, ui: Ui) -> Result<(), CliError> {
         let host = host()?;
         let sources = session::SourceArgs::default().sources(&ui.reporter());
         let files = WantedPlugins::of(&manifest).files(&sources).await?;
-        for (name, path) in manifest.plugins.keys().zip(files) {
+        for (name, file) in manifest.plugins.keys().zip(files) {
+            let path = file.path;
             let inspection = host.inspect(&path).await?;
             rows.push(Row {
                 name: name.to_string(),

@@ -29,7 +29,7 @@ pub async fn run(global: &GlobalArgs, args: PullArgs, ui: Ui) -> Result<(), CliE
         repository,
         digest,
         manifest,
-    } = super::published(&registries, &args.reference).await?;
+    } = super::published(&registries, args.reference.parse().map_err(refused)?).await?;
     let described = Described::of(&manifest, &repository).map_err(refused)?;
     let store = store().map_err(refused)?;
     let fetched = registries.fetch(&repository, &described.component, described.size, &store);

@@ -60,7 +60,7 @@ pub async fn run(global: &GlobalArgs, args: SignCommandArgs, ui: Ui) -> Result<(
     let registries = super::registries(global, ui)?;
     let super::Published {
         repository, digest, ..
-    } = super::published(&registries, &args.reference).await?;
+    } = super::published(&registries, args.reference.parse().map_err(refused)?).await?;
     let signer = sign(
         global,
         &args.key,

@@ -16,8 +16,8 @@ pub async fn run(global: &GlobalArgs, ui: Ui) -> Result<(), CliError> {
     let host = super::host()?;
     let style = ui.styles();
     let mut text = String::new();
-    for ((name, entry), path) in project.manifest.plugins.iter().zip(files) {
-        let inspection = host.inspect(&path).await?;
+    for ((name, entry), file) in project.manifest.plugins.iter().zip(files) {
+        let inspection = host.inspect(&file.path).await?;
         let (place, version) = match &entry.from {
             PluginSource::File(path) => (path.display().to_string(), None),
             PluginSource::Registry(source) => {

@@ -27,14 +27,14 @@ pub async fn run(global: &GlobalArgs, args: VerifyArgs, ui: Ui) -> Result<(), Cl
     let registries = super::registries(global, ui)?;
     let super::Published {
         repository, digest, ..
-    } = super::published(&registries, &args.reference).await?;
+    } = super::published(&registries, args.reference.parse().map_err(refused)?).await?;
     let signatures = registries
         .signatures(&repository, &digest)
         .await
         .map_err(refused)?;
     let now = jiff::Timestamp::now();
     let verified = verify(&signatures, &keys, &repository, &digest, now);
-    let key = verified.map_err(|why| {
+    let signers = verified.map_err(|why| {
         refused(RegistryError::Untrusted {
             plugin: repository.name().to_owned(),
             artifact: format!("{repository}@{digest}"),
@@ -42,17 +42,23 @@ pub async fn run(global: &GlobalArgs, args: VerifyArgs, ui: Ui) -> Result<(), Cl
             help: "who publishes it signs it with `rengine plugin push --sign`".to_owned(),
         })
     })?;
-    let (name, id) = (key.name(), key.id());
-    match ui.is_json() {
-        true => ui.json(&serde_json::json!({
-            "event": "plugin-verified", "artifact": format!("{repository}@{digest}"), "key": name, "id": id,
-        })),
-        false => ui.result(&format!("{repository}@{digest} is signed by {name} ({id})")),
+    let artifact = format!("{repository}@{digest}");
+    for signer in signers.into_iter().map(PublicKey::signer) {
+        match ui.is_json() {
+            true => ui.json(&serde_json::json!({
+                "event": "plugin-verified",
+                "artifact": artifact,
+                "key": signer.key,
+                "fingerprint": signer.fingerprint,
+            })),
+            false => ui.result(&format!("{artifact} is signed by {signer}")),
+        }
     }
     Ok(())
 }
 
-fn read(global: &GlobalArgs, path: &Path) -> Result<PublicKey, CliError> {
+/// Reads a public key, which is called as the command line calls it.
+pub fn read(global: &GlobalArgs, path: &Path) -> Result<PublicKey, CliError> {
     let place = global.directory.join(path);
     let text = std::fs::read(&place).map_err(|error| error.to_string());
     let key = text.and_then(|text| PublicKey::parse(&path.display().to_string(), &text));
