@@ -3,13 +3,16 @@
 # one run. Prints a line for each: the median of several times in ms, and their range. At the end, the most
 # memory that any rengine took.
 #
-# RENGINE is the program; RUNS is how often each is done, CONTEXT_RUNS how often those of large contexts,
-# which take minutes where the builder is the classic one. The apps are called bench-deploy-…
+# RENGINE is the program; BUILDKIT is a `docker` whose build can use BuildKit; RUNS is how often each is done,
+# CONTEXT_RUNS how often those of large contexts, which take minutes where the builder is the classic one. The apps
+# are called bench-deploy-…
 set -euo pipefail
 
 rengine=${RENGINE:-target/release/rengine}
 rengine=$(realpath "$rengine")
 runs=${RUNS:-5}
+# A `docker` that needs no buildx for BuildKit, as that of Debian.
+buildkit=${BUILDKIT:-/usr/bin/docker}
 folder=$(mktemp -d)
 export COMPOSE_PROJECT_NAME=bench-deploy-theirs
 # Of its own, so that what is remembered is from here.
@@ -190,6 +193,8 @@ for kind in many large; do
   ${kind}_theirs() { theirs $folder/$kind; }
   prepare_${kind}_client() { prepare_${kind}_ours; }
   ${kind}_client() { timed docker build -q -t bench-deploy-client $folder/$kind; }
+  prepare_${kind}_buildkit() { prepare_${kind}_ours; }
+  ${kind}_buildkit() { DOCKER_BUILDKIT=1 timed $buildkit build -q -t bench-deploy-client $folder/$kind; }
   prepare_${kind}_again() { :; }
   ${kind}_again() { ours $folder/$kind; }
   "
@@ -198,9 +203,9 @@ runs=${CONTEXT_RUNS:-1}
 # What is known of files counts once they have been as they are for a while.
 sleep 4
 compare '100,000 files' rengine:many_ours 'rengine, nothing to do':many_again 'rengine, classic builder':many_classic \
-  docker-compose:many_theirs 'docker build alone':many_client
+  docker-compose:many_theirs 'docker build alone':many_client 'docker build alone, BuildKit':many_buildkit
 compare '1 GB' rengine:large_ours 'rengine, nothing to do':large_again 'rengine, classic builder':large_classic \
-  docker-compose:large_theirs 'docker build alone':large_client
+  docker-compose:large_theirs 'docker build alone':large_client 'docker build alone, BuildKit':large_buildkit
 
 say "most memory of a rengine: $(sort -n "$folder/memory" | tail -n 1 | awk '{ printf "%.0f MB", $1 * 1024 / 1e6 }')"
 say "load: $(cut -d ' ' -f 1-3 /proc/loadavg)"

@@ -8,17 +8,22 @@ use std::sync::Arc;
 use crate::app::ImageBuild;
 
 mod digest;
+mod follow;
 mod ignore;
+mod listing;
 mod memory;
 mod pattern;
 mod read;
+mod report;
 mod tar;
 mod walk;
 
 pub use digest::ContextDigest;
 pub use ignore::Ignore;
+pub use listing::{Listed, ListedFile, ListedKind, Part};
 pub use pattern::PatternError;
-pub use tar::{IgnoredDockerfile, TarReport, TarStream};
+pub use report::Report;
+pub use tar::TarStream;
 
 /// The files that a builder is sent: those of a folder without the ones that its ignore file
 /// names, the Dockerfile as plugins left it, and the files that they generated.
@@ -48,7 +53,7 @@ struct Entry {
     kind: Kind,
     /// Permission bits.
     mode: u32,
-    /// Seconds since 1970; part of the tar, never of a digest.
+    /// Seconds since 1970; part of what is sent, never of a digest.
     modified: u64,
 }
 

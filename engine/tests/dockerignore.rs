@@ -5,7 +5,6 @@ mod daemon;
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::OnceLock;
 
 use rengine::context::Context;
 
@@ -88,7 +87,7 @@ fn buildkit_is_sent_the_same_files() {
 }
 
 fn compare(buildkit: &str) {
-    let program = docker_with(buildkit);
+    let program = daemon::docker_with(buildkit);
     let folder = tempfile::tempdir().expect("a folder");
     let root = folder.path();
     plant(root);
@@ -174,35 +173,4 @@ fn their_files(program: &str, buildkit: &str, root: &Path) -> BTreeSet<String> {
     let own = ["dev/", "etc/", "proc/", "sys/", ".dockerenv"];
     files.retain(|path| !own.iter().any(|own| path.starts_with(own)));
     files
-}
-
-/// A `docker` command that can use this builder. Newer ones need a plugin for BuildKit; one from
-/// Debian may be there beside such.
-fn docker_with(buildkit: &str) -> &'static str {
-    static CLASSIC: OnceLock<&str> = OnceLock::new();
-    static BUILDKIT: OnceLock<&str> = OnceLock::new();
-    let found = if buildkit == "1" { &BUILDKIT } else { &CLASSIC };
-    found.get_or_init(|| {
-        let folder = tempfile::tempdir().expect("a folder");
-        std::fs::write(
-            folder.path().join("Dockerfile"),
-            "FROM scratch\nLABEL dk=1\n",
-        )
-        .expect("a file");
-        let path = folder.path().to_str().expect("a path");
-        let mut errors = String::new();
-        for program in ["docker", "/usr/bin/docker"] {
-            match daemon::cli(
-                program,
-                &["build", "-q", "--no-cache", path],
-                &[("DOCKER_BUILDKIT", buildkit)],
-            ) {
-                Ok(_) => return program,
-                Err(error) => errors.push_str(&error),
-            }
-        }
-        daemon::no_daemon(&format!(
-            "`DOCKER_BUILDKIT={buildkit} docker build` does not work: {errors}"
-        ))
-    })
 }

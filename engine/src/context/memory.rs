@@ -45,7 +45,7 @@ impl Stamp {
     }
 
     /// As a record has it.
-    fn bytes(&self) -> [u8; STAMP * 8] {
+    pub fn bytes(&self) -> [u8; STAMP * 8] {
         let mut bytes = [0; STAMP * 8];
         for (bytes, number) in bytes.as_chunks_mut::<8>().0.iter_mut().zip(self.0) {
             *bytes = number.to_le_bytes();

@@ -1,18 +1,15 @@
-//! The context as a builder takes it: a tar stream, made while it is sent.
+//! The context as the classic builder takes it: a tar stream, made while it is sent.
 
-use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::Path;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 
 use bytes::Bytes;
 use futures_util::Stream;
 use tokio::sync::mpsc;
 
-use super::{Context, ContextError, Entry, Kind, ignore};
+use super::{Context, ContextError, Entry, Kind, Report, ignore};
 
 /// Bytes sent in one piece: large enough that a piece costs little, and small enough that the
 /// pieces on their way ([`PIECES`]) take no memory to speak of.
@@ -20,48 +17,16 @@ const PIECE: usize = 128 * 1024;
 /// Pieces that may wait for the daemon before reading stops.
 const PIECES: usize = 8;
 
-/// How a builder is kept from copying a Dockerfile that is ignored, and yet has to be sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum IgnoredDockerfile {
-    /// By an ignore file in the context, which the classic builder reads for just this.
-    InIgnoreFile,
-    /// Not at all: BuildKit takes no notice of an ignore file in a context sent as a tar.
-    Visible,
-}
-
 /// A context as a tar archive. Files are read as the stream is; dropping it stops that.
 #[derive(Debug)]
 pub struct TarStream {
     pieces: mpsc::Receiver<io::Result<Bytes>>,
-    report: TarReport,
-}
-
-/// What became of a [`TarStream`], for whoever gave the stream itself away.
-#[derive(Debug, Clone, Default)]
-pub struct TarReport {
-    sent: Arc<AtomicU64>,
-    error: Arc<Mutex<Option<ContextError>>>,
-}
-
-impl TarReport {
-    /// The bytes taken from the stream so far.
-    pub fn bytes_sent(&self) -> u64 {
-        self.sent.load(Ordering::Relaxed)
-    }
-
-    /// Why the stream ended before its time. The stream's own error is for the transport, which
-    /// makes it unrecognisable; this is the one to show. The second call has none.
-    pub fn take_error(&self) -> Option<ContextError> {
-        self.error
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
-    }
+    report: Report,
 }
 
 impl TarStream {
     /// The handle to what becomes of the stream.
-    pub fn report(&self) -> TarReport {
+    pub fn report(&self) -> Report {
         self.report.clone()
     }
 }
@@ -75,9 +40,7 @@ impl Stream for TarStream {
     ) -> Poll<Option<Self::Item>> {
         let piece = self.pieces.poll_recv(cx);
         if let Poll::Ready(Some(Ok(bytes))) = &piece {
-            self.report
-                .sent
-                .fetch_add(bytes.len() as u64, Ordering::Relaxed);
+            self.report.add(bytes.len());
         }
         piece
     }
@@ -89,22 +52,25 @@ impl Context {
     /// Owners are left out (everything is root's); symbolic links stay such. A file that can't be
     /// read, or whose size changes meanwhile, ends the stream with an error.
     ///
+    /// A Dockerfile that is ignored has to be sent all the same. An ignore file in the archive keeps
+    /// the classic builder from copying it, which reads such a file for just this.
+    ///
     /// # Panics
     ///
     /// Outside a Tokio runtime.
-    pub fn tar(&self, ignored_dockerfile: IgnoredDockerfile) -> TarStream {
+    pub fn tar(&self) -> TarStream {
         let (sender, pieces) = mpsc::channel(PIECES);
-        let report = TarReport::default();
+        let report = Report::default();
         let context = self.clone();
-        let error = report.error.clone();
+        let failed = report.clone();
         tokio::task::spawn_blocking(move || {
             let pipe = Pipe {
                 sender: sender.clone(),
                 buffer: Vec::with_capacity(PIECE),
             };
-            if let Err(failure) = context.write_tar(pipe, ignored_dockerfile) {
+            if let Err(failure) = context.write_tar(pipe) {
                 let message = io::Error::other(failure.to_string());
-                *error.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
+                failed.fail(failure);
                 // Nobody listens any more where the build has failed: that is its error then.
                 let _ = sender.blocking_send(Err(message));
             }
@@ -112,7 +78,7 @@ impl Context {
         TarStream { pieces, report }
     }
 
-    fn write_tar(&self, pipe: Pipe, dockerfile: IgnoredDockerfile) -> Result<(), ContextError> {
+    fn write_tar(&self, pipe: Pipe) -> Result<(), ContextError> {
         let mut builder = tar::Builder::new(pipe);
         for (path, entry) in self.entries_sent() {
             self.append(&mut builder, path, entry)?;
@@ -121,8 +87,7 @@ impl Context {
             path: self.inner.root.clone(),
             source,
         };
-        if dockerfile == IgnoredDockerfile::InIgnoreFile
-            && self.inner.ignored_dockerfile.is_some()
+        if self.inner.ignored_dockerfile.is_some()
             && !self.inner.entries.contains_key(ignore::FILE_NAME)
         {
             // It names itself too, so that it is not copied either.
@@ -151,16 +116,6 @@ impl Context {
         path: &str,
         entry: &Entry,
     ) -> Result<(), ContextError> {
-        let full = self.inner.root.join(path);
-        let read = |source: io::Error| match source.get_ref() {
-            Some(inner) if inner.is::<SizeChanged>() => {
-                ContextError::Changed { path: full.clone() }
-            }
-            _ => ContextError::Read {
-                path: full.clone(),
-                source,
-            },
-        };
         let mut header = tar::Header::new_gnu();
         header.set_mode(entry.mode);
         header.set_mtime(entry.modified);
@@ -182,24 +137,13 @@ impl Context {
                 builder.append_data(&mut header, path, &contents[..])
             }
             Kind::File => {
-                let file = File::open(&full).map_err(read)?;
-                let metadata = file.metadata().map_err(read)?;
-                if !metadata.is_file() {
-                    return Err(ContextError::Changed { path: full });
-                }
+                let file = self.open(path)?;
                 header.set_entry_type(tar::EntryType::Regular);
-                header.set_size(metadata.len());
-                builder.append_data(
-                    &mut header,
-                    path,
-                    FixedSize {
-                        file,
-                        left: metadata.len(),
-                    },
-                )
+                header.set_size(file.left());
+                builder.append_data(&mut header, path, file)
             }
         }
-        .map_err(read)
+        .map_err(|source| self.unread(path, source))
     }
 }
 
@@ -212,34 +156,6 @@ fn literal(path: &str) -> String {
         pattern.push(c);
         pattern
     })
-}
-
-/// A file that has to have the size that it had when it was opened: its header is out, and a
-/// byte more or less would shift everything behind it.
-struct FixedSize {
-    file: File,
-    left: u64,
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("its size changed while it was read")]
-struct SizeChanged;
-
-impl Read for FixedSize {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if buffer.is_empty() {
-            return Ok(0);
-        }
-        let length = self.file.read(buffer)?;
-        match (length as u64, self.left) {
-            (0, 0) => Ok(0),
-            (length, left) if length == 0 || length > left => Err(io::Error::other(SizeChanged)),
-            (read, _) => {
-                self.left -= read;
-                Ok(length)
-            }
-        }
-    }
 }
 
 /// Gathers what is written into pieces and hands them to the async side.
@@ -265,25 +181,5 @@ impl Write for Pipe {
         self.sender
             .blocking_send(Ok(piece.into()))
             .map_err(|_| io::ErrorKind::BrokenPipe.into())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_file_that_shrank_or_grew_is_an_error() {
-        for (left, fits) in [(3, true), (4, false), (2, false), (0, false)] {
-            let folder = tempfile::tempdir().expect("a folder");
-            let path = folder.path().join("file");
-            std::fs::write(&path, "abc").expect("a file");
-            let mut file = FixedSize {
-                file: File::open(path).expect("a file"),
-                left,
-            };
-            let copied = io::copy(&mut file, &mut io::sink());
-            assert_eq!(copied.is_ok(), fits, "3 bytes where {left} were announced");
-        }
     }
 }

@@ -7,7 +7,7 @@ use futures_util::StreamExt;
 use super::*;
 use crate::app::GeneratedFile;
 
-fn build(root: &Path) -> ImageBuild {
+pub(super) fn build(root: &Path) -> ImageBuild {
     ImageBuild {
         context: root.to_owned(),
         dockerfile_path: "Dockerfile".to_owned(),
@@ -27,7 +27,7 @@ fn build(root: &Path) -> ImageBuild {
     }
 }
 
-fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+pub(super) fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     for (path, text) in files {
         let path = folder.path().join(path);
@@ -42,8 +42,8 @@ fn files(context: &Context) -> Vec<&str> {
 }
 
 /// The archive's entries: path, type, mode, contents or link.
-async fn unpack(context: &Context, how: IgnoredDockerfile) -> Vec<(String, u8, u32, String)> {
-    let mut stream = context.tar(how);
+async fn unpack(context: &Context) -> Vec<(String, u8, u32, String)> {
+    let mut stream = context.tar();
     let report = stream.report();
     let mut bytes = Vec::new();
     while let Some(piece) = stream.next().await {
@@ -152,7 +152,7 @@ async fn what_plugins_changed_is_what_is_sent() {
         .generated
         .insert("new/tool".to_owned(), generated("#!", true));
     let context = Context::load(&build).expect("a context");
-    let sent = unpack(&context, IgnoredDockerfile::Visible).await;
+    let sent = unpack(&context).await;
     let text = |path: &str| {
         sent.iter()
             .find(|entry| entry.0 == path)
@@ -192,11 +192,7 @@ async fn an_ignored_dockerfile_is_sent_all_the_same() {
     let names = |sent: Vec<(String, u8, u32, String)>| {
         sent.into_iter().map(|entry| entry.0).collect::<Vec<_>>()
     };
-    assert_eq!(
-        names(unpack(&context, IgnoredDockerfile::Visible).await),
-        ["a", "Dockerfile"]
-    );
-    let classic = unpack(&context, IgnoredDockerfile::InIgnoreFile).await;
+    let classic = unpack(&context).await;
     assert_eq!(classic[2].3, ".dockerignore\nDockerfile\n");
     assert_eq!(names(classic), ["a", "Dockerfile", ".dockerignore"]);
 }
@@ -214,7 +210,7 @@ async fn links_modes_and_long_names_are_kept() {
     let _socket =
         std::os::unix::net::UnixListener::bind(folder.path().join("socket")).expect("a socket");
     let context = Context::load(&build(folder.path())).expect("a context");
-    let sent = unpack(&context, IgnoredDockerfile::Visible).await;
+    let sent = unpack(&context).await;
     assert!(sent.contains(&("tool".to_owned(), b'0', 0o750, "x".to_owned())));
     assert!(
         sent.iter()
@@ -232,7 +228,7 @@ async fn a_file_that_is_gone_ends_the_stream() {
     let folder = folder(&[("a", "a"), ("z", "z")]);
     let context = Context::load(&build(folder.path())).expect("a context");
     fs::remove_file(folder.path().join("z")).expect("removed");
-    let mut stream = context.tar(IgnoredDockerfile::Visible);
+    let mut stream = context.tar();
     let report = stream.report();
     let mut last = None;
     while let Some(piece) = stream.next().await {

@@ -17,17 +17,21 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::{Builder, Docker, DockerError, reference, wire};
 use crate::app::ImageBuild;
-use crate::context::{Context, IgnoredDockerfile};
+use crate::context::Context;
 use crate::credentials::Login;
 
 mod agent;
 mod classic;
 mod failure;
+mod files;
 mod import;
+mod label;
 mod request;
 mod session;
+mod shared;
 mod trace;
 
+use files::Files;
 use session::Session;
 
 /// What is done, for errors.
@@ -41,7 +45,7 @@ const SENT_INTERVAL: Duration = Duration::from_millis(250);
 pub enum BuildEvent {
     /// So much of the context has been sent.
     ContextSent {
-        /// Bytes of the tar stream, from its start.
+        /// Bytes of the files that the builder asked for, or of the archive that it is sent.
         bytes: u64,
     },
     /// A step goes on to another state.
@@ -120,18 +124,6 @@ impl Docker {
         for tag in tags {
             reference::check(tag)?;
         }
-        let (ignored, mut progress): (_, Box<dyn Progress>) = match self.facts().builder {
-            Builder::BuildKit => (
-                IgnoredDockerfile::Visible,
-                Box::new(trace::Trace::default()),
-            ),
-            Builder::Classic => (
-                IgnoredDockerfile::InIgnoreFile,
-                Box::new(classic::Classic::default()),
-            ),
-        };
-        let tar = context.tar(ignored);
-        let report = tar.report();
         self.check(build)?;
         let mut named = build.dockerfile.clone().unwrap_or_default();
         // A base may come from an argument.
@@ -141,21 +133,39 @@ impl Docker {
             let line = format!("no credentials: {error}");
             let _ = events.send(BuildEvent::Log { step: None, line }).await;
         }
-        let query = self.query(build, labels);
-        let session = match self.facts().builder {
+        let mut all_labels = build.labels.clone();
+        all_labels.extend(labels.clone());
+        let in_one = self.labels_in_one(build, &all_labels);
+        if in_one.is_some() {
+            all_labels.clear();
+        }
+        let query = self.query(build, &all_labels);
+        let mut progress: Box<dyn Progress> = match self.facts().builder {
+            Builder::BuildKit => Box::new(trace::Trace::default()),
+            Builder::Classic => Box::new(classic::Classic::default()),
+        };
+        let (body, report, session) = match self.facts().builder {
             Builder::BuildKit => {
                 let id = session_id();
-                let session = Session::open(self, &id, &build.run, credentials.clone()).await?;
-                Some((session, id))
+                let key = shared::key(build, context.root());
+                let files = Files::new(context.clone());
+                let report = files.report();
+                let logins = credentials.clone();
+                let session = Session::open(self, &id, &key, &build.run, logins, files).await?;
+                (wire::nothing(), report, Some((session, id)))
             }
-            Builder::Classic => None,
+            Builder::Classic => {
+                let tar = context.tar();
+                let report = tar.report();
+                let body = StreamBody::new(tar.map_ok(Frame::data)).boxed_unsync();
+                (body, report, None)
+            }
         };
         let id = session.as_ref().map(|(_, id)| id.as_str());
-        let tar = StreamBody::new(tar.map_ok(Frame::data)).boxed_unsync();
         let request = wire::post(&query.path("/build", id))
             .header(header::CONTENT_TYPE, "application/x-tar")
             .header("X-Registry-Config", header_of(&credentials))
-            .body(tar);
+            .body(body);
         let request = request.map_err(|error| DockerError::Daemon {
             action: ACTION.to_owned(),
             status: None,
@@ -227,7 +237,13 @@ impl Docker {
                 Err(failure::explain(build, message, progress.failed_step()))
             }
             Some(error) => Err(error),
-            None => self.built(build, tags, progress.image()).await,
+            None => match (progress.image(), in_one) {
+                (Some(image), Some(labels)) => {
+                    let labelled = self.label(image, &labels, build.no_cache).await?;
+                    self.built(build, tags, labelled.as_deref()).await
+                }
+                (image, _) => self.built(build, tags, image).await,
+            },
         }
     }
 

@@ -4,8 +4,10 @@
 #![allow(dead_code)]
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::Path;
 use std::process::Command;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use rengine::app::{ContainerSpec, ImageBuild};
@@ -172,4 +174,85 @@ pub fn cli(
         true => Ok(output.stdout),
         false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
     }
+}
+
+/// A `docker` command that can use this builder. Newer ones need a plugin for BuildKit; one from
+/// Debian may be there beside such.
+pub fn docker_with(buildkit: &str) -> &'static str {
+    static CLASSIC: OnceLock<&str> = OnceLock::new();
+    static BUILDKIT: OnceLock<&str> = OnceLock::new();
+    let found = if buildkit == "1" { &BUILDKIT } else { &CLASSIC };
+    found.get_or_init(|| {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(
+            folder.path().join("Dockerfile"),
+            "FROM scratch\nLABEL dk=1\n",
+        )
+        .expect("a file");
+        let path = folder.path().to_str().expect("a path");
+        let mut errors = String::new();
+        for program in ["docker", "/usr/bin/docker"] {
+            match cli(
+                program,
+                &["build", "-q", "--no-cache", path],
+                &[("DOCKER_BUILDKIT", buildkit)],
+            ) {
+                Ok(_) => return program,
+                Err(error) => errors.push_str(&error),
+            }
+        }
+        no_daemon(&format!(
+            "`DOCKER_BUILDKIT={buildkit} docker build` does not work: {errors}"
+        ))
+    })
+}
+
+/// What a file of an image is: type, mode, owner, group, seconds of its time, and what is in it or
+/// where it leads.
+pub type Facts = (u8, u32, u64, u64, u64, Vec<u8>);
+
+/// The files of an image, but for those that every container has.
+pub fn files(image: &str) -> BTreeMap<String, Facts> {
+    let docker = |arguments: &[&str]| {
+        let output = cli("docker", arguments, &[]);
+        output.unwrap_or_else(|error| panic!("docker {arguments:?}: {error}"))
+    };
+    let created = docker(&["create", image, "none"]);
+    let container = String::from_utf8(created).expect("text").trim().to_owned();
+    let mut cleanup = Cleanup::default();
+    cleanup.container(&container);
+    let archive = docker(&["export", &container]);
+    let mut files = BTreeMap::new();
+    let mut archive = tar::Archive::new(&archive[..]);
+    for entry in archive.entries().expect("an archive") {
+        let mut entry = entry.expect("an entry");
+        let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        let own = ["dev/", "etc/", "proc/", "sys/", ".dockerenv"];
+        if own.iter().any(|own| path.starts_with(own)) {
+            continue;
+        }
+        let header = entry.header().clone();
+        let mut contents = Vec::new();
+        entry.read_to_end(&mut contents).expect("contents");
+        if let Some(link) = entry.link_name_bytes() {
+            contents = link.into_owned();
+        }
+        // BuildKit's are of when it copied them, whoever sent it what is in them.
+        let is_folder = header.entry_type().is_dir();
+        let time = if is_folder {
+            0
+        } else {
+            header.mtime().expect("a time")
+        };
+        let facts = (
+            header.entry_type().as_byte(),
+            header.mode().expect("a mode") & 0o7777,
+            header.uid().expect("an owner"),
+            header.gid().expect("a group"),
+            time,
+            contents,
+        );
+        files.insert(path, facts);
+    }
+    files
 }

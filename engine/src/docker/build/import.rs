@@ -10,7 +10,7 @@ use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 
 use super::request::Query;
-use crate::context::{Context, IgnoredDockerfile};
+use crate::context::Context;
 use crate::docker::{Docker, DockerError, reference, wire};
 
 impl Docker {
@@ -25,7 +25,7 @@ impl Docker {
         let action = format!("make an image of {}", context.root().display());
         let (repository, tag) = reference::split(reference::check(name)?);
         let query = Query::of_import(repository, tag, platform, labels);
-        let tar = context.tar(IgnoredDockerfile::Visible);
+        let tar = context.tar();
         let report = tar.report();
         let body = StreamBody::new(tar.map_ok(Frame::data)).boxed_unsync();
         let request = wire::post(&query.path("/images/create", None))

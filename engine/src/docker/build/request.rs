@@ -51,6 +51,16 @@ impl Query {
         query
     }
 
+    /// For an image on top of another, by a Dockerfile that is sent.
+    pub fn of_label(no_cache: bool) -> Self {
+        let mut query = Self::default();
+        query.set("version", "1");
+        query.set("rm", "1");
+        query.set("forcerm", "1");
+        query.set_some("nocache", no_cache.then_some("1"));
+        query
+    }
+
     /// The path and query of the request.
     pub fn path(&self, endpoint: &str, session: Option<&str>) -> String {
         let session = session.map(|id| ("session", id));
@@ -106,23 +116,23 @@ impl Docker {
         }
     }
 
-    /// What is asked for; `labels` go on top of the build's own.
+    /// What is asked for, with all labels of the image that the builder is to give.
     pub(super) fn query(&self, build: &ImageBuild, labels: &BTreeMap<String, String>) -> Query {
         let buildkit = self.facts().builder == Builder::BuildKit;
         let mut args = build.args.clone();
         if build.inline_cache && buildkit {
             args.insert(INLINE_CACHE.to_owned(), "1".to_owned());
         }
-        let mut all_labels = build.labels.clone();
-        all_labels.extend(labels.clone());
         let run = &build.run;
         let mut query = Query::default();
         query.set("version", if buildkit { "2" } else { "1" });
+        // The daemon asks for files over the build's session.
+        query.set_some("remote", buildkit.then_some("client-session"));
         query.set("dockerfile", &build.dockerfile_path);
         query.set_some("target", build.target.as_deref());
         query.set_some("platform", build.platform.as_deref());
         query.set("buildargs", json!(args).to_string());
-        query.set("labels", json!(all_labels).to_string());
+        query.set("labels", json!(labels).to_string());
         // Containers of steps that failed are of no use to anybody either.
         query.set("rm", "1");
         query.set("forcerm", "1");

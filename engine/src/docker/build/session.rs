@@ -1,5 +1,5 @@
 //! What BuildKit asks for while it builds, over a connection that rengine makes and the daemon
-//! calls back on: secrets, and the agents that hold keys for ssh.
+//! calls back on: files, secrets, and the agents that hold keys for ssh.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -12,6 +12,7 @@ use bollard::grpc::build::health::{
 use bollard::grpc::build::moby::buildkit::secrets::v1::secrets_server::{Secrets, SecretsServer};
 use bollard::grpc::build::moby::buildkit::secrets::v1::{GetSecretRequest, GetSecretResponse};
 use bollard::grpc::build::moby::filesync::v1::auth_server::{Auth, AuthServer};
+use bollard::grpc::build::moby::filesync::v1::file_sync_server::FileSyncServer;
 use bollard::grpc::build::moby::filesync::v1::{
     CredentialsRequest, CredentialsResponse, FetchTokenRequest, FetchTokenResponse,
     GetTokenAuthorityRequest, GetTokenAuthorityResponse, VerifyTokenAuthorityRequest,
@@ -25,13 +26,14 @@ use futures_util::stream::{self, BoxStream, StreamExt};
 use http::header;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
-use tokio::task::JoinHandle;
+use tokio::sync::oneshot;
 use tonic::transport::server::Connected;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::super::wire;
 use super::super::{Docker, DockerError};
 use super::agent::Agent;
+use super::files::Files;
 use crate::app::{BuildRun, BuildSecret, SshSource};
 use crate::credentials::{HUB_KEY, Login};
 use crate::docker::transport::Stream;
@@ -40,10 +42,22 @@ use crate::docker::transport::Stream;
 const DEFAULT_AGENT: &str = "default";
 /// What is handed on at once.
 const PIECE: usize = 32 * 1024;
+/// Bytes that the daemon may send in one call before they are taken, and in all calls together.
+///
+/// The second is far more than it ever sends: a connection with too many small messages that nobody took
+/// yet is ended, and it is by this size that the HTTP library says how many are too many. Each is
+/// counted as [`SMALL`] bytes, and half of these may be waiting. The daemon asks for each file in a message
+/// of at least [`SMALLEST`] bytes, as fast as it can.
+const CALL_WINDOW: u32 = 64 * 1024;
+const WINDOW: u32 = 4 * 1024 * 1024;
+const SMALL: u32 = 256;
+const SMALLEST: u32 = 9;
+const _: () = assert!(CALL_WINDOW / SMALLEST * (SMALL - SMALLEST) <= WINDOW / 2);
 /// What the daemon may call, as it wants to have it said.
-const METHODS: [&str; 5] = [
+const METHODS: [&str; 6] = [
     "/grpc.health.v1.Health/Check",
     "/moby.filesync.v1.Auth/Credentials",
+    "/moby.filesync.v1.FileSync/DiffCopy",
     "/moby.buildkit.secrets.v1.Secrets/GetSecret",
     "/moby.sshforward.v1.SSH/CheckAgent",
     "/moby.sshforward.v1.SSH/ForwardAgent",
@@ -51,24 +65,23 @@ const METHODS: [&str; 5] = [
 
 /// A session; it ends when this is dropped.
 pub struct Session {
-    serving: JoinHandle<()>,
+    /// Once this is dropped the daemon is told to ask for nothing more, and the connection ends with
+    /// what it is asking for, which ends with the build.
+    _open: oneshot::Sender<()>,
     _agents: Vec<Agent>,
 }
 
-impl Drop for Session {
-    fn drop(&mut self) {
-        self.serving.abort();
-    }
-}
-
 impl Session {
-    /// Opens a session of this name for a build.
+    /// Opens a session of this name for a build. What the daemon got in a session with the same
+    /// `shared_key` it does not ask for again.
     /// `credentials` are those for registries, by the names that builders know them by.
     pub async fn open(
         docker: &Docker,
         id: &str,
+        shared_key: &str,
         run: &BuildRun,
         credentials: HashMap<String, Login>,
+        files: Files,
     ) -> Result<Self, DockerError> {
         let mut agents = Vec::new();
         let mut sockets = BTreeMap::new();
@@ -87,7 +100,8 @@ impl Session {
         let mut request = wire::post("/session")
             .header(header::CONNECTION, "Upgrade")
             .header(header::UPGRADE, "h2c")
-            .header("X-Docker-Expose-Session-Uuid", id);
+            .header("X-Docker-Expose-Session-Uuid", id)
+            .header("X-Docker-Expose-Session-Sharedkey", shared_key);
         for method in METHODS {
             request = request.header("X-Docker-Expose-Session-Grpc-Method", method);
         }
@@ -103,17 +117,22 @@ impl Session {
         let answer = docker.request(ACTION, request).await?;
         let stream = answer.upgraded().await.map_err(|error| invalid(&error))?;
         let router = tonic::transport::Server::builder()
+            .initial_stream_window_size(CALL_WINDOW)
+            .initial_connection_window_size(WINDOW)
             .add_service(HealthServer::new(Serving))
             .add_service(AuthServer::new(LoggedIn(credentials)))
+            .add_service(FileSyncServer::new(files))
             .add_service(SecretsServer::new(Kept(run.secrets.clone())))
             .add_service(SshServer::new(Agents(sockets)));
-        let serving = tokio::spawn(async move {
-            let one = stream::iter([Ok::<_, std::io::Error>(stream)]);
+        let (open, closed) = oneshot::channel();
+        tokio::spawn(async move {
+            let one = stream::iter([Ok::<_, std::io::Error>(stream)]).chain(stream::pending());
+            let closed = async { drop(closed.await) };
             // The build says what it could not get.
-            drop(router.serve_with_incoming(one).await);
+            drop(router.serve_with_incoming_shutdown(one, closed).await);
         });
         Ok(Self {
-            serving,
+            _open: open,
             _agents: agents,
         })
     }
