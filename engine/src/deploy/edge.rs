@@ -20,8 +20,11 @@ use crate::plan::edge::{EdgeService, EdgeSlot, returned};
 use crate::plan::observed::label;
 use crate::plan::{EdgeRoutes, OperationKind};
 
-/// Time for an edge that was started to be told what to do.
-const READY: Duration = Duration::from_secs(20);
+/// Time for an edge that was started, or died and comes back, to be told what to do.
+const READY: Duration = Duration::from_secs(45);
+/// Time for one try of that. Of a command in a container that dies as it begins, the daemon never says
+/// that it ended.
+const TRY: Duration = Duration::from_secs(10);
 /// Time for one command to it.
 const COMMAND: Duration = Duration::from_secs(30);
 /// An edge ends what it does by itself when it is asked to; it has no more to do by then.
@@ -255,7 +258,7 @@ impl Execution<'_> {
     ) -> Result<(), DeployError> {
         let begun = Instant::now();
         loop {
-            let told = self.command(id, container, words, COMMAND).await;
+            let told = self.command(id, container, words, TRY).await;
             let again = match &told {
                 Ok(_) => false,
                 Err(DeployError::Edge { away, .. }) => again(*away),

@@ -103,22 +103,31 @@ impl Execution<'_> {
         let canary = trial.canary;
         let begun = Instant::now();
         let interval = INTERVAL.min(canary.time / 10).max(SHORTEST);
-        // What the old ones did before is none of this; the new ones did nothing.
-        let (_, first) = self.samples(trial).await?;
-        let mut answered = Instant::now();
+        let mut answered = begun;
         let mut told = begun;
+        let mut first = None;
         loop {
-            let left = canary.time.saturating_sub(begun.elapsed());
-            sleep(interval.min(left).max(SHORTEST)).await;
+            if first.is_some() {
+                let left = canary.time.saturating_sub(begun.elapsed());
+                sleep(interval.min(left).max(SHORTEST)).await;
+            }
             let (own, others) = match self.samples(trial).await {
                 Ok(samples) => samples,
-                // It may be that its process is replaced.
+                // It may be that its process is replaced, or its container started again.
                 Err(error) if answered.elapsed() > SILENCE => return Err(error),
-                Err(_) => continue,
+                Err(_) => {
+                    sleep(SHORTEST).await;
+                    continue;
+                }
             };
             answered = Instant::now();
+            // What the old ones did before is none of this; the new ones did nothing.
+            let Some(first) = &first else {
+                first = Some(others);
+                continue;
+            };
             let own = Figures::between(&Sample::default(), &own);
-            let others = Figures::between(&first, &others);
+            let others = Figures::between(first, &others);
             if let Some(why) = own.fails(canary, &others) {
                 return Err(DeployError::Canary {
                     service: service.name.to_string(),
