@@ -238,7 +238,7 @@ impl Resolver {
             },
             why: Box::new(why),
         };
-        if !self.trust.require {
+        if !trust.require {
             return Ok(Vec::new());
         }
         let vendored = read_signatures(&self.vendor.join(format!("{}.sig", digest.hex())));
