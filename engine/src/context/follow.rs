@@ -8,6 +8,9 @@ use super::{Entry, Kind};
 
 /// How many links a path may lead over: as many as the kernel follows.
 const MAX_LINKS: u8 = 40;
+/// How many ways are walked. Links whose targets have wildcards can lead to each other in more ways than
+/// can be counted; then everything is listed, which misses nothing.
+const MAX_WAYS: usize = 50_000;
 
 /// The entries that BuildKit's `followpaths` are about: what the paths name, with wildcards in
 /// their parts, and all links on the way as well as what these lead to. `None` is everything.
@@ -28,6 +31,9 @@ pub(super) fn follow(
         search.look("", path, 0);
     }
     while let Some(todo) = search.open.pop() {
+        if search.seen.len() > MAX_WAYS {
+            return None;
+        }
         search.step(todo);
     }
     (!search.found.contains("")).then_some(search.found)
@@ -216,6 +222,21 @@ mod tests {
         check(&["l*/lib.go"], &["link", "loop", "src/lib/lib.go"]);
         check(&["out", "to-out"], &["out", "to-out"]);
         check(&["loop"], &["loop"]);
+    }
+
+    #[test]
+    fn links_that_multiply_come_to_an_end() {
+        let link = |number: u32| {
+            let kind = Kind::Symlink(format!("*/{number}"));
+            let entry = Entry {
+                kind,
+                mode: 0o777,
+                modified: 0,
+            };
+            (format!("link-{number}"), entry)
+        };
+        let entries: BTreeMap<_, _> = (0..30).map(link).collect();
+        assert_eq!(follow(&entries, &["*/a".to_owned()]), None);
     }
 
     #[test]

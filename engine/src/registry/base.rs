@@ -144,20 +144,8 @@ impl Resolver {
     ) -> Result<ResolvedBase, RegistryError> {
         let part = Part::Base(source.to_string());
         let repository = &source.repository;
-        let (version, digest, manifest) = match locked {
-            Some(locked) => {
-                let manifest = self.manifest(&part, repository, &locked.digest).await?;
-                (locked.version.clone(), locked.digest.clone(), manifest)
-            }
-            None => {
-                if let Some(mode) = self.mode.flag() {
-                    return Err(RegistryError::NotLocked { part, mode });
-                }
-                let picked = self.registries.pick(repository, &source.pick).await?;
-                self.store.put(&picked.2)?;
-                picked
-            }
-        };
+        let locked_at = locked.map(|locked| (&locked.version, &locked.digest));
+        let (version, digest, manifest) = self.artifact(&part, source, locked_at).await?;
         let artifact = format!("{repository}@{digest}");
         let (content, size) = text_of(&manifest, &artifact)?;
         let is = LockedBase {

@@ -135,21 +135,8 @@ impl Resolver {
     ) -> Result<Resolved, RegistryError> {
         let repository = &source.repository;
         let part = Part::Plugin(name.to_owned());
-        let (version, digest, manifest) = match locked {
-            Some(locked) => {
-                let manifest = self.manifest(&part, repository, &locked.digest).await?;
-                (locked.version.clone(), locked.digest.clone(), manifest)
-            }
-            None => {
-                if let Some(mode) = self.mode.flag() {
-                    return Err(RegistryError::NotLocked { part, mode });
-                }
-                let (version, digest, manifest) =
-                    self.registries.pick(repository, &source.pick).await?;
-                self.store.put(&manifest)?;
-                (version, digest, manifest)
-            }
-        };
+        let locked_at = locked.map(|locked| (&locked.version, &locked.digest));
+        let (version, digest, manifest) = self.artifact(&part, source, locked_at).await?;
         let described = Described::of(&manifest, &format!("{repository}@{digest}"))?;
         let drift = |what: String| RegistryError::Drift {
             part: part.clone(),
@@ -216,6 +203,30 @@ impl Resolver {
             repository: repository.clone(),
             signers,
         })
+    }
+
+    /// The artifact that is locked, or else the one that its registry picks today: its version, and its
+    /// manifest with the digest of that.
+    pub(super) async fn artifact(
+        &self,
+        part: &Part,
+        source: &Source,
+        locked: Option<(&Option<String>, &Digest)>,
+    ) -> Result<(Option<String>, Digest, Bytes), RegistryError> {
+        let repository = &source.repository;
+        if let Some((version, digest)) = locked {
+            let manifest = self.manifest(part, repository, digest).await?;
+            return Ok((version.clone(), digest.clone(), manifest));
+        }
+        if let Some(mode) = self.mode.flag() {
+            return Err(RegistryError::NotLocked {
+                part: part.clone(),
+                mode,
+            });
+        }
+        let picked = self.registries.pick(repository, &source.pick).await?;
+        self.store.put(&picked.2)?;
+        Ok(picked)
     }
 
     /// Who vouches for an artifact: as the signatures say that are kept here, or else those that the

@@ -123,6 +123,16 @@ impl ProgressReporter {
         spinner.set_message(names(&steps));
     }
 
+    /// A line of what plugins.lock has from now on.
+    fn locked(&self, what: &str, version: Option<&str>, digest: &str) {
+        let version =
+            version.map_or_else(String::new, |version| format!("{} ", printable(version)));
+        let digest = self.style.dim(digest.get(..19).unwrap_or(digest));
+        let sign = self.style.good("✔");
+        let words = format!("locked {what} {version}{digest}");
+        self.line(&format!("  {sign} {}", words.trim_end()));
+    }
+
     /// A download before there is a plan: on a terminal the line that moves, elsewhere nothing.
     fn download(&self, what: &str, done: u64, total: u64) {
         let Some(spinner) = &self.spinner else {
@@ -310,11 +320,8 @@ impl Reporter for ProgressReporter {
                 version,
                 digest,
             } => {
-                let version = version.map_or_else(String::new, |version| format!("{version} "));
-                let digest = style.dim(digest.get(..19).unwrap_or(&digest));
-                let sign = style.good("✔");
-                let words = format!("locked base {base} {version}{digest}");
-                self.line(&format!("  {sign} {}", printable(words.trim_end())));
+                let base = format!("base {}", printable(&base));
+                self.locked(&base, version.as_deref(), &digest);
             }
             Event::Download { what, done, total } => self.download(&what, done, total),
             Event::PluginLocked {
@@ -322,11 +329,7 @@ impl Reporter for ProgressReporter {
                 version,
                 digest,
             } => {
-                let version = version.map_or_else(String::new, |version| format!("{version} "));
-                let digest = style.dim(digest.get(..19).unwrap_or(&digest));
-                let sign = style.good("✔");
-                let words = format!("locked {} {version}{digest}", style.plugin(&plugin));
-                self.line(&format!("  {sign} {}", words.trim_end()));
+                self.locked(&style.plugin(&plugin), version.as_deref(), &digest);
             }
             Event::PluginLog(record) => self.plugin_log(&record),
             Event::Planned { plan, changes } => {
