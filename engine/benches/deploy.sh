@@ -207,5 +207,14 @@ compare '100,000 files' rengine:many_ours 'rengine, nothing to do':many_again 'r
 compare '1 GB' rengine:large_ours 'rengine, nothing to do':large_again 'rengine, classic builder':large_classic \
   docker-compose:large_theirs 'docker build alone':large_client 'docker build alone, BuildKit':large_buildkit
 
+# All of it in the image: once, and again when one file is another.
+for kind in many large; do
+  printf 'FROM rengine/busybox:local\nCOPY . /all\nCMD ["httpd", "-f", "-p", "8080"]\n' >"$folder/$kind/Dockerfile"
+done
+for title in '100,000 files, all copied' '100,000 copied, one changed'; do
+  compare "$title" rengine:many_ours 'docker build alone, BuildKit':many_buildkit
+done
+compare '1 GB, all copied' rengine:large_ours 'docker build alone, BuildKit':large_buildkit
+
 say "most memory of a rengine: $(sort -n "$folder/memory" | tail -n 1 | awk '{ printf "%.0f MB", $1 * 1024 / 1e6 }')"
 say "load: $(cut -d ' ' -f 1-3 /proc/loadavg)"

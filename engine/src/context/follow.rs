@@ -8,9 +8,9 @@ use super::{Entry, Kind};
 
 /// How many links a path may lead over: as many as the kernel follows.
 const MAX_LINKS: u8 = 40;
-/// How many ways are walked. Links whose targets have wildcards can lead to each other in more ways than
-/// can be counted; then everything is listed, which misses nothing.
-const MAX_WAYS: usize = 50_000;
+/// How many ways over links are walked. Links whose targets have wildcards can lead to each other in more
+/// ways than can be counted; then everything is listed, which misses nothing.
+const MAX_WAYS: usize = 5_000;
 
 /// The entries that BuildKit's `followpaths` are about: what the paths name, with wildcards in
 /// their parts, and all links on the way as well as what these lead to. `None` is everything.
@@ -25,13 +25,14 @@ pub(super) fn follow(
         entries,
         found: BTreeSet::new(),
         seen: HashSet::new(),
+        over_links: 0,
         open: Vec::new(),
     };
     for path in paths {
         search.look("", path, 0);
     }
     while let Some(todo) = search.open.pop() {
-        if search.seen.len() > MAX_WAYS {
+        if search.over_links > MAX_WAYS {
             return None;
         }
         search.step(todo);
@@ -50,6 +51,8 @@ struct Search<'a> {
     entries: &'a BTreeMap<String, Entry>,
     found: BTreeSet<String>,
     seen: HashSet<(String, Vec<String>)>,
+    /// How many of what was noted lie behind a link.
+    over_links: usize,
     open: Vec<Todo>,
 }
 
@@ -80,6 +83,7 @@ impl Search<'_> {
 
     fn note(&mut self, at: String, rest: Vec<String>, links: u8) {
         if links <= MAX_LINKS && self.seen.insert((at.clone(), rest.clone())) {
+            self.over_links += usize::from(links > 0);
             self.open.push(Todo { at, rest, links });
         }
     }
