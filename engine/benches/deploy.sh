@@ -5,7 +5,7 @@
 #
 # RENGINE is the program; BUILDKIT is a `docker` whose build can use BuildKit; RUNS is how often each is done,
 # CONTEXT_RUNS how often those of large contexts, which take minutes where the builder is the classic one. The apps
-# are called bench-deploy-…
+# are called bench-deploy-… ONLY is a pattern of what is to be measured.
 set -euo pipefail
 
 rengine=${RENGINE:-target/release/rengine}
@@ -57,6 +57,7 @@ median() { sort -n | awk '{ v[NR] = $1 } END { printf "%d (%d to %d)", v[int((NR
 # function PREPARE_FUNCTION goes before it, and is not timed.
 compare() {
   local title=$1 pair round
+  [[ $title =~ ${ONLY:-.} ]] || return 0
   shift
   for pair in "$@"; do : >"$folder/times-${pair#*:}"; done
   for round in $(seq "$runs"); do
