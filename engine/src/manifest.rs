@@ -267,7 +267,21 @@ pub fn parse(
     dir: PathBuf,
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Manifest, ManifestError> {
-    convert::manifest(text, None, dir, None, &Bases::none(), env)
+    parse_with(text, dir, &Bases::none(), env)
+}
+
+/// The same for a text that extends these bases.
+///
+/// # Errors
+///
+/// Those of [`parse`]; also if it changes what a base requires.
+pub fn parse_with(
+    text: &str,
+    dir: PathBuf,
+    bases: &Bases,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<Manifest, ManifestError> {
+    convert::manifest(text, None, dir, None, bases, env)
 }
 
 fn read(path: &Path) -> Result<String, ManifestError> {

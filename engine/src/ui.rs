@@ -24,7 +24,7 @@ use progress::ProgressReporter;
 
 pub use live::{Live, LiveReporter};
 pub use plan::render_plan;
-pub use policy::{base as render_base, changed as render_override};
+pub use policy::{base as render_base, changed as render_override, policy_comments};
 pub use progress::render_services;
 pub use release::{render_diff, render_history, render_release};
 pub use style::Styles;

@@ -16,6 +16,7 @@ pub mod ssh;
 pub mod team;
 pub mod tidy;
 pub mod tokens;
+pub mod tunnel;
 
 pub use running::{Outcome, Running};
 

@@ -33,7 +33,8 @@ fn a_base_is_published_signed_and_extended_and_what_it_requires_takes_part() {
     let place = format!("{host}/platform/base:3.0.0");
     let pushed = platform.done(&["plugin", "push", "base.toml", &place, "--sign", &key]);
     assert!(pushed.stderr.contains("extends = ["), "{pushed:#?}");
-    platform.fails(&["plugin", "info", &place], &["it is a base", "extends"]);
+    let info = platform.done(&["plugin", "info", &place]).stdout;
+    assert!(info.contains("requires    harden"), "{info}");
     // What is no base is told to its author, with its place.
     platform.write("wrong.toml", "[plugins.x]\npath = \"x.wasm\"\n");
     let wrong = ["plugin", "push", "wrong.toml", &place];
@@ -81,7 +82,7 @@ fn a_base_is_published_signed_and_extended_and_what_it_requires_takes_part() {
         "3.0.0",
         "signed by platform.pub",
         "requires harden",
-        "harden config.memory \"64MiB\" → \"32MiB\" (plugins.toml:8:12)",
+        "harden config.memory \"64MiB\" → \"32MiB\" (plugins.toml:8:12, of oci://",
         "static enabled (none) → \"false\"",
     ] {
         assert!(planned.stderr.contains(said), "{said}: {planned:#?}");
@@ -156,6 +157,10 @@ fn a_base_is_published_signed_and_extended_and_what_it_requires_takes_part() {
     let policy = &record["policy"];
     assert_eq!(policy["required"][0]["plugin"], "harden", "{policy:#}");
     assert_eq!(policy["bases"][0]["version"], "3.0.0", "{policy:#}");
+    let signer = &policy["bases"][0]["signers"][0];
+    assert_eq!(signer["key"], "platform.pub", "{policy:#}");
+    let fingerprint = signer["fingerprint"].as_str().expect("text");
+    assert_eq!(fingerprint.len(), 64, "{policy:#}");
     let statement = json(&run(&["provenance", "--json"]));
     let definition = &statement["predicate"]["buildDefinition"];
     let materials = definition["resolvedDependencies"]
@@ -170,6 +175,27 @@ fn a_base_is_published_signed_and_extended_and_what_it_requires_takes_part() {
         .expect("text")
         .replace("sha256:", "");
     assert_eq!(base["digest"]["sha256"], digest.as_str());
+    assert_eq!(base["annotations"]["signers"][0]["sha256"], fingerprint);
+    // What it comes to, for whoever reviews it, as a comment and as data.
+    let config = run(&["config", "--with-plugins", "--locked"]).stdout;
+    for said in [
+        "# base oci://",
+        "requires harden\n",
+        "# override harden config.memory \"64MiB\" → \"32MiB\" (plugins.toml:8:12, of oci://",
+        "\nname: ",
+    ] {
+        assert!(config.contains(said), "{said}: {config}");
+    }
+    let config = json(&run(&["config", "--with-plugins", "--json"]));
+    assert_eq!(config["x-rengine-policy"], *policy, "{config:#}");
+    // Two releases differ in it, too.
+    configure(&own.replace("32MiB", "48MiB"));
+    assert_eq!(run(&["deploy", "--locked"]).code, 0);
+    let differs = run(&["diff"]).stdout;
+    let line = "override.harden.config.memory \"32MiB\" → \"48MiB\"";
+    assert!(differs.contains(line), "{differs}");
+    assert!(!differs.contains("base.oci"), "{differs}");
+    configure(own);
     let tree = run(&["plugin", "tree"]).stdout;
     for said in [
         "brings harden, static",
@@ -224,6 +250,9 @@ fn another_version_of_a_base_is_told_and_what_it_grants_needs_a_yes() {
     let source = format!("oci://{host}/platform/base:^3");
     let text = format!("extends = [\"{source}\"]\n[trust]\nkeys = [\"platform.pub\"]\n");
     team.write("plugins.toml", &text);
+    // What is new is locked first, and shown as it is locked.
+    let tree = team.done(&["plugin", "tree"]).stdout;
+    assert!(tree.contains("harden 1.0.0 oci://"), "{tree}");
     let fetched = team.done(&["plugin", "fetch"]).stdout;
     assert!(fetched.contains("2 plugins and 1 base"), "{fetched}");
     let before = team.read("plugins.lock");
@@ -258,7 +287,7 @@ fn another_version_of_a_base_is_told_and_what_it_grants_needs_a_yes() {
     // Left in plugins.lock, it is not what is wanted.
     let old = team.read("plugins.lock");
     team.write("plugins.toml", &text.replace(&format!("\"{source}\""), ""));
-    team.fails(&["plan", "--locked"], &["plugins.lock says of"]);
+    team.fails(&["plan", "--locked"], &["plugins.lock has base `oci://"]);
     team.done(&["plugin", "fetch"]);
     assert!(!team.path().join("plugins.lock").exists(), "{old}");
 }

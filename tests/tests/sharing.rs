@@ -231,7 +231,10 @@ fn nothing_that_was_changed_on_the_way_is_used() {
         "plugins.lock",
         &lock.replace("name = \"harden\"", "name = \"gone\""),
     );
-    user.fails(&["plan", "--locked"], &["says of plugin `gone`"]);
+    user.fails(
+        &["plan", "--locked"],
+        &["plugins.lock has plugin `gone`", "plugin fetch"],
+    );
     user.write("plugins.lock", &format!("<<<<<<< HEAD\n{lock}"));
     user.fails(&["plugin", "fetch"], &["line 1", "merge"]);
     user.write("plugins.lock", &lock);

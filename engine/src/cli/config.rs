@@ -9,7 +9,11 @@ use super::error::CliError;
 use super::{GlobalArgs, session};
 use crate::compose::{self, Problem, Project};
 use crate::deploy::{self, Hooks, release_id};
-use crate::ui::Ui;
+use crate::ui::{Ui, policy_comments};
+
+/// An extension of a Compose file, which others leave alone: what bases require of the app's plugins, and what is
+/// said in their stead. In YAML it is comments.
+const POLICY: &str = "x-rengine-policy";
 
 /// What can be asked of a Compose project.
 #[derive(Debug, Args)]
@@ -17,7 +21,8 @@ pub struct ConfigArgs {
     /// How it is written; JSON is one document, not one event a line
     #[arg(long, value_enum, default_value_t = Format::Yaml, value_name = "FORMAT")]
     format: Format,
-    /// Show the app as its plugins leave it, which is what a deploy deploys
+    /// Show the app as its plugins leave it, which is what a deploy deploys; with the bases of plugins.toml, and what
+    /// it changes of them
     #[arg(long, conflicts_with = "part")]
     with_plugins: bool,
     #[command(flatten)]
@@ -102,9 +107,20 @@ async fn with_plugins(
     for lost in &written.lost {
         ui.note(&format!("warning: a Compose file can't have {lost}"));
     }
-    if !global.quiet {
-        show(format, ui, || written.to_json(), || written.to_yaml());
+    if global.quiet {
+        return Ok(());
     }
+    let policy = deploy::policy_record(&manifest.policy);
+    let json = || {
+        let mut json = written.to_json();
+        if let (Some(policy), Some(file)) = (&policy, json.as_object_mut()) {
+            file.insert(POLICY.to_owned(), serde_json::json!(policy));
+        }
+        json
+    };
+    let comments = policy.as_ref().map(policy_comments).unwrap_or_default();
+    let yaml = || format!("{comments}{}", written.to_yaml());
+    show(format, ui, json, yaml);
     Ok(())
 }
 

@@ -57,6 +57,15 @@ pub enum CliError {
         /// The file.
         path: PathBuf,
     },
+    /// `plugin keygen` would write over a key.
+    #[error("{} is there already, and no key is written over", path.display())]
+    #[diagnostic(help(
+        "what it signed would be nobody's: give the new pair another name, `rengine plugin keygen NAME`"
+    ))]
+    KeyExists {
+        /// The file.
+        path: PathBuf,
+    },
     /// A service that the app does not have.
     #[error("the app `{app}` has no service `{service}`")]
     #[diagnostic(help("its services: {known}"))]
@@ -244,6 +253,7 @@ impl CliError {
             | Self::Endpoint(_)
             | Self::Io { .. }
             | Self::Exists { .. }
+            | Self::KeyExists { .. }
             | Self::NoService { .. }
             | Self::Edit(_)
             | Self::Required { .. }

@@ -37,13 +37,16 @@ use super::session::{self, SourceArgs};
 use crate::deploy::{Anew, DeployError, Sources, WantedPlugins, cache_folder, gather};
 use crate::manifest::{FILE_NAME, Manifest};
 use crate::plugin::PluginHost;
-use crate::registry::{Digest, Pick, Reference, Registries, Repository};
+use crate::registry::{
+    DescribedBase, Digest, Part, Pick, Reference, Registries, RegistryError, Repository, SCHEME,
+    Untrusted, version,
+};
 use crate::ui::Ui;
 
 #[derive(Debug, Subcommand)]
 pub enum PluginCommand {
     /// List the app's plugins, in the order in which they run
-    List,
+    List(SourceArgs),
     /// Take a plugin from a registry into plugins.toml and plugins.lock
     Add(add::AddArgs),
     /// Take plugins out of plugins.toml and plugins.lock
@@ -53,11 +56,11 @@ pub enum PluginCommand {
     /// List plugins and bases of which there are newer versions
     Outdated,
     /// Show each plugin with its source, its hooks and what it imports
-    Tree,
+    Tree(SourceArgs),
     /// Download what plugins.lock names
-    Fetch,
+    Fetch(SourceArgs),
     /// Keep the plugins with the project, in plugins.vendor, for machines without a registry
-    Vendor,
+    Vendor(SourceArgs),
     /// Show the store of plugins, or make room in it
     Cache(cache::CacheArgs),
     /// Publish a component, or a base, in a registry
@@ -68,11 +71,11 @@ pub enum PluginCommand {
     Sign(sign::SignCommandArgs),
     /// Check who signed what is published
     Verify(verify::VerifyArgs),
-    /// Download a component from a registry
+    /// Download a component, or the text of a base, from a registry
     Pull(pull::PullArgs),
-    /// Show what a registry says of a plugin, without downloading it
+    /// Show what a registry says of a plugin or a base, without downloading it
     Info(info::InfoArgs),
-    /// List a registry's plugins
+    /// List a registry's plugins and bases
     Search(search::SearchArgs),
     /// Show a component's hooks, its imports, and the grants that it may need
     Inspect(inspect::InspectArgs),
@@ -92,14 +95,14 @@ pub enum PluginCommand {
 
 pub async fn run(global: &GlobalArgs, command: PluginCommand, ui: Ui) -> Result<(), CliError> {
     match command {
-        PluginCommand::List => list::run(global, ui).await,
+        PluginCommand::List(sources) => list::run(global, sources, ui).await,
         PluginCommand::Add(args) => add::run(global, args, ui).await,
         PluginCommand::Remove(args) => remove::run(global, &args, ui).await,
         PluginCommand::Update(args) => update::run(global, args, ui).await,
         PluginCommand::Outdated => outdated::run(global, ui).await,
-        PluginCommand::Tree => tree::run(global, ui).await,
-        PluginCommand::Fetch => fetch::run(global, ui).await,
-        PluginCommand::Vendor => vendor::run(global, ui).await,
+        PluginCommand::Tree(sources) => tree::run(global, sources, ui).await,
+        PluginCommand::Fetch(sources) => fetch::run(global, sources, ui).await,
+        PluginCommand::Vendor(sources) => vendor::run(global, sources, ui).await,
         PluginCommand::Cache(args) => cache::run(&args, ui),
         PluginCommand::Push(args) => push::run(global, args, ui).await,
         PluginCommand::Keygen(args) => keygen::run(global, &args, ui),
@@ -132,19 +135,24 @@ struct Project {
 
 impl Project {
     async fn load(global: &GlobalArgs, ui: Ui) -> Result<Self, CliError> {
-        Self::load_with(global, &|_| false, ui).await
+        Self::load_with(global, SourceArgs::default(), &|_| false, ui).await
     }
 
-    /// The same, where the bases that `anew` names are asked for anew.
-    async fn load_with(global: &GlobalArgs, anew: Anew<'_>, ui: Ui) -> Result<Self, CliError> {
-        let sources = SourceArgs::default().sources(&ui.reporter());
+    /// The same, where the bases that `anew` names are asked for anew, and no more is asked or changed than
+    /// `sources` lets.
+    async fn load_with(
+        global: &GlobalArgs,
+        sources: SourceArgs,
+        anew: Anew<'_>,
+        ui: Ui,
+    ) -> Result<Self, CliError> {
         let draft = session::draft(global)?;
-        let bases = gather(&draft, &sources, anew).await?;
+        let bases = gather(&draft, &sources.sources(&ui.reporter()), anew).await?;
         let manifest = session::finish(global, &draft, &bases, ui)?;
         Ok(Self {
             wanted: WantedPlugins::of(&manifest),
             // Reporters hide the secrets that are known when they are made.
-            sources: SourceArgs::default().sources(&ui.reporter()),
+            sources: sources.sources(&ui.reporter()),
             manifest,
         })
     }
@@ -196,15 +204,46 @@ pub struct Published {
     pub manifest: Bytes,
 }
 
-/// Asks a registry what a reference stands for; one that does not say which, for `latest`.
+impl Published {
+    /// What it is called in errors.
+    fn part(&self) -> Part {
+        match DescribedBase::of(&self.manifest, &self.repository) {
+            Ok(Some(_)) => Part::Base(format!("{SCHEME}{}", self.repository)),
+            _ => Part::Plugin(self.repository.name().to_owned()),
+        }
+    }
+
+    /// An error if nobody whose word counts vouches for it.
+    fn untrusted(&self, why: Untrusted) -> CliError {
+        refused(RegistryError::Untrusted {
+            part: self.part(),
+            artifact: self.to_string(),
+            why: Box::new(why),
+            help: "who publishes it signs it with `rengine plugin push --sign`, or `rengine plugin sign`"
+                .to_owned(),
+        })
+    }
+}
+
+impl std::fmt::Display for Published {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}@{}", self.repository, self.digest)
+    }
+}
+
+/// Asks a registry what a reference stands for; one that does not say which, for the newest version.
 pub async fn published(
     registries: &Registries,
     reference: Reference,
 ) -> Result<Published, CliError> {
     let repository = reference.repository;
-    let pick = reference
-        .pick
-        .unwrap_or_else(|| Pick::Tag("latest".to_owned()));
+    let pick = match reference.pick {
+        Some(pick) => pick,
+        None => {
+            let tags = registries.tags(&repository).await.map_err(refused)?;
+            Pick::Tag(newest(&tags))
+        }
+    };
     let found = registries.pick(&repository, &pick).await;
     let (_, digest, manifest) = found.map_err(refused)?;
     Ok(Published {
@@ -212,6 +251,22 @@ pub async fn published(
         digest,
         manifest,
     })
+}
+
+/// The tag that is meant where none is named: the newest version; without one `latest`, if it is there, or the
+/// newest before a version.
+fn newest(tags: &[String]) -> String {
+    const LATEST: &str = "latest";
+    let versions = tags.iter().filter_map(|tag| Some((version(tag)?, tag)));
+    let (before, done): (Vec<_>, Vec<_>) =
+        versions.partition(|(version, _)| !version.pre.is_empty());
+    let latest = tags.iter().find(|tag| *tag == LATEST);
+    let highest = |versions: Vec<_>| {
+        let highest = versions.into_iter().max();
+        highest.map(|(_, tag): (semver::Version, &String)| tag)
+    };
+    let found = highest(done).or(latest).or_else(|| highest(before));
+    found.cloned().unwrap_or_else(|| LATEST.to_owned())
 }
 
 /// How many bases there are beside plugins, in words.

@@ -183,9 +183,9 @@ impl<'a> Gathering<'a> {
                     None => format!("{repository}@{}", base.locked.digest.short()),
                 };
                 let fixed = matches!(source.pick, crate::registry::Pick::Digest { .. });
-                let vouched = base.signer.is_some() || (fixed && whose.vouched);
+                let vouched = !base.signers.is_empty() || (fixed && whose.vouched);
                 let fragment = Fragment::artifact(name, base.content)?;
-                let from = BaseFrom::Registry(base.locked, base.signer);
+                let from = BaseFrom::Registry(base.locked, base.signers);
                 (fragment, from, vouched)
             }
         };

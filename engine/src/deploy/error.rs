@@ -281,6 +281,13 @@ pub enum DeployError {
         /// The app.
         app: String,
     },
+    /// No release succeeded.
+    #[error("no release of `{app}` has succeeded")]
+    #[diagnostic(help("`rengine history` shows those that did not: name one of them"))]
+    NothingRan {
+        /// The app.
+        app: String,
+    },
     /// A release never had all of its images.
     #[error("release {release} can't be brought back: it {outcome}, and never ran as a whole")]
     #[diagnostic(help("choose one that succeeded: `rengine history`"))]
@@ -358,6 +365,7 @@ impl DeployError {
             | Self::Moved { .. }
             | Self::NoRelease { .. }
             | Self::NothingBefore { .. }
+            | Self::NothingRan { .. }
             | Self::NeverRan { .. }
             | Self::Unusable { .. }
             | Self::NoEdgePort { .. }

@@ -66,7 +66,7 @@ pub fn record(policy: &Policy) -> Option<PolicyRecord> {
                 reference: base.reference.clone(),
                 version: base.version.clone(),
                 digest: base.digest.clone(),
-                signer: base.signer.clone(),
+                signers: super::sources::signers(base.signers.iter().cloned()),
             })
             .collect(),
         required: (policy.required.iter())

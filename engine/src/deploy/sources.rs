@@ -9,7 +9,7 @@ use crate::credentials::Credentials;
 use crate::manifest::{FILE_NAME, Manifest, PluginSource};
 use crate::registry::{
     Lock, LockedBase, Mode, Part, Registries, RegistryError, RegistrySettings, Resolution,
-    Resolved, Resolver, Source, Store, Transfer, Trust,
+    Resolved, Resolver, Signer, Source, Store, Transfer, Trust,
 };
 use crate::release::{ArtifactRecord, SignerRecord};
 
@@ -56,20 +56,22 @@ impl PluginFile {
             signers,
             ..
         } = resolved;
-        let signers = signers.into_iter().map(|signer| SignerRecord {
-            key: signer.key,
-            fingerprint: signer.fingerprint,
-        });
         Self {
             path,
             artifact: Some(ArtifactRecord {
                 repository: repository.to_string(),
                 version: locked.version,
                 digest: locked.digest.to_string(),
-                signers: signers.collect(),
+                signers: self::signers(signers.into_iter()),
             }),
         }
     }
+}
+
+/// Whose signatures counted, as it is recorded.
+pub fn signers(signers: impl Iterator<Item = Signer>) -> Vec<SignerRecord> {
+    let signers = signers.map(|Signer { key, fingerprint }| SignerRecord { key, fingerprint });
+    signers.collect()
 }
 
 /// What of a manifest is needed to have its plugins.
@@ -219,16 +221,16 @@ impl WantedPlugins {
         let known = |name: &str| remote.iter().any(|(known, _)| known == name);
         let plugin = lock.plugins.iter().find(|locked| !known(&locked.name));
         if let Some(plugin) = plugin {
-            return Some(RegistryError::Drift {
+            return Some(RegistryError::Left {
                 part: Part::Plugin(plugin.name.clone()),
-                what: "plugins.toml has no such plugin in a registry".to_owned(),
+                mode: "--locked",
             });
         }
         let known = |base: &LockedBase| self.bases.iter().any(|known| known.source == base.source);
         let base = lock.bases.iter().find(|locked| !known(locked))?;
-        Some(RegistryError::Drift {
+        Some(RegistryError::Left {
             part: Part::Base(base.source.clone()),
-            what: "plugins.toml extends no such base".to_owned(),
+            mode: "--locked",
         })
     }
 

@@ -11,7 +11,7 @@ use super::convert::{Env, Origin, Reader};
 use super::policy::BaseFacts;
 use super::raw::{BaseFile, File};
 use super::{ManifestError, read};
-use crate::registry::{LockedBase, RegistrySettings, SCHEME, Source, Trust};
+use crate::registry::{LockedBase, RegistrySettings, SCHEME, Signer, Source, Trust};
 
 /// Tables of plugins.toml that a base can't have, and who says that instead.
 const NOT_IN_BASES: [(&str, &str); 7] = [
@@ -82,8 +82,8 @@ pub struct Head {
 pub enum BaseFrom {
     /// A file, and the digest of its text.
     File(String),
-    /// A registry: what is locked of it, and whose signature it has.
-    Registry(LockedBase, Option<String>),
+    /// A registry: what is locked of it, and whose signatures it has that count.
+    Registry(LockedBase, Vec<Signer>),
 }
 
 /// A base that is here, and was verified.
@@ -108,12 +108,12 @@ impl Base {
         vouched: bool,
         trust: Trust,
     ) -> Self {
-        let (version, digest, signer, locked) = match from {
-            BaseFrom::File(digest) => (None, digest, None, None),
-            BaseFrom::Registry(locked, signer) => (
+        let (version, digest, signers, locked) = match from {
+            BaseFrom::File(digest) => (None, digest, Vec::new(), None),
+            BaseFrom::Registry(locked, signers) => (
                 locked.version.clone(),
                 locked.digest.to_string(),
-                signer,
+                signers,
                 Some(locked),
             ),
         };
@@ -124,7 +124,7 @@ impl Base {
                 at: entry.at.clone(),
                 version,
                 digest,
-                signer,
+                signers,
             },
             locked,
             vouched,

@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 
 use crate::app::Name;
-use crate::registry::LockedBase;
+use crate::registry::{LockedBase, Signer};
 
 /// What comes from bases. Empty where nothing is extended.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,8 +31,8 @@ pub struct BaseFacts {
     pub version: Option<String>,
     /// The digest of its artifact, or of its file; `sha256:…`.
     pub digest: String,
-    /// Whose signature it has, where one is needed.
-    pub signer: Option<String>,
+    /// Whose signatures it has that count; nobody's where none is needed.
+    pub signers: Vec<Signer>,
 }
 
 /// What a project, or a later base, says of a base's plugin.
@@ -42,8 +42,11 @@ pub struct Override {
     pub plugin: Name,
     /// The key, such as `config.user`.
     pub key: String,
-    /// The base that brings the plugin, by its place among the bases.
+    /// The base in whose stead it is said, by its place among the bases: the last that said something of the key,
+    /// or else the one that brings the plugin.
     pub base: usize,
+    /// Who says it, by the place among the bases; the project comes after all of them.
+    pub by: usize,
     /// Where it is said: file, line and column.
     pub at: String,
     /// What held before, if anything was said.

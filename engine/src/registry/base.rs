@@ -7,15 +7,18 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use bytes::Bytes;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::artifact::{CREATED, DESCRIPTION, LICENSES, REVISION, SOURCE, TITLE, VERSION};
-use super::manifest::{Descriptor, Manifest};
-use super::{Digest, LockedBase, Metadata, Part, RegistryError, Resolver, Source as Place, Trust};
+use super::manifest::{
+    CREATED, DESCRIPTION, Descriptor, LICENSES, Manifest, REVISION, SOURCE, TITLE, VERSION,
+};
+use super::{
+    Digest, LockedBase, Metadata, Part, RegistryError, Resolver, Signer, Source as Place, Trust,
+};
 use crate::app::ByteSize;
 
 /// The media type of a base's configuration, which says what is in it.
-const CONFIG: &str = "application/vnd.dev.rengine.base.config.v1+json";
+pub(super) const CONFIG: &str = "application/vnd.dev.rengine.base.config.v1+json";
 /// The media type of its text.
 pub(super) const LAYER: &str = "application/vnd.dev.rengine.base.v1+toml";
 /// What its text is called by programs that write it to a file.
@@ -24,10 +27,10 @@ const FILE: &str = "plugins.toml";
 pub const MAX_BASE_BYTES: u64 = 1 << 20;
 
 /// What a base has, for those who look at it in a registry.
-#[derive(Debug, Serialize)]
-struct Config<'a> {
-    plugins: &'a [String],
-    required: &'a [String],
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Config {
+    pub(super) plugins: Vec<String>,
+    pub(super) required: Vec<String>,
 }
 
 /// A base as it goes to a registry.
@@ -54,8 +57,11 @@ impl BaseArtifact {
         created: &str,
     ) -> Self {
         // Structs of texts can't fail to be written.
-        let config = serde_json::to_vec(&Config { plugins, required }).unwrap_or_default();
-        let config = Bytes::from(config);
+        let config = Config {
+            plugins: plugins.to_vec(),
+            required: required.to_vec(),
+        };
+        let config = Bytes::from(serde_json::to_vec(&config).unwrap_or_default());
         let annotations = [
             (TITLE, Some(metadata.name.as_deref().unwrap_or(name))),
             (VERSION, Some(version)),
@@ -82,7 +88,10 @@ impl BaseArtifact {
 
 /// The digest and the size of the text of a base, as its manifest has them. `reference` is what was asked
 /// for, for errors.
-fn text_of(manifest: &[u8], reference: &dyn fmt::Display) -> Result<(Digest, u64), RegistryError> {
+pub(super) fn text_of(
+    manifest: &[u8],
+    reference: &dyn fmt::Display,
+) -> Result<(Digest, u64), RegistryError> {
     let error = |reason: String| RegistryError::NotBase {
         reference: reference.to_string(),
         reason,
@@ -125,8 +134,8 @@ pub struct ResolvedBase {
     pub content: Vec<u8>,
     /// What is locked of it.
     pub locked: LockedBase,
-    /// Whose signature it has, where one is needed.
-    pub signer: Option<String>,
+    /// Whose signatures it has that count; nobody's where none is needed.
+    pub signers: Vec<Signer>,
 }
 
 impl Resolver {
@@ -159,6 +168,7 @@ impl Resolver {
             let (said, is) = (&said.content, &is.content);
             return Err(RegistryError::Drift {
                 part,
+                against: "artifact",
                 what: match said == is {
                     true => "its text has another size".to_owned(),
                     false => format!("its text is {said}, and the artifact has {is}"),
@@ -185,10 +195,7 @@ impl Resolver {
         Ok(ResolvedBase {
             content: read,
             locked: is,
-            signer: (!signers.is_empty()).then(|| {
-                let names: Vec<_> = signers.iter().map(ToString::to_string).collect();
-                names.join(", ")
-            }),
+            signers,
         })
     }
 }
@@ -222,6 +229,10 @@ mod tests {
         assert_eq!(found, (Digest::of(&text), text.len() as u64));
         let config = String::from_utf8_lossy(&artifact.config);
         assert_eq!(config, r#"{"plugins":["a"],"required":[]}"#);
+        let said = super::super::DescribedBase::of(&artifact.manifest, &"it").expect("a base");
+        let said = said.expect("a base");
+        assert_eq!(said.content, Digest::of(&text));
+        assert_eq!(said.about.version.as_deref(), Some("3.0.0"));
         let described = super::super::Described::of(&artifact.manifest, &"it");
         let error = described.expect_err("it is no plugin");
         assert_eq!(error.to_string(), "it is no plugin: it is a base");

@@ -386,6 +386,10 @@ impl Registries {
         if tls {
             client = client.tls_certs_only(roots);
         }
+        if is_loopback(name) {
+            // A proxy has another machine for it, and would be shown passwords. Docker does the same.
+            client = client.no_proxy();
+        }
         let client = client
             .connect_timeout(CONNECT_TIMEOUT.min(timeout))
             .user_agent(USER_AGENT)

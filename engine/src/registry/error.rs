@@ -198,8 +198,8 @@ pub enum RegistryError {
         /// Its artifact.
         digest: String,
     },
-    /// What plugins.lock says of an artifact is not what it is.
-    #[error("plugins.lock says of {part} what its artifact does not: {what}")]
+    /// What plugins.lock says of an artifact is not what it is, or nothing that its source picks.
+    #[error("plugins.lock says of {part} what its {against} does not: {what}")]
     #[diagnostic(help(
         "nothing of it was used. Somebody changed plugins.lock by hand, or it was merged wrongly: \
          see its history; `rengine plugin update {}` writes it anew",
@@ -208,8 +208,21 @@ pub enum RegistryError {
     Drift {
         /// Of what.
         part: Part,
+        /// What it is compared with: its `artifact`, or its `source`.
+        against: &'static str,
         /// Which.
         what: String,
+    },
+    /// plugins.lock has what plugins.toml has not.
+    #[error("plugins.lock has {part}, and plugins.toml has not: {mode} was given")]
+    #[diagnostic(help(
+        "`rengine plugin fetch` writes plugins.lock as plugins.toml wants it; commit both together"
+    ))]
+    Left {
+        /// What is left in it.
+        part: Part,
+        /// The flag.
+        mode: &'static str,
     },
     /// A text names no plugin.
     #[error(transparent)]

@@ -17,6 +17,22 @@ pub const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.
 /// Docker's own list.
 pub const DOCKER_INDEX: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 
+// What is known of an artifact, as annotations of its manifest: the same specification, "Annotations".
+/// Its name.
+pub const TITLE: &str = "org.opencontainers.image.title";
+/// What it is.
+pub const DESCRIPTION: &str = "org.opencontainers.image.description";
+/// Its version.
+pub const VERSION: &str = "org.opencontainers.image.version";
+/// Its licence.
+pub const LICENSES: &str = "org.opencontainers.image.licenses";
+/// Where its source is.
+pub const SOURCE: &str = "org.opencontainers.image.source";
+/// The source's revision.
+pub const REVISION: &str = "org.opencontainers.image.revision";
+/// When it was made.
+pub const CREATED: &str = "org.opencontainers.image.created";
+
 /// What names a configuration and layers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

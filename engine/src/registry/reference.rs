@@ -160,6 +160,29 @@ pub enum Pick {
     Range(VersionReq),
 }
 
+impl Pick {
+    /// Why what is locked, with its tag and its digest, is nothing that this picks; `None` if it is.
+    pub(super) fn misses(&self, locked: Option<&str>, artifact: &Digest) -> Option<String> {
+        let is = || locked.map_or_else(|| "no version".to_owned(), |tag| format!("`{tag}`"));
+        match self {
+            Self::Tag(tag) => (locked != Some(tag)).then(|| format!("{} is not `{tag}`", is())),
+            Self::Range(range) => {
+                let version = locked.and_then(version);
+                let fits = version.is_some_and(|version| range.matches(&version));
+                (!fits).then(|| format!("{} does not fit `{range}`", is()))
+            }
+            Self::Digest { digest, .. } if digest != artifact => {
+                Some(format!("{artifact} is not {digest}"))
+            }
+            Self::Digest { tag, .. } => (locked != tag.as_deref()).then(|| {
+                let tag = tag.as_ref();
+                let tag = tag.map_or_else(|| "no version".to_owned(), |tag| format!("`{tag}`"));
+                format!("{} is not {tag}", is())
+            }),
+        }
+    }
+}
+
 /// `source` in plugins.toml: `oci://HOST/PATH`, and which: `:TAG`, `:RANGE` or `@DIGEST`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Source {
@@ -371,6 +394,47 @@ pub fn highest<'a>(tags: impl Iterator<Item = &'a str>, range: &VersionReq) -> O
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_locked_is_what_is_picked() {
+        let digest = |letter: &str| format!("sha256:{}", letter.repeat(64));
+        let (one, other) = (digest("a"), digest("b"));
+        let misses = |pick: &str, locked: Option<&str>, artifact: &str| {
+            let source: Source = format!("oci://r.example/a{pick}").parse().expect(pick);
+            source
+                .pick
+                .misses(locked, &artifact.parse().expect("a digest"))
+        };
+        let at = format!("@{one}");
+        let both = format!(":1@{one}");
+        for (pick, locked) in [
+            (":1.2", Some("1.2")),
+            (":^1.2", Some("1.2")),
+            (":^1.2", Some("v1.3.0")),
+            (":>=1, <3", Some("2.0.0")),
+            (&at, None),
+            (&both, Some("1")),
+        ] {
+            assert_eq!(misses(pick, locked, &one), None, "{pick}");
+        }
+        for (pick, locked, said) in [
+            (":1.2", Some("1.3"), "`1.3` is not `1.2`"),
+            (":1.2", None, "no version is not `1.2`"),
+            (":^1.2", Some("1.1.9"), "`1.1.9` does not fit `^1.2`"),
+            (":^1.2", Some("1.2.0-rc.1"), "does not fit"),
+            (":^1.2", Some("latest"), "`latest` does not fit"),
+            (":^1.2", None, "no version does not fit"),
+            (&both, Some("2"), "`2` is not `1`"),
+            (&at, Some("2"), "`2` is not no version"),
+        ] {
+            let why = misses(pick, locked, &one).unwrap_or_default();
+            assert!(why.contains(said), "{pick}: {why}");
+        }
+        for pick in [&at, &both] {
+            let why = misses(pick, Some("1"), &other).unwrap_or_default();
+            assert_eq!(why, format!("{other} is not {one}"));
+        }
+    }
 
     #[test]
     fn sources_say_where_and_which() {

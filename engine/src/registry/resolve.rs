@@ -140,6 +140,7 @@ impl Resolver {
         let described = Described::of(&manifest, &format!("{repository}@{digest}"))?;
         let drift = |what: String| RegistryError::Drift {
             part: part.clone(),
+            against: "artifact",
             what,
         };
         if let Some(locked) = locked {
@@ -215,6 +216,14 @@ impl Resolver {
     ) -> Result<(Option<String>, Digest, Bytes), RegistryError> {
         let repository = &source.repository;
         if let Some((version, digest)) = locked {
+            // Otherwise who changes one line of plugins.lock has another artifact run than plugins.toml names.
+            if let Some(what) = source.pick.misses(version.as_deref(), digest) {
+                return Err(RegistryError::Drift {
+                    part: part.clone(),
+                    against: "source",
+                    what,
+                });
+            }
             let manifest = self.manifest(part, repository, digest).await?;
             return Ok((version.clone(), digest.clone(), manifest));
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::{Record, ServiceRecord};
+use super::{Record, ServiceRecord, SignerRecord};
 use crate::app::Fields;
 
 /// What differs between two releases.
@@ -15,7 +15,8 @@ pub struct ReleaseDiff {
     pub from: String,
     /// The id of the other.
     pub to: String,
-    /// Every field that differs, by service in the order of the app.
+    /// Every field that differs, by service in the order of the app; then those of the whole app: its plugins, its
+    /// bases, and what these require.
     pub fields: Vec<FieldDiff>,
 }
 
@@ -49,7 +50,9 @@ pub fn diff(from: &Record, to: &Record) -> ReleaseDiff {
         let of = |record: &Record| record.services.get(name).map(all).unwrap_or_default();
         push(name, &of(from), &of(to), [from, to], &mut fields);
     }
-    push("", &plugins(from), &plugins(to), [from, to], &mut fields);
+    for of in [plugins, policy] {
+        push("", &of(from), &of(to), [from, to], &mut fields);
+    }
     ReleaseDiff {
         from: from.release.clone(),
         to: to.release.clone(),
@@ -105,10 +108,50 @@ fn plugins(record: &Record) -> Fields {
             .digest
             .strip_prefix("sha256:")
             .unwrap_or(&plugin.digest);
-        fields.set(
-            &format!("plugin.{}", plugin.name),
-            format!("sha256:{digest}"),
-        );
+        let name = format!("plugin.{}", plugin.name);
+        fields.set(&name, format!("sha256:{digest}"));
+        if let Some(artifact) = &plugin.artifact {
+            fields.set(&format!("{name}.artifact"), artifact.to_string());
+            set_signers(&mut fields, &name, &artifact.signers);
+        }
     }
     fields
+}
+
+/// What bases there were, what they required, and what was said in their stead.
+fn policy(record: &Record) -> Fields {
+    let mut fields = Fields::default();
+    let Some(policy) = &record.policy else {
+        return fields;
+    };
+    for base in &policy.bases {
+        let name = format!("base.{}", base.reference);
+        fields.set(&name, base.digest.clone());
+        if let Some(version) = &base.version {
+            fields.set(&format!("{name}.version"), version.clone());
+        }
+        set_signers(&mut fields, &name, &base.signers);
+    }
+    for required in &policy.required {
+        fields.set(
+            &format!("required.{}", required.plugin),
+            format!("by {}", required.base),
+        );
+    }
+    for one in &policy.overrides {
+        let name = format!("override.{}.{}", one.plugin, one.key);
+        fields.set(&name, one.new.clone());
+        fields.set(&format!("{name}.of"), one.base.clone());
+        if let Some(old) = &one.old {
+            fields.set(&format!("{name}.base"), old.clone());
+        }
+    }
+    fields
+}
+
+fn set_signers(fields: &mut Fields, name: &str, signers: &[SignerRecord]) {
+    if !signers.is_empty() {
+        let signers: Vec<_> = signers.iter().map(SignerRecord::to_string).collect();
+        fields.set(&format!("{name}.signers"), signers.join(", "));
+    }
 }

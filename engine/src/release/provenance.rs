@@ -50,7 +50,7 @@ pub fn provenance(record: &Record, places: &Places) -> Value {
             "uri": base.reference,
             "digest": {"sha256": bare(&base.digest)},
             "mediaType": kind,
-            "annotations": {"version": base.version, "signer": base.signer},
+            "annotations": {"version": base.version, "signers": signers(&base.signers)},
         })
     }));
     if let Some(git) = &record.git {
@@ -142,10 +142,6 @@ fn material(plugin: &PluginRecord) -> Value {
             "mediaType": "application/wasm",
         });
     };
-    let signers = artifact.signers.iter();
-    let signers: Vec<_> = signers
-        .map(|SignerRecord { key, fingerprint }| json!({"key": key, "sha256": fingerprint}))
-        .collect();
     json!({
         "name": plugin.name,
         "uri": format!("oci://{artifact}"),
@@ -154,9 +150,17 @@ fn material(plugin: &PluginRecord) -> Value {
         "annotations": {
             "version": artifact.version,
             "component": {"sha256": bare(&plugin.digest)},
-            "signers": signers,
+            "signers": signers(&artifact.signers),
         },
     })
+}
+
+/// Whose signatures something had.
+fn signers(signers: &[SignerRecord]) -> Vec<Value> {
+    let signers = signers.iter();
+    let signers =
+        signers.map(|SignerRecord { key, fingerprint }| json!({"key": key, "sha256": fingerprint}));
+    signers.collect()
 }
 
 fn bare(digest: &str) -> &str {

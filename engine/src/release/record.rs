@@ -169,6 +169,16 @@ pub struct SignerRecord {
     pub fingerprint: String,
 }
 
+impl fmt::Display for SignerRecord {
+    /// As people compare it: the key's name, and the start of its fingerprint.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const DIGITS: usize = 16;
+        let Self { key, fingerprint } = self;
+        let start: String = fingerprint.chars().take(DIGITS).collect();
+        write!(f, "{key} ({start})")
+    }
+}
+
 /// One service of a release.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

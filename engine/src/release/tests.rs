@@ -396,6 +396,113 @@ fn differences_name_the_plugin_behind_them() {
     );
 }
 
+fn policy(digest: &str, signers: Vec<SignerRecord>, new: Option<&str>) -> PolicyRecord {
+    let base = text("oci://r.example/base:^3");
+    PolicyRecord {
+        bases: vec![BaseRecord {
+            reference: base.clone(),
+            version: Some(text("3.0.1")),
+            digest: format!("sha256:{}", digest.repeat(32)),
+            signers,
+        }],
+        required: vec![RequiredRecord {
+            plugin: text("harden"),
+            base: base.clone(),
+        }],
+        overrides: new
+            .map(|new| OverrideRecord {
+                plugin: text("harden"),
+                base,
+                key: text("config.memory"),
+                at: text("plugins.toml:3:1"),
+                old: Some(text("64MiB")),
+                new: text(new),
+            })
+            .into_iter()
+            .collect(),
+    }
+}
+
+fn signer(key: &str, fingerprint: &str) -> SignerRecord {
+    SignerRecord {
+        key: text(key),
+        fingerprint: text(fingerprint),
+    }
+}
+
+#[test]
+fn differences_are_in_bases_and_signers_too() {
+    let (mut old, mut new) = (record(1, Succeeded, "a"), record(2, Succeeded, "a"));
+    let plugin = |version: &str, key: &str| PluginRecord {
+        name: text("harden"),
+        digest: "ab".repeat(32),
+        artifact: Some(ArtifactRecord {
+            repository: text("r.example/harden"),
+            version: Some(text(version)),
+            digest: text("sha256:cd"),
+            signers: vec![signer(key, &"ef".repeat(32))],
+        }),
+    };
+    old.plugins = vec![plugin("1.0.0", "one.pub")];
+    new.plugins = vec![plugin("1.1.0", "two.pub")];
+    old.policy = Some(policy("12", Vec::new(), Some("32MiB")));
+    let signers = vec![signer("base.pub", &"ef".repeat(32))];
+    new.policy = Some(policy("34", signers, Some("48MiB")));
+    let told = |old: &Record, new: &Record| -> Vec<String> {
+        let fields = diff(old, new).fields.into_iter();
+        let or = |value: Option<String>| value.unwrap_or_else(|| text("-"));
+        let lines = fields.map(|one| format!("{} {} {}", one.field, or(one.old), or(one.new)));
+        lines.collect()
+    };
+    let digest = |half: &str| format!("sha256:{}", half.repeat(32));
+    assert_eq!(
+        told(&old, &new),
+        [
+            text(
+                "plugin.harden.artifact r.example/harden:1.0.0@sha256:cd r.example/harden:1.1.0@sha256:cd"
+            ),
+            text("plugin.harden.signers one.pub (efefefefefefefef) two.pub (efefefefefefefef)"),
+            format!(
+                "base.oci://r.example/base:^3 {} {}",
+                digest("12"),
+                digest("34")
+            ),
+            text("base.oci://r.example/base:^3.signers - base.pub (efefefefefefefef)"),
+            text("override.harden.config.memory 32MiB 48MiB"),
+        ]
+    );
+    new.policy = None;
+    let gone = told(&old, &new);
+    assert!(
+        gone.contains(&text("required.harden by oci://r.example/base:^3 -")),
+        "{gone:?}"
+    );
+    assert!(
+        gone.contains(&text("override.harden.config.memory.base 64MiB -")),
+        "{gone:?}"
+    );
+}
+
+#[test]
+fn signers_of_bases_in_records_of_before_are_read() {
+    let base = |signers: &str| -> BaseRecord {
+        let fields = r#""reference": "oci://r.example/base:^3", "digest": "sha256:cd""#;
+        serde_json::from_str(&format!("{{{fields}{signers}}}")).expect("readable")
+    };
+    assert!(base("").signers.is_empty());
+    let two = base(r#", "signer": "a.pub (0123456789abcdef), keys (old).pub (fedcba9876543210)""#);
+    let known = [
+        signer("a.pub", "0123456789abcdef"),
+        signer("keys (old).pub", "fedcba9876543210"),
+    ];
+    assert_eq!(two.signers, known);
+    assert_eq!(base(r#", "signer": "odd""#).signers, [signer("odd", "")]);
+    let written = serde_json::to_value(&two).expect("JSON");
+    assert_eq!(written["signers"][1]["key"], "keys (old).pub");
+    let again: BaseRecord = serde_json::from_value(written).expect("readable");
+    assert_eq!(again, two);
+}
+
 #[test]
 fn provenance_names_images_plugins_and_changes() {
     let mut record = record(7, ReleaseOutcome::Succeeded, "sha256:image");
@@ -422,19 +529,8 @@ fn provenance_names_images_plugins_and_changes() {
         old: None,
         new: Some(text("true")),
     }];
-    record.policy = Some(PolicyRecord {
-        bases: vec![BaseRecord {
-            reference: text("oci://r.example/base:^3"),
-            version: Some(text("3.0.1")),
-            digest: format!("sha256:{}", "cd".repeat(32)),
-            signer: None,
-        }],
-        required: vec![RequiredRecord {
-            plugin: text("harden"),
-            base: text("oci://r.example/base:^3"),
-        }],
-        overrides: Vec::new(),
-    });
+    let signers = vec![signer("base.pub", &"12".repeat(32))];
+    record.policy = Some(policy("cd", signers, None));
     record.git = Some(GitRevision {
         commit: "c".repeat(40),
         dirty: true,
@@ -468,6 +564,8 @@ fn provenance_names_images_plugins_and_changes() {
     assert_eq!(more["signers"][0]["sha256"], "ef".repeat(32));
     assert_eq!(materials[2]["uri"], "oci://r.example/base:^3");
     assert_eq!(materials[2]["digest"]["sha256"], "cd".repeat(32));
+    let signers = &materials[2]["annotations"]["signers"];
+    assert_eq!(signers[0]["sha256"], "12".repeat(32));
     assert_eq!(
         definition["internalParameters"]["policy"]["required"][0]["plugin"],
         "harden"

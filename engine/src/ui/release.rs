@@ -130,12 +130,8 @@ pub fn render_release(record: &Record, style: Styles) -> String {
             let (plugin, base) = (style.plugin(&required.plugin), printable(&required.base));
             line("required", format!("{plugin} by {base}"));
         }
-        for one in &policy.overrides {
-            let plugin = style.plugin(&one.plugin);
-            line(
-                "override",
-                format!("{plugin} {}", super::policy::changed(one, style)),
-            );
+        for one in super::policy::overrides(policy, style) {
+            line("override", one);
         }
     }
     for (name, service) in &record.services {

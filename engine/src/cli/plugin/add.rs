@@ -81,15 +81,15 @@ pub async fn run(global: &GlobalArgs, args: AddArgs, ui: Ui) -> Result<(), CliEr
     Ok(())
 }
 
-/// The newest version and what is compatible with it; where there are no versions, `latest`.
+/// The newest version and what is compatible with it; where there are none, the one tag that is meant.
 fn newest(tags: &[String]) -> Pick {
-    let versions = tags.iter().filter_map(|tag| version(tag));
-    let newest = versions.filter(|version| version.pre.is_empty()).max();
+    let tag = super::newest(tags);
+    let newest = version(&tag).filter(|version| version.pre.is_empty());
     let range = newest.and_then(|newest| {
         let range = format!("^{}.{}.{}", newest.major, newest.minor, newest.patch);
         semver::VersionReq::parse(&range).ok()
     });
-    range.map_or_else(|| Pick::Tag("latest".to_owned()), Pick::Range)
+    range.map_or_else(|| Pick::Tag(tag), Pick::Range)
 }
 
 pub fn refused(error: impl Into<RegistryError>) -> CliError {

@@ -3,10 +3,11 @@
 use super::Project;
 use crate::cli::GlobalArgs;
 use crate::cli::error::CliError;
+use crate::cli::session::SourceArgs;
 use crate::ui::Ui;
 
-pub async fn run(global: &GlobalArgs, ui: Ui) -> Result<(), CliError> {
-    let project = Project::load(global, ui).await?;
+pub async fn run(global: &GlobalArgs, sources: SourceArgs, ui: Ui) -> Result<(), CliError> {
+    let project = Project::load_with(global, sources, &|_| false, ui).await?;
     project.wanted.files(&project.sources).await?;
     let count = project.wanted.remote().len();
     let bases = super::and_bases(project.wanted.bases().len());

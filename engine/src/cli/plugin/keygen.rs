@@ -72,9 +72,14 @@ fn write(path: &Path, text: &str, mode: u32) -> Result<(), CliError> {
         .mode(mode)
         .open(path)
         .and_then(|mut file| file.write_all(text.as_bytes()));
-    written.map_err(|error| CliError::Io {
-        what: "writing",
-        path: path.to_owned(),
-        reason: error.to_string(),
+    written.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => CliError::KeyExists {
+            path: path.to_owned(),
+        },
+        _ => CliError::Io {
+            what: "writing",
+            path: path.to_owned(),
+            reason: error.to_string(),
+        },
     })
 }

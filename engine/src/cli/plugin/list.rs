@@ -23,12 +23,16 @@ struct Row {
     digest: String,
 }
 
-pub async fn run(global: &GlobalArgs, ui: Ui) -> Result<(), CliError> {
-    let manifest = session::load_manifest(global, session::SourceArgs::default(), ui).await?;
+pub async fn run(
+    global: &GlobalArgs,
+    sources: session::SourceArgs,
+    ui: Ui,
+) -> Result<(), CliError> {
+    let manifest = session::load_manifest(global, sources, ui).await?;
     let mut rows = Vec::new();
     if !manifest.plugins.is_empty() {
         let host = host()?;
-        let sources = session::SourceArgs::default().sources(&ui.reporter());
+        let sources = sources.sources(&ui.reporter());
         let files = WantedPlugins::of(&manifest).files(&sources).await?;
         for (name, file) in manifest.plugins.keys().zip(files) {
             let path = file.path;

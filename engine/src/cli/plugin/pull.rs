@@ -6,58 +6,67 @@ use clap::Args;
 
 use super::add::refused;
 use crate::app::ByteSize;
-use crate::cli::GlobalArgs;
 use crate::cli::error::CliError;
+use crate::cli::{GlobalArgs, session};
 use crate::deploy::store;
-use crate::registry::Described;
+use crate::registry::{Described, DescribedBase};
 use crate::ui::Ui;
 
 /// What to download, and where to.
 #[derive(Debug, Args)]
 pub struct PullArgs {
-    /// Where it is: HOST/PATH, and which: `:1.2`, `:^1.2` or `@sha256:…` [default: `latest`]
+    /// Where it is: HOST/PATH, and which: `:1.2`, `:^1.2` or `@sha256:…` [default: the newest version]
     #[arg(value_name = "REF")]
     reference: String,
-    /// The file to write [default: the last part of the path, and .wasm]
+    /// The file to write [default: the last part of the path, and .wasm; .toml for a base]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
 
 pub async fn run(global: &GlobalArgs, args: PullArgs, ui: Ui) -> Result<(), CliError> {
     let registries = super::registries(global, ui)?;
-    let super::Published {
-        repository,
-        digest,
-        manifest,
-    } = super::published(&registries, args.reference.parse().map_err(refused)?).await?;
-    let described = Described::of(&manifest, &repository).map_err(refused)?;
+    let reference = args.reference.parse().map_err(refused)?;
+    let published = super::published(&registries, reference).await?;
+    let (repository, digest) = (&published.repository, &published.digest);
+    let base = DescribedBase::of(&published.manifest, repository).map_err(refused)?;
+    let (content, size, end) = match base {
+        Some(base) => (base.content, base.size, "toml"),
+        None => {
+            let plugin = Described::of(&published.manifest, repository).map_err(refused)?;
+            (plugin.component, plugin.size, "wasm")
+        }
+    };
+    // A file that is named with `path` is asked for no signature any more.
+    let trust = session::draft(global)?.fragment().head()?.trust;
+    if let Some(trust) = trust.filter(|trust| trust.require) {
+        let signatures = registries.signatures(repository, digest).await;
+        let checked = trust.check(&signatures.map_err(refused)?, repository, digest);
+        checked.map_err(|why| published.untrusted(why))?;
+    }
     let store = store().map_err(refused)?;
-    let fetched = registries.fetch(&repository, &described.component, described.size, &store);
+    let fetched = registries.fetch(repository, &content, size, &store);
     fetched.await.map_err(refused)?;
     let output = args
         .output
-        .unwrap_or_else(|| format!("{}.wasm", repository.name()).into());
+        .unwrap_or_else(|| format!("{}.{end}", repository.name()).into());
     let path = global.directory.join(output);
-    let bytes = store
-        .read(&described.component)
-        .map_err(refused)?
-        .unwrap_or_default();
+    let bytes = store.read(&content).map_err(refused)?.unwrap_or_default();
     std::fs::write(&path, &bytes).map_err(|error| CliError::Io {
         what: "writing",
         path: path.clone(),
         reason: error.to_string(),
     })?;
     if ui.is_json() {
+        let (event, what) = match end {
+            "toml" => ("base-pulled", "content"),
+            _ => ("plugin-pulled", "component"),
+        };
         ui.json(&serde_json::json!({
-            "event": "plugin-pulled", "path": path, "digest": digest,
-            "component": described.component, "size": described.size,
+            "event": event, "path": path, "digest": digest, what: content, "size": size,
         }));
         return Ok(());
     }
-    let size = ByteSize(described.size);
-    ui.result(&format!(
-        "{} is {repository}@{digest}, {size}",
-        path.display()
-    ));
+    let size = ByteSize(size);
+    ui.result(&format!("{} is {published}, {size}", path.display()));
     Ok(())
 }

@@ -53,6 +53,7 @@ pub async fn run(global: &GlobalArgs, args: PushArgs, ui: Ui) -> Result<(), CliE
         });
     };
     let repository = reference.repository;
+    let pen = args.sign.pen(global)?;
     let is_base = path.extension().is_some_and(|end| end == "toml");
     let file = match is_base {
         true => base(global, &args.metadata, &path, repository.name(), &tag).await?,
@@ -77,10 +78,10 @@ pub async fn run(global: &GlobalArgs, args: PushArgs, ui: Ui) -> Result<(), CliE
         .push(&repository, &tag, &blobs, &file.manifest)
         .await;
     let digest = digest.map_err(refused)?;
-    let signer = args
-        .sign
-        .sign(global, &registries, &repository, &digest)
-        .await?;
+    let signer = match &pen {
+        Some(pen) => Some(pen.sign(&registries, &repository, &digest).await?),
+        None => None,
+    };
     if ui.is_json() {
         ui.json(&serde_json::json!({
             "event": if is_base { "base-pushed" } else { "plugin-pushed" },
@@ -100,7 +101,11 @@ pub async fn run(global: &GlobalArgs, args: PushArgs, ui: Ui) -> Result<(), CliE
         true => {
             format!("use it with `extends = [\"oci://{repository}:{tag}\"]` in plugins.toml")
         }
-        false => format!("use it with `rengine plugin add {repository}`"),
+        // What is no version, or one before it is done, nobody gets who does not name it.
+        false if version(&tag).is_some_and(|version| version.pre.is_empty()) => {
+            format!("use it with `rengine plugin add {repository}`")
+        }
+        false => format!("use it with `rengine plugin add {repository}:{tag}`"),
     });
     Ok(())
 }
@@ -113,12 +118,18 @@ struct Pushed {
     manifest: Bytes,
 }
 
-/// A file's facts, and its time as RFC 3339 has it.
-fn facts(path: &Path) -> Result<(u64, String), CliError> {
+/// A file's bytes, and its time as RFC 3339 has it; or that it has more bytes than `limit`.
+fn read(path: &Path, limit: u64) -> Result<Result<(Bytes, String), String>, CliError> {
     let facts = std::fs::metadata(path).map_err(|error| io(path, &error))?;
+    if facts.len() > limit {
+        let (size, limit) = (ByteSize(facts.len()), ByteSize(limit));
+        return Ok(Err(format!("it has {size}, and {limit} is the limit")));
+    }
+    let bytes = std::fs::read(path).map_err(|error| io(path, &error))?;
     let made = facts.modified().unwrap_or_else(|_| SystemTime::now());
     let made = jiff::Timestamp::try_from(made).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    Ok((facts.len(), made.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()))
+    let made = made.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    Ok(Ok((bytes.into(), made)))
 }
 
 fn io(path: &Path, error: &std::io::Error) -> CliError {
@@ -146,17 +157,9 @@ async fn plugin(
                     .to_owned(),
         })
     };
-    let (size, made) = facts(path)?;
-    if size > MAX_COMPONENT_BYTES {
-        let limit = ByteSize(MAX_COMPONENT_BYTES);
-        let size = ByteSize(size);
-        return Err(not_plugin(format!(
-            "it has {size}, and {limit} is the limit"
-        )));
-    }
-    let bytes = std::fs::read(path).map_err(|error| io(path, &error))?;
+    let (bytes, made) = read(path, MAX_COMPONENT_BYTES)?.map_err(not_plugin)?;
     let metadata = metadata(global, given, path).await?;
-    let artifact = Artifact::new(bytes.into(), &metadata, name, tag, &made);
+    let artifact = Artifact::new(bytes, &metadata, name, tag, &made);
     let artifact = artifact.map_err(not_plugin)?;
     Ok(Pushed {
         content: artifact.component,
@@ -172,18 +175,15 @@ async fn base(
     name: &str,
     tag: &str,
 ) -> Result<Pushed, CliError> {
-    let (size, made) = facts(path)?;
-    if size > MAX_BASE_BYTES {
-        let (limit, size) = (ByteSize(MAX_BASE_BYTES), ByteSize(size));
-        return Err(refused(RegistryError::NotBase {
+    let (bytes, made) = read(path, MAX_BASE_BYTES)?.map_err(|reason| {
+        refused(RegistryError::NotBase {
             reference: path.display().to_string(),
-            reason: format!("it has {size}, and {limit} is the limit"),
-        }));
-    }
-    let bytes = std::fs::read(path).map_err(|error| io(path, &error))?;
+            reason,
+        })
+    })?;
     // As those will read it who extend it.
     let file = path.file_name().unwrap_or(path.as_os_str());
-    let fragment = Fragment::artifact(file.to_string_lossy().into_owned(), bytes.clone())?;
+    let fragment = Fragment::artifact(file.to_string_lossy().into_owned(), bytes.to_vec())?;
     let (plugins, required) = fragment.plugins()?;
     let mut metadata = match given {
         Some(file) => Metadata::load(&global.directory.join(file)).map_err(refused)?,
@@ -191,7 +191,7 @@ async fn base(
     };
     metadata.revision = revision(path).await;
     let names = (plugins.as_slice(), required.as_slice());
-    let artifact = BaseArtifact::new(bytes.into(), names, &metadata, name, tag, &made);
+    let artifact = BaseArtifact::new(bytes, names, &metadata, name, tag, &made);
     Ok(Pushed {
         content: artifact.content,
         config: artifact.config,

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::add::refused;
 use crate::cli::GlobalArgs;
 use crate::cli::error::CliError;
-use crate::registry::{Described, Pick, Reference, version};
+use crate::registry::{Described, DescribedBase, Pick, Reference};
 use crate::ui::{Ui, printable, table};
 
 /// How many repositories are asked at the same time.
@@ -24,7 +24,9 @@ pub struct SearchArgs {
 }
 
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
 struct Row {
+    kind: &'static str,
     reference: String,
     version: Option<String>,
     hooks: Vec<String>,
@@ -43,17 +45,25 @@ pub async fn run(global: &GlobalArgs, args: SearchArgs, ui: Ui) -> Result<(), Cl
             let registries = registries.clone();
             async move {
                 let reference: Reference = format!("{host}/{name}").parse().ok()?;
-                // What is no plugin, or can't be seen, is not listed.
-                let tags = registries.tags(&reference.repository).await.ok()?;
-                let newest = tags.iter().max_by_key(|tag| version(tag))?.clone();
+                let repository = reference.repository;
+                // What is neither plugin nor base, or can't be seen, is not listed.
+                let tags = registries.tags(&repository).await.ok()?;
+                let newest = super::newest(&tags);
                 let pick = Pick::Tag(newest.clone());
-                let (_, _, manifest) = registries.pick(&reference.repository, &pick).await.ok()?;
-                let described = Described::of(&manifest, &reference.repository).ok()?;
+                let (_, _, manifest) = registries.pick(&repository, &pick).await.ok()?;
+                let (kind, hooks, about) = match DescribedBase::of(&manifest, &repository).ok()? {
+                    Some(base) => ("base", Vec::new(), base.about),
+                    None => {
+                        let plugin = Described::of(&manifest, &repository).ok()?;
+                        ("plugin", plugin.hooks, plugin.about)
+                    }
+                };
                 Some(Row {
-                    reference: reference.repository.to_string(),
+                    kind,
+                    reference: repository.to_string(),
                     version: Some(newest),
-                    hooks: described.hooks,
-                    description: described.description,
+                    hooks,
+                    description: about.description,
                 })
             }
         })
@@ -72,18 +82,19 @@ pub async fn run(global: &GlobalArgs, args: SearchArgs, ui: Ui) -> Result<(), Cl
         return Ok(());
     }
     if rows.is_empty() {
-        ui.result("no plugins are there that one may see");
+        ui.result("no plugins or bases are there that fit, and that one may see");
         return Ok(());
     }
     let lines = rows.into_iter().map(|row| {
         [
             row.reference,
+            row.kind.to_owned(),
             printable(&row.version.unwrap_or_default()),
             printable(&row.hooks.join(", ")),
             printable(&row.description.unwrap_or_default()),
         ]
     });
-    let head = ["PLUGIN", "VERSION", "HOOKS", "DOES"].map(str::to_owned);
+    let head = ["NAME", "KIND", "VERSION", "HOOKS", "DOES"].map(str::to_owned);
     ui.result(&table(std::iter::once(head).chain(lines)));
     Ok(())
 }

@@ -8,7 +8,9 @@ use clap::Args;
 use super::add::refused;
 use crate::cli::GlobalArgs;
 use crate::cli::error::CliError;
-use crate::registry::{Digest, KeyError, Registries, Repository, SigningKey, signing_key};
+use crate::registry::{
+    Digest, KeyError, Reference, Registries, Repository, SigningKey, signing_key,
+};
 use crate::ui::Ui;
 
 /// A signing key's text, for where it is in no file.
@@ -26,19 +28,49 @@ pub struct SignArgs {
 }
 
 impl SignArgs {
-    /// Signs, if that was asked for, and says with which key.
+    /// What signs, if that was asked for. It is had before anything is published: what nobody can sign is not.
+    pub fn pen(&self, global: &GlobalArgs) -> Result<Option<Pen>, CliError> {
+        let pen = |path: &PathBuf| Pen::open(global, path, self.expires);
+        self.sign.as_ref().map(pen).transpose()
+    }
+}
+
+/// What signs.
+pub struct Pen {
+    key: SigningKey,
+    path: PathBuf,
+    lasts: Option<Duration>,
+}
+
+impl Pen {
+    fn open(global: &GlobalArgs, path: &Path, lasts: Option<Duration>) -> Result<Self, CliError> {
+        Ok(Self {
+            key: read_signing_key(global, path)?,
+            path: path.to_owned(),
+            lasts,
+        })
+    }
+
+    /// Signs an artifact, and says with which key.
     pub async fn sign(
         &self,
-        global: &GlobalArgs,
         registries: &Registries,
         repository: &Repository,
         digest: &Digest,
-    ) -> Result<Option<String>, CliError> {
-        let Some(key) = &self.sign else {
-            return Ok(None);
-        };
-        let signer = sign(global, key, self.expires, registries, repository, digest);
-        signer.await.map(Some)
+    ) -> Result<String, CliError> {
+        let now = jiff::Timestamp::now();
+        let signature = self.key.sign(repository, digest, now, self.lasts);
+        let signature = signature.map_err(|reason| {
+            refused(KeyError {
+                path: self.path.clone(),
+                reason,
+            })
+        })?;
+        let pushed = registries
+            .push_signature(repository, digest, &signature)
+            .await;
+        pushed.map_err(refused)?;
+        Ok(self.key.public("").id())
     }
 }
 
@@ -57,19 +89,20 @@ pub struct SignCommandArgs {
 }
 
 pub async fn run(global: &GlobalArgs, args: SignCommandArgs, ui: Ui) -> Result<(), CliError> {
+    let pen = Pen::open(global, &args.key, args.expires)?;
+    let reference: Reference = args.reference.parse().map_err(refused)?;
+    if reference.pick.is_none() {
+        return Err(CliError::Malformed {
+            text: args.reference,
+            what: "place of one artifact",
+            help: "say which one to sign: HOST/PATH:1.2.3, or HOST/PATH@sha256:…",
+        });
+    }
     let registries = super::registries(global, ui)?;
     let super::Published {
         repository, digest, ..
-    } = super::published(&registries, args.reference.parse().map_err(refused)?).await?;
-    let signer = sign(
-        global,
-        &args.key,
-        args.expires,
-        &registries,
-        &repository,
-        &digest,
-    )
-    .await?;
+    } = super::published(&registries, reference).await?;
+    let signer = pen.sign(&registries, &repository, &digest).await?;
     match ui.is_json() {
         true => ui.json(&serde_json::json!({
             "event": "plugin-signed", "artifact": format!("{repository}@{digest}"), "signed-by": signer,
@@ -77,32 +110,6 @@ pub async fn run(global: &GlobalArgs, args: SignCommandArgs, ui: Ui) -> Result<(
         false => ui.result(&format!("signed {repository}@{digest} with the key {signer}")),
     }
     Ok(())
-}
-
-async fn sign(
-    global: &GlobalArgs,
-    key: &Path,
-    lasts: Option<Duration>,
-    registries: &Registries,
-    repository: &Repository,
-    digest: &Digest,
-) -> Result<String, CliError> {
-    let signing = read_signing_key(global, key)?;
-    let failed = |reason: String| {
-        refused(KeyError {
-            path: key.to_owned(),
-            reason,
-        })
-    };
-    let now = jiff::Timestamp::now();
-    let signature = signing
-        .sign(repository, digest, now, lasts)
-        .map_err(failed)?;
-    let pushed = registries
-        .push_signature(repository, digest, &signature)
-        .await;
-    pushed.map_err(refused)?;
-    Ok(signing.public("").id())
 }
 
 /// Reads a private key: a file, or for `-` the text of RENGINE_SIGNING_KEY.

@@ -5,17 +5,19 @@ use super::add::refused;
 use crate::app::Name;
 use crate::cli::GlobalArgs;
 use crate::cli::error::CliError;
+use crate::cli::session::SourceArgs;
 use crate::deploy::policy_record;
 use crate::manifest::PluginSource;
 use crate::plugin::needed_grants;
 use crate::release::{OverrideRecord, PolicyRecord};
 use crate::ui::{Styles, Ui, printable, render_base, render_override};
 
-pub async fn run(global: &GlobalArgs, ui: Ui) -> Result<(), CliError> {
+pub async fn run(global: &GlobalArgs, sources: SourceArgs, ui: Ui) -> Result<(), CliError> {
     use std::fmt::Write;
-    let project = Project::load(global, ui).await?;
-    let lock = project.wanted.lock().map_err(refused)?;
+    let project = Project::load_with(global, sources, &|_| false, ui).await?;
     let files = project.wanted.files(&project.sources).await?;
+    // What was new is locked by now.
+    let lock = project.wanted.lock().map_err(refused)?;
     let host = super::host()?;
     let style = ui.styles();
     let mut text = String::new();

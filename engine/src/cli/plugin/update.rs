@@ -8,6 +8,7 @@ use super::add::refused;
 use super::bases::BasesNews;
 use crate::cli::GlobalArgs;
 use crate::cli::error::CliError;
+use crate::cli::session::SourceArgs;
 use crate::plugin::needed_grants;
 use crate::registry::{Locked, Resolved, SCHEME, Source};
 use crate::ui::{Styles, Ui, printable};
@@ -54,7 +55,7 @@ impl News {
 pub async fn run(global: &GlobalArgs, args: UpdateArgs, ui: Ui) -> Result<(), CliError> {
     let named =
         |source: &Source| args.names.is_empty() || args.names.iter().any(|name| is(name, source));
-    let project = Project::load_with(global, &named, ui).await?;
+    let project = Project::load_with(global, SourceArgs::default(), &named, ui).await?;
     let remote = project.wanted.remote();
     let bases: Vec<Source> = (project.wanted.bases().iter())
         .filter_map(|base| base.source.parse().ok())

@@ -7,12 +7,13 @@ use super::Project;
 use super::add::refused;
 use crate::cli::GlobalArgs;
 use crate::cli::error::CliError;
+use crate::cli::session::SourceArgs;
 use crate::deploy::store;
 use crate::registry::VENDOR_FOLDER;
 use crate::ui::Ui;
 
-pub async fn run(global: &GlobalArgs, ui: Ui) -> Result<(), CliError> {
-    let project = Project::load(global, ui).await?;
+pub async fn run(global: &GlobalArgs, sources: SourceArgs, ui: Ui) -> Result<(), CliError> {
+    let project = Project::load_with(global, sources, &|_| false, ui).await?;
     project.wanted.files(&project.sources).await?;
     let lock = project.wanted.lock().map_err(refused)?;
     let store = store().map_err(refused)?;

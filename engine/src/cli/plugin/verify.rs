@@ -7,7 +7,7 @@ use clap::Args;
 use super::add::refused;
 use crate::cli::GlobalArgs;
 use crate::cli::error::CliError;
-use crate::registry::{KeyError, Part, PublicKey, RegistryError, verify};
+use crate::registry::{KeyError, PublicKey, verify};
 use crate::ui::Ui;
 
 /// What to verify, and by which keys.
@@ -25,24 +25,17 @@ pub async fn run(global: &GlobalArgs, args: VerifyArgs, ui: Ui) -> Result<(), Cl
     let keys: Result<Vec<_>, _> = args.keys.iter().map(|path| read(global, path)).collect();
     let keys = keys?;
     let registries = super::registries(global, ui)?;
-    let super::Published {
-        repository, digest, ..
-    } = super::published(&registries, args.reference.parse().map_err(refused)?).await?;
+    let reference = args.reference.parse().map_err(refused)?;
+    let published = super::published(&registries, reference).await?;
+    let (repository, digest) = (&published.repository, &published.digest);
     let signatures = registries
-        .signatures(&repository, &digest)
+        .signatures(repository, digest)
         .await
         .map_err(refused)?;
     let now = jiff::Timestamp::now();
-    let verified = verify(&signatures, &keys, &repository, &digest, now);
-    let signers = verified.map_err(|why| {
-        refused(RegistryError::Untrusted {
-            part: Part::Plugin(repository.name().to_owned()),
-            artifact: format!("{repository}@{digest}"),
-            why: Box::new(why),
-            help: "who publishes it signs it with `rengine plugin push --sign`".to_owned(),
-        })
-    })?;
-    let artifact = format!("{repository}@{digest}");
+    let verified = verify(&signatures, &keys, repository, digest, now);
+    let signers = verified.map_err(|why| published.untrusted(why))?;
+    let artifact = published.to_string();
     for signer in signers.into_iter().map(PublicKey::signer) {
         match ui.is_json() {
             true => ui.json(&serde_json::json!({

@@ -22,7 +22,7 @@ fn artifact(reference: &str, text: &str, vouched: bool) -> Result<Base, Manifest
         content: Digest::of(text.as_bytes()),
         size: text.len() as u64,
     };
-    let from = BaseFrom::Registry(locked, None);
+    let from = BaseFrom::Registry(locked, Vec::new());
     Ok(Base::new(fragment, &entry, from, vouched, trust))
 }
 
@@ -111,6 +111,28 @@ fn plugins_of_bases_lie_around_those_of_the_project() {
         [
             "inner timeout None 2m r.example/base-1:3:11:11",
             "outer memory None 1MiB plugins.toml:5:10",
+        ]
+    );
+}
+
+#[test]
+fn what_is_said_in_a_stead_names_who_said_it_last() {
+    let first =
+        "[plugins.a]\nsource = \"oci://r.example/a:1\"\nconfig = { k = \"1\", l = \"1\" }\n";
+    let second = "[plugins.a]\nconfig = { k = \"2\" }\n";
+    let project = "[plugins.a]\nconfig = { k = \"3\", l = \"3\", m = \"3\" }\n";
+    let manifest = merged(project, &[first, second]).expect("a manifest");
+    let overrides = manifest.policy.overrides.iter();
+    let overrides: Vec<_> = overrides
+        .map(|one| format!("{} {:?} of {} by {}", one.key, one.old, one.base, one.by))
+        .collect();
+    assert_eq!(
+        overrides,
+        [
+            "config.k Some(\"1\") of 0 by 1",
+            "config.k Some(\"2\") of 1 by 2",
+            "config.l Some(\"1\") of 0 by 2",
+            "config.m None of 0 by 2",
         ]
     );
 }

@@ -182,10 +182,13 @@ impl Put<'_, '_> {
                 None => text,
             }
         };
+        let same = |one: &&Override| one.plugin == *self.name && one.key == key;
+        let before = self.overrides.iter().rev().find(same);
         self.overrides.push(Override {
             plugin: self.name.clone(),
             key: key.to_owned(),
-            base: self.base,
+            base: before.map_or(self.base, |before| before.by),
+            by: self.layer,
             at: self.layers.reader(self.layer).place(new.span.start),
             old: old.map(short),
             new: short(&new.value),
