@@ -5,11 +5,13 @@
 
 mod base;
 mod compose;
+mod container;
 mod convert;
 mod deploy;
 mod draft;
 mod edge;
 mod edit;
+mod env;
 mod error;
 mod init;
 mod merge;

@@ -12,8 +12,11 @@ mod base;
 mod beside;
 mod client;
 mod described;
+mod digest;
 mod download;
+mod envelope;
 mod error;
+mod key;
 mod lock;
 mod manifest;
 mod metadata;
@@ -27,6 +30,7 @@ mod signatures;
 mod store;
 mod token;
 mod trust;
+mod version;
 mod wire;
 
 pub use artifact::Artifact;
@@ -34,17 +38,19 @@ pub use attestation::{Attested, Unattested, attested};
 pub use base::{BaseArtifact, MAX_BASE_BYTES, ResolvedBase};
 pub use client::{Registries, RegistrySettings, Transfer};
 pub use described::{About, Described, DescribedBase};
+pub use digest::Digest;
+pub use envelope::Envelope;
 pub use error::{Part, RegistryError};
+pub use key::{KeyError, PublicKey, Signer, SigningKey, signing_key};
 pub use lock::{FILE_NAME as LOCK_FILE, Lock, LockError, Locked, LockedBase};
 pub use metadata::{Metadata, MetadataError};
 pub use outline::Outline;
-pub use reference::{Digest, Pick, Reference, ReferenceError, Repository, SCHEME, Source, version};
+pub use reference::{Pick, Reference, ReferenceError, Repository, SCHEME, Source};
 pub use resolve::{Mode, Resolution, Resolved, Resolver, VENDOR_FOLDER};
-pub use sign::{
-    Envelope, KeyError, PublicKey, Signature, Signer, SigningKey, Untrusted, signing_key, verify,
-};
+pub use sign::{Signature, Untrusted, verify};
 pub use store::{Kept, Store, StoreError};
 pub use trust::Trust;
+pub use version::version;
 
 /// The largest component that is taken, in bytes. Python with libraries has 20 MB.
 pub const MAX_COMPONENT_BYTES: u64 = 256 << 20;

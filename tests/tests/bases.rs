@@ -186,7 +186,7 @@ fn a_base_is_published_signed_and_extended_and_what_it_requires_takes_part() {
     ] {
         assert!(config.contains(said), "{said}: {config}");
     }
-    let config = json(&run(&["config", "--with-plugins", "--json"]));
+    let config = json(&run(&["config", "--with-plugins", "--format", "json"]));
     assert_eq!(config["x-rengine-policy"], *policy, "{config:#}");
     // Two releases differ in it, too.
     configure(&own.replace("32MiB", "48MiB"));
@@ -218,7 +218,7 @@ fn a_base_is_published_signed_and_extended_and_what_it_requires_takes_part() {
     );
     let vendored = run(&["plugin", "vendor"]);
     assert!(
-        vendored.stdout.contains("1 plugins and 1 base"),
+        vendored.stdout.contains("1 plugin and 1 base"),
         "{vendored:#?}"
     );
     let planned = at(&elsewhere, &["plan", "--locked", "--offline"]);
@@ -287,7 +287,7 @@ fn another_version_of_a_base_is_told_and_what_it_grants_needs_a_yes() {
     // Left in plugins.lock, it is not what is wanted.
     let old = team.read("plugins.lock");
     team.write("plugins.toml", &text.replace(&format!("\"{source}\""), ""));
-    team.fails(&["plan", "--locked"], &["plugins.lock has base `oci://"]);
+    team.fails(&["plan", "--locked"], &["plugins.lock has plugin `harden`"]);
     team.done(&["plugin", "fetch"]);
     assert!(!team.path().join("plugins.lock").exists(), "{old}");
 }

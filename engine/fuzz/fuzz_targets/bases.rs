@@ -6,6 +6,7 @@
 #![no_main]
 
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use libfuzzer_sys::{Corpus, fuzz_target};
 use miette::{Diagnostic, NarratableReportHandler};
@@ -34,8 +35,7 @@ fuzz_target!(|data: &[u8]| -> Corpus {
     };
     let mut texts: Vec<&str> = text.split(BETWEEN).collect();
     let project = texts.pop().unwrap_or_default();
-    // What a text names outside of the folder is there on one machine and not on another.
-    if texts.len() > MAX_BASES || project.contains("..") || project.contains("\"/") {
+    if texts.len() > MAX_BASES || names_other_files(project) {
         return Corpus::Reject;
     }
     let layers = texts.into_iter().map(|text| {
@@ -52,6 +52,22 @@ fuzz_target!(|data: &[u8]| -> Corpus {
     }
     Corpus::Keep
 });
+
+/// What a text names outside of the folder is there on one machine and not on another.
+fn names_other_files(text: &str) -> bool {
+    text.contains("..") || text.contains("\"/") || text.contains('~')
+}
+
+/// A folder with a Dockerfile and nothing else.
+fn folder() -> PathBuf {
+    static FOLDER: OnceLock<tempfile::TempDir> = OnceLock::new();
+    let folder = FOLDER.get_or_init(|| {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("Dockerfile"), "FROM scratch\n").expect("a file");
+        folder
+    });
+    folder.path().to_owned()
+}
 
 /// How an entry of `extends` looks once it is read.
 fn entries(count: usize) -> Vec<Extended> {
@@ -82,8 +98,7 @@ fn put_together(layers: &[Layer], project: &str) -> Result<Manifest, ManifestErr
         let from = BaseFrom::Registry(locked, Vec::new());
         bases.push(Base::new(fragment, &entry, from, layer.vouched, trust));
     }
-    let dir = PathBuf::from("/app");
-    manifest::parse_with(project, dir, &Bases::Known(bases), &|_| None)
+    manifest::parse_with(project, folder(), &Bases::Known(bases), &|_| None)
 }
 
 fn has_a_place(error: &ManifestError) {

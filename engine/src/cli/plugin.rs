@@ -269,11 +269,22 @@ fn newest(tags: &[String]) -> String {
     found.cloned().unwrap_or_else(|| LATEST.to_owned())
 }
 
-/// How many bases there are beside plugins, in words.
-fn and_bases(count: usize) -> String {
-    match count {
-        0 => String::new(),
-        1 => " and 1 base".to_owned(),
-        count => format!(" and {count} bases"),
+/// How many plugins and bases there are, in words.
+fn count(plugins: usize, bases: usize) -> String {
+    let of = |count: usize, what: &str| match count {
+        1 => format!("1 {what}"),
+        count => format!("{count} {what}s"),
+    };
+    match bases {
+        0 => of(plugins, "plugin"),
+        bases => format!("{} and {}", of(plugins, "plugin"), of(bases, "base")),
+    }
+}
+
+/// Whether one thing is somewhere, or several are.
+fn are(plugins: usize, bases: usize) -> &'static str {
+    match plugins + bases {
+        1 => "is",
+        _ => "are",
     }
 }

@@ -1,7 +1,9 @@
 //! Asking registries: with mirrors, and again where a failure may pass.
 
+mod hosts;
+
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,20 +14,14 @@ use tokio::sync::OnceCell;
 use super::beside::is_beside;
 use super::download::{Target, fill};
 use super::error::Failure;
-use super::reference::{highest, is_loopback};
 use super::retry::{Asked, FIRST_WAIT, pause, told};
-use super::roots::{pem_certificates, system_roots};
+use super::version::highest;
 use super::wire::Host;
 use super::{Digest, Pick, RegistryError, Repository, Store, StoreError};
 use crate::credentials::Credentials;
 
 /// How often something is tried.
 const TRIES: u32 = 5;
-/// Time for a connection.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a registry may say nothing.
-const READ_TIMEOUT: Duration = Duration::from_secs(30);
-const USER_AGENT: &str = concat!("rengine/", env!("CARGO_PKG_VERSION"));
 
 /// `[registries."HOST"]`: how a registry is reached.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -348,60 +344,5 @@ impl Registries {
         }
         let failure = Failure::Other("it was not tried".to_owned());
         Err(told(failure, asked, name, None))
-    }
-
-    /// A registry, or a mirror, by its name.
-    async fn host(&self, name: &str) -> Result<Arc<Host>, RegistryError> {
-        let cell = {
-            let hosts = self.inner.hosts.lock();
-            let mut hosts = hosts.unwrap_or_else(PoisonError::into_inner);
-            hosts.entry(name.to_owned()).or_default().clone()
-        };
-        let made = cell.get_or_try_init(|| self.make_host(name)).await?;
-        Ok(made.clone())
-    }
-
-    async fn make_host(&self, name: &str) -> Result<Arc<Host>, RegistryError> {
-        let login = self.inner.credentials.of(&format!("{name}/x")).await?;
-        let error = |reason: String| RegistryError::Certificates {
-            host: name.to_owned(),
-            reason,
-        };
-        // Whoever came first has set it: then it is the same.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let settings = self.inner.settings.get(name);
-        let own = settings.and_then(|settings| settings.ca.as_ref());
-        // A registry on this machine with a certificate of its own is asked with TLS.
-        let tls = !is_loopback(name) || own.is_some();
-        let mut roots = match tls {
-            true => self.inner.roots.get_or_init(system_roots).clone(),
-            false => Vec::new(),
-        };
-        if let Some(own) = own {
-            roots.extend(pem_certificates(own).map_err(error)?);
-        }
-        let timeout = settings.and_then(|settings| settings.timeout);
-        let timeout = timeout.unwrap_or(READ_TIMEOUT);
-        let mut client = reqwest::Client::builder();
-        if tls {
-            client = client.tls_certs_only(roots);
-        }
-        if is_loopback(name) {
-            // A proxy has another machine for it, and would be shown passwords. Docker does the same.
-            client = client.no_proxy();
-        }
-        let client = client
-            .connect_timeout(CONNECT_TIMEOUT.min(timeout))
-            .user_agent(USER_AGENT)
-            .build();
-        let client = client.map_err(|wrong| error(super::error::causes(&wrong)))?;
-        let host = Host::new(name, tls, client, timeout, login).map_err(|reason| {
-            RegistryError::NotFound {
-                action: format!("ask {name}"),
-                host: name.to_owned(),
-                help: format!("its name can't be asked for: {reason}"),
-            }
-        })?;
-        Ok(Arc::new(host))
     }
 }

@@ -14,7 +14,9 @@
 //! The folder is this user's alone, and nothing in it is trusted for being there: a blob counts
 //! when it has been read and has its digest, and for as long as the inode did not change since.
 
-use std::fs::{self, File, OpenOptions};
+mod fill;
+
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -22,11 +24,13 @@ use std::time::{Duration, SystemTime};
 use miette::Diagnostic;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
-use tokio::io::AsyncSeekExt;
 
 use super::{Digest, Outline, Signature};
 use crate::app::hex;
 use crate::stamp::Stamp;
+use fill::Turn;
+
+pub(super) use fill::Filling;
 
 /// What is wrong with the store.
 #[derive(Debug, Clone, PartialEq, Eq, Error, Diagnostic)]
@@ -168,40 +172,6 @@ impl Store {
             false => write().map_err(|error| StoreError::new(&path, &error))?,
         }
         Ok(digest)
-    }
-
-    /// Takes the turn to fill the place of a digest; `None` if it is there by then.
-    pub(super) async fn fill(&self, digest: &Digest) -> Result<Option<Filling>, StoreError> {
-        let store = self.clone();
-        let digest = digest.clone();
-        let work = move || {
-            if store.get(&digest)?.is_some() {
-                return Ok(None);
-            }
-            let turn = Turn::take(&store.root.join("locks").join(digest.hex()))?;
-            // Whoever had the turn before has filled it.
-            if store.get(&digest)?.is_some() {
-                return Ok(None);
-            }
-            let partial = store.root.join("partial").join(digest.hex());
-            let file = OpenOptions::new()
-                .create(true)
-                .truncate(false)
-                .read(true)
-                .write(true)
-                .open(&partial)
-                .map_err(|error| StoreError::new(&partial, &error))?;
-            Ok(Some(Filling {
-                file: tokio::fs::File::from_std(file),
-                partial,
-                path: store.blob(&digest),
-                _turn: turn,
-            }))
-        };
-        match tokio::task::spawn_blocking(work).await {
-            Ok(result) => result,
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
-        }
     }
 
     /// The signatures that are kept of an artifact. They count for nothing before they are verified.
@@ -393,106 +363,6 @@ pub(super) fn read_signatures(path: &Path) -> Vec<Signature> {
     serde_json::from_slice(&text).unwrap_or_default()
 }
 
-/// A place in the store that this process fills.
-#[derive(Debug)]
-pub(super) struct Filling {
-    file: tokio::fs::File,
-    partial: PathBuf,
-    path: PathBuf,
-    _turn: Turn,
-}
-
-impl Filling {
-    /// Bytes that are there.
-    pub async fn len(&self) -> Result<u64, StoreError> {
-        let facts = self.file.metadata().await;
-        facts
-            .map(|facts| facts.len())
-            .map_err(|error| self.error(&error))
-    }
-
-    /// Begins anew.
-    pub async fn clear(&mut self) -> Result<(), StoreError> {
-        let cleared = async {
-            self.file.set_len(0).await?;
-            self.file.seek(io::SeekFrom::Start(0)).await?;
-            Ok(())
-        };
-        let cleared: io::Result<()> = cleared.await;
-        cleared.map_err(|error| self.error(&error))
-    }
-
-    pub fn file(&mut self) -> &mut tokio::fs::File {
-        &mut self.file
-    }
-
-    pub fn error(&self, error: &io::Error) -> StoreError {
-        StoreError::new(&self.partial, error)
-    }
-
-    /// Puts it in its place, if it is what it should be; otherwise says what it is.
-    pub async fn finish(
-        &mut self,
-        digest: &Digest,
-        size: u64,
-    ) -> Result<Result<(), String>, StoreError> {
-        let (partial, path, digest) = (self.partial.clone(), self.path.clone(), digest.clone());
-        let work = move || -> io::Result<Result<(), String>> {
-            let file = File::open(&partial)?;
-            let bytes = file.metadata()?.len();
-            let actual = hash(&partial)?;
-            if bytes != size || actual != digest {
-                return Ok(Err(match actual == digest {
-                    true => format!("{bytes} bytes, not {size}"),
-                    false => actual.to_string(),
-                }));
-            }
-            // A partial file has to be one that can be gone on with, so it is sealed in its place.
-            file.sync_data()?;
-            fs::rename(&partial, &path)?;
-            protect(&file)?;
-            Ok(Ok(()))
-        };
-        match tokio::task::spawn_blocking(work).await {
-            Ok(result) => result.map_err(|error| self.error(&error)),
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
-        }
-    }
-}
-
-/// The turn to fill a place: a lock of the kernel's, which ends with the process.
-#[derive(Debug)]
-struct Turn(#[expect(dead_code, reason = "it is held, not read")] File);
-
-impl Turn {
-    fn take(path: &Path) -> Result<Self, StoreError> {
-        let error = |error: io::Error| StoreError::new(path, &error);
-        let file = Self::open(path).map_err(error)?;
-        loop {
-            match rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive) {
-                Ok(()) => return Ok(Self(file)),
-                Err(rustix::io::Errno::INTR) => {}
-                Err(wrong) => return Err(error(wrong.into())),
-            }
-        }
-    }
-
-    /// The turn, if nobody has it.
-    fn try_take(path: &Path) -> Option<Self> {
-        let file = Self::open(path).ok()?;
-        let taken = rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive);
-        taken.is_ok().then_some(Self(file))
-    }
-
-    fn open(path: &Path) -> io::Result<File> {
-        OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(path)
-    }
-}
-
 /// Makes it a file that nobody writes to by mistake.
 fn protect(file: &File) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
@@ -516,123 +386,4 @@ fn hash(path: &Path) -> io::Result<Digest> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn store() -> (tempfile::TempDir, Store) {
-        let folder = tempfile::tempdir().expect("a folder");
-        let store = Store::open(&folder.path().join("store")).expect("a store");
-        (folder, store)
-    }
-
-    #[test]
-    fn what_is_kept_comes_back_and_what_was_changed_does_not() {
-        let (_folder, store) = store();
-        let digest = store.put(b"a component").expect("kept");
-        assert_eq!(
-            store.put(b"a component").as_ref(),
-            Ok(&digest),
-            "twice is once"
-        );
-        let path = store.get(&digest).expect("readable").expect("there");
-        assert_eq!(
-            store.read(&digest).expect("readable").as_deref(),
-            Some(&b"a component"[..])
-        );
-        // As another program, or a bad disk, may do it.
-        fs::remove_file(&path).expect("it was there");
-        fs::write(&path, b"A component").expect("written");
-        assert_eq!(store.get(&digest), Ok(None), "it has another digest");
-        assert!(!path.exists(), "it is away");
-        assert_eq!(store.read(&digest), Ok(None));
-    }
-
-    #[test]
-    fn pruning_leaves_what_is_used_and_what_is_being_filled() {
-        let (_folder, store) = store();
-        let [used, unused] =
-            [&b"used"[..], b"not used"].map(|bytes| store.put(bytes).expect("kept"));
-        let filled = Digest::of(b"being filled");
-        let partial = store.root.join("partial").join(filled.hex());
-        fs::write(&partial, b"being").expect("written");
-        let turn = Turn::take(&store.root.join("locks").join(filled.hex())).expect("a turn");
-        let gone = store.prune(&|kept| kept.digest == used).expect("pruned");
-        assert_eq!(gone, (1, 8));
-        assert!(store.get(&used).expect("readable").is_some());
-        assert_eq!(store.get(&unused), Ok(None));
-        assert!(partial.exists(), "somebody fills it");
-        drop(turn);
-        assert_eq!(store.prune(&|_| true).expect("pruned"), (1, 5));
-    }
-
-    #[test]
-    fn what_is_used_is_known_without_being_read() {
-        let (_folder, store) = store();
-        let digest = store.put(b"used each day").expect("kept");
-        let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1);
-        let path = store.blob(&digest);
-        let file = File::open(&path).expect("there");
-        file.set_modified(long_ago).expect("set");
-        assert_eq!(store.list().expect("readable")[0].used, long_ago);
-        store.get(&digest).expect("readable").expect("there");
-        assert!(store.list().expect("readable")[0].used > long_ago);
-    }
-
-    #[tokio::test]
-    async fn one_that_is_killed_before_it_is_in_place_can_be_gone_on_with() {
-        use std::os::unix::fs::PermissionsExt;
-        let (_folder, store) = store();
-        let digest = Digest::of(b"whole");
-        let mut filling = store.fill(&digest).await.expect("a turn").expect("to fill");
-        let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
-        tokio::io::AsyncWriteExt::write_all(filling.file(), b"whole")
-            .await
-            .expect("written");
-        tokio::io::AsyncWriteExt::flush(filling.file())
-            .await
-            .expect("written");
-        assert_ne!(mode(&filling.partial) & 0o200, 0, "who goes on can write");
-        filling
-            .finish(&digest, 5)
-            .await
-            .expect("readable")
-            .expect("it fits");
-        assert_eq!(mode(&store.blob(&digest)), 0o400);
-    }
-
-    #[tokio::test]
-    async fn one_fills_and_the_others_wait() {
-        let (_folder, store) = store();
-        let bytes = b"downloaded once";
-        let digest = Digest::of(bytes);
-        let mut first = store.fill(&digest).await.expect("a turn").expect("to fill");
-        let waiting = tokio::spawn({
-            let (store, digest) = (store.clone(), digest.clone());
-            async move { store.fill(&digest).await.map(|filling| filling.is_none()) }
-        });
-        tokio::io::AsyncWriteExt::write_all(first.file(), bytes)
-            .await
-            .expect("written");
-        tokio::io::AsyncWriteExt::flush(first.file())
-            .await
-            .expect("written");
-        let wrong = first.finish(&digest, 3).await.expect("readable");
-        assert_eq!(wrong, Err("15 bytes, not 3".to_owned()));
-        first
-            .finish(&digest, bytes.len() as u64)
-            .await
-            .expect("readable")
-            .expect("it fits");
-        drop(first);
-        assert_eq!(waiting.await.expect("ends"), Ok(true), "it is there");
-    }
-
-    #[test]
-    fn a_folder_of_others_is_refused() {
-        use std::os::unix::fs::PermissionsExt;
-        let folder = tempfile::tempdir().expect("a folder");
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).expect("set");
-        let error = Store::open(folder.path()).expect_err("others can write");
-        assert!(error.to_string().contains("others can write"), "{error}");
-    }
-}
+mod tests;

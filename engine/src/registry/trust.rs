@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::sign::{PublicKey, Signer, Untrusted};
-use super::{Digest, Repository, Signature};
+use super::{Digest, PublicKey, Repository, Signature, Signer, Untrusted};
 
 /// `[trust]` of plugins.toml. Without one nothing is verified.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -93,7 +92,7 @@ impl Trust {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sign::SigningKey;
+    use super::super::SigningKey;
     use super::*;
 
     #[test]

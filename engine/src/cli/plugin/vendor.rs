@@ -62,17 +62,15 @@ pub async fn run(global: &GlobalArgs, sources: SourceArgs, ui: Ui) -> Result<(),
         }
     }
     let count = lock.plugins.len();
-    let bases = super::and_bases(lock.bases.len());
+    let bases = lock.bases.len();
+    let (all, are) = (super::count(count, bases), super::are(count, bases));
     if ui.is_json() {
         ui.json(
             &serde_json::json!({"event": "plugins-vendored", "folder": folder, "count": count}),
         );
         return Ok(());
     }
-    ui.result(&format!(
-        "{count} plugins{bases} are in {}",
-        folder.display()
-    ));
+    ui.result(&format!("{all} {are} in {}", folder.display()));
     ui.note("commit the folder: deploys take plugins from it, also with --offline");
     Ok(())
 }
