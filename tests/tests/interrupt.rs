@@ -97,7 +97,6 @@ fn after_a_kill_the_next_deploy_converges() {
         ("✔ drain", HEALTHY),
         ("✔ commit", HEALTHY),
     ] {
-        // Steps of the edge, which is not there: engine/PODMAN.md.
         project.configure(config);
         project.write("index.html", step);
         let mut deploy = project.start(&["deploy", "-v"]);
