@@ -324,6 +324,7 @@ fn what_it_leaves_out_is_told_and_left_out() {
     lab.compose(&format!("services:\n{services}networks:\n{networks}"));
     let deployed = lab.rengine(&["deploy"]);
     assert_eq!(deployed.code, 0, "{deployed:#?}");
+    let mut learned = BTreeSet::new();
     for row in LEFT_OUT {
         let (name, what) = (name_of(row.key), short(row.key));
         let place = match row.key.starts_with("services") {
@@ -332,12 +333,11 @@ fn what_it_leaves_out_is_told_and_left_out() {
         };
         let told = format!("leaves out `{what}` of {place} `{name}`: ");
         assert!(deployed.stderr.contains(&told), "{told}: {deployed:#?}");
-        assert!(
-            (row.goes_without)(&lab, &name),
-            "Podman learned `{}`: take it out of the limits",
-            row.key
-        );
+        if !(row.goes_without)(&lab, &name) {
+            learned.insert(row.key.to_owned());
+        }
     }
+    assert_eq!(learned, BTreeSet::new(), "what Podman learned");
     let again = lab.rengine(&["deploy"]);
     assert!(again.stderr.contains("nothing to do"), "{again:#?}");
     let down = lab.rengine(&["down"]);
@@ -433,6 +433,7 @@ fn what_it_can_not_do_is_an_error_before_anything_is_touched() {
     let lab = Lab::new("refused");
     lab.project.write("key", "");
     lab.project.write("word", "x");
+    let mut learned = BTreeSet::new();
     for row in REFUSED {
         let image = match row.yaml.starts_with("build:") {
             true => "",
@@ -456,12 +457,11 @@ fn what_it_can_not_do_is_an_error_before_anything_is_touched() {
                 "{refused:#?}"
             );
         }
-        assert!(
-            (row.is_so)(&lab),
-            "Podman learned `{}`: take it out of the limits",
-            row.key
-        );
+        if !(row.is_so)(&lab) {
+            learned.insert(row.key.to_owned());
+        }
     }
+    assert_eq!(learned, BTreeSet::new(), "what Podman learned");
     assert_eq!(lab.container("web"), "");
 }
 
@@ -500,7 +500,10 @@ fn builds_are_of_the_time_before_buildkit() {
         let failed = lab.rengine(&["deploy"]);
         assert_eq!(failed.code, 1, "{failed:#?}");
         assert!(failed.stderr.contains(step), "{failed:#?}");
-        assert!(failed.stderr.contains("only support"), "{failed:#?}");
+        // In one version's words or another's.
+        let told = ["only support", "is not supported"];
+        let is_told = told.iter().any(|words| failed.stderr.contains(words));
+        assert!(is_told, "{failed:#?}");
         assert_ne!(raw().code, 0, "Podman learned `{step}`: engine/PODMAN.md");
     }
     dockerfile(

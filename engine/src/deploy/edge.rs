@@ -35,7 +35,7 @@ const STOP: Duration = Duration::from_secs(2);
 pub async fn edge_image(docker: &Docker) -> Result<String, DeployError> {
     let image = own_image(docker).await?;
     if docker.image(&image.reference).await?.is_none() {
-        docker.load_image(image.archive()).await?;
+        docker.load_image(&image.reference, image.archive()).await?;
         for other in docker.tags_of(EdgeImage::NAME).await? {
             if other != image.reference {
                 // The daemon keeps what a container uses.
