@@ -353,13 +353,20 @@ fn interpreter(elf: &[u8]) -> Option<String> {
 fn libraries(program: &Path) -> Result<BTreeSet<PathBuf>, ImageError> {
     const MAPS: &str = "/proc/self/maps";
     let maps = std::fs::read_to_string(MAPS).map_err(failed(MAPS))?;
+    Ok(libraries_in(&maps, program))
+}
+
+/// The same in such a text. The compiled code of plugins is mapped, too, and is no library of this program: another
+/// rengine may have replaced its file, and with it each set of plugins would have an image of its own.
+fn libraries_in(maps: &str, program: &Path) -> BTreeSet<PathBuf> {
     let paths = maps.lines().filter_map(|line| {
         let mut parts = line.splitn(6, char::is_whitespace);
         let rights = parts.nth(1)?;
-        let path = parts.last()?.trim();
-        (rights.contains('x') && path.starts_with('/')).then(|| PathBuf::from(path))
+        let path = Path::new(parts.last()?.trim());
+        let is_library = path.file_name()?.to_str()?.contains(".so");
+        (rights.contains('x') && path.is_absolute() && is_library).then(|| path.to_owned())
     });
-    Ok(paths.filter(|path| path != program).collect())
+    paths.filter(|path| path != program).collect()
 }
 
 #[cfg(test)]
@@ -383,6 +390,19 @@ mod tests {
         assert_eq!(one.size() % BLOCK, 0);
         assert_eq!(interpreter(b"\x7fELF\x02\x01"), None);
         assert_eq!(interpreter(b""), None);
+    }
+
+    #[test]
+    fn compiled_plugins_are_no_libraries() {
+        let maps = "55d0-55d1 r-xp 00001000 fe:00 12 /usr/bin/rengine\n\
+            7f00-7f01 r--p 00000000 fe:00 13 /usr/lib/x86_64-linux-gnu/libm.so.6\n\
+            7f01-7f02 r-xp 00001000 fe:00 14                         /usr/lib/x86_64-linux-gnu/libc.so.6\n\
+            7f02-7f03 r-xp 00000000 fe:00 15 /root/.cache/rengine/compiled-1/02df.cwasm (deleted)\n\
+            7f03-7f04 rw-p 00000000 00:00 0\n\
+            7f04-7f05 r-xp 00000000 00:00 0                          [vdso]\n";
+        let found = libraries_in(maps, Path::new("/usr/bin/rengine"));
+        let libc = PathBuf::from("/usr/lib/x86_64-linux-gnu/libc.so.6");
+        assert_eq!(found, BTreeSet::from([libc]));
     }
 
     #[test]
