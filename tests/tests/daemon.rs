@@ -50,9 +50,7 @@ fn a_port_that_another_app_has_is_told_before_the_build() {
     assert!(plan.stdout.contains("can't have port"), "{plan:?}");
     let failed = project.rengine(&["deploy"]);
     assert_eq!(failed.code, 1, "{failed:?}");
-    // Without an edge it is the service's own: engine/PODMAN.md.
-    let holder = if on_podman() { "web-" } else { "edge" };
-    let holder = format!("the container {}-{holder}", other.app);
+    let holder = format!("the container {}-edge", other.app);
     assert!(failed.stderr.contains(&holder), "{failed:?}");
     assert!(!failed.stderr.contains("✔ build"), "{failed:?}");
     assert!(project.containers().is_empty());

@@ -1,6 +1,6 @@
 //! Every hook in a real deploy: when each is called, what it is handed, and what its refusal does.
 
-use rengine_tests::{Outcome, Project, docker, on_podman, plugin};
+use rengine_tests::{Outcome, Project, docker, plugin};
 
 /// A project with the plugin that has every hook.
 struct Hooked(Project);
@@ -73,10 +73,7 @@ fn all_are_called_in_order_and_told_what_they_are_for() {
         "command [\"httpd\"",
         "web processes 1 memory true of",
         "Outcome::Succeeded steps [",
-        match on_podman() {
-            true => "post-run commit commit] changes 6",
-            false => "post-run route commit commit] changes 6",
-        },
+        "post-run route commit commit] changes 6",
         "running [web side]",
         "all: side service (none) → \"added\"",
         "all: web labels.test.configured",

@@ -1,6 +1,6 @@
 //! Stopping rengine in the middle: what ran before runs on, and the next deploy converges.
 
-use rengine_tests::{Project, docker, on_podman, until};
+use rengine_tests::{Project, docker, until};
 
 /// The port answers with a page, even if the server needs a moment.
 fn answers(project: &Project, page: &str) {
@@ -97,10 +97,6 @@ fn after_a_kill_the_next_deploy_converges() {
         ("✔ drain", HEALTHY),
         ("✔ commit", HEALTHY),
     ] {
-        // Steps of the edge, which is not there: engine/PODMAN.md.
-        if on_podman() && ["✔ route", "✔ drain"].contains(&step) {
-            continue;
-        }
         project.configure(config);
         project.write("index.html", step);
         let mut deploy = project.start(&["deploy", "-v"]);

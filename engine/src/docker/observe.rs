@@ -31,7 +31,9 @@ const STOPPING_INTERVAL: Duration = Duration::from_millis(100);
 
 /// True if Podman found an image that is not the one that it was asked for removed while it read.
 pub(super) fn is_image_gone(error: &bollard::errors::Error) -> bool {
-    status(error) == Some(500) && error.to_string().contains("image not known")
+    let words = error.to_string();
+    let gone = ["image not known", "layer not known"];
+    status(error) == Some(500) && gone.iter().any(|gone| words.contains(gone))
 }
 
 impl Docker {
