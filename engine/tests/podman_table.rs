@@ -11,7 +11,8 @@ const END: &str = "\n## ";
 
 fn table() -> String {
     let mut text = String::from(
-        "| what is asked for | what Podman does | rengine | in Docker |\n| --- | --- | --- | --- |\n",
+        "| what is asked for | what Podman does | rengine | in Docker | in Podman |\n\
+         | --- | --- | --- | --- | --- |\n",
     );
     for limit in LIMITS {
         let rengine = match limit.refused {
@@ -21,10 +22,15 @@ fn table() -> String {
         let docker = limit.since.map_or("yes".to_owned(), |(major, minor)| {
             format!("as of API {major}.{minor}")
         });
+        let since = limit
+            .podman_since
+            .map_or("no".to_owned(), |(major, minor)| {
+                format!("as of {major}.{minor}")
+            });
         let podman = limit.podman.unwrap_or("does it");
         let _ = writeln!(
             text,
-            "| `{}` | {podman} | {rengine} | {docker} |",
+            "| `{}` | {podman} | {rengine} | {docker} | {since} |",
             limit.key
         );
     }

@@ -290,6 +290,13 @@ pub fn on_podman() -> bool {
     host().is_some()
 }
 
+/// True where the daemon's API is version 1.`minor` or later.
+pub fn has_api(minor: u32) -> bool {
+    let version = docker(&["version", "--format", "{{.Server.APIVersion}}"]);
+    let version = version.trim().strip_prefix("1.").map(str::parse::<u32>);
+    version.expect("a version").expect("a number") >= minor
+}
+
 /// A plugin of this repository, built by `./dev test`.
 pub fn plugin(file: &str) -> PathBuf {
     let path = target().join("wasm32-wasip2/plugin").join(file);

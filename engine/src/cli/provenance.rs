@@ -80,10 +80,20 @@ async fn places(record: &Record, docker: &Docker) -> Result<Places, CliError> {
     for service in record.services.values() {
         let image = service.image.as_ref();
         if let Some(image) = image.filter(|image| !image.id.is_empty()) {
-            places.insert(image.id.clone(), docker.places(&image.id).await?);
+            let known = docker.places(&image.id).await?.into_iter();
+            let pulled = image.reference.is_some();
+            let known = known.filter(|place| pulled || names_a_registry(place));
+            places.insert(image.id.clone(), known.collect());
         }
     }
     Ok(places)
+}
+
+/// False for names that an image has on its daemon alone, as rengine gives them. Docker that keeps its images in
+/// containerd, and Podman, have digests for these, too.
+fn names_a_registry(place: &str) -> bool {
+    let registry = place.split_once('/').map(|(registry, _)| registry);
+    registry.is_some_and(|registry| registry != "localhost")
 }
 
 /// Puts the statement beside each image of the release that was built, wherever it was pushed to.
@@ -95,6 +105,7 @@ async fn attach(
     key: &SigningKey,
     ui: Ui,
 ) -> Result<(), CliError> {
+    let registries = registries(global, ui)?;
     let mut targets: Vec<(Repository, Digest)> = Vec::new();
     let mut nowhere = Vec::new();
     for (name, service) in &record.services {
@@ -107,7 +118,14 @@ async fn attach(
         let mut found = false;
         for (place, digest) in known {
             let repository = Reference::of_image(place).map_err(refused)?.repository;
-            let target = (repository, digest.parse().map_err(refused)?);
+            let digest = digest.parse().map_err(refused)?;
+            // Not all daemons know what was pushed, and what the statement is about has to be there.
+            match registries.manifest(&repository, &digest).await {
+                Ok(_) => {}
+                Err(RegistryError::NotFound { .. }) => continue,
+                Err(error) => return Err(refused(error)),
+            }
+            let target = (repository, digest);
             found = true;
             if !targets.contains(&target) {
                 targets.push(target);
@@ -122,15 +140,9 @@ async fn attach(
             release: record.release.clone(),
         });
     }
-    let registries = registries(global, ui)?;
     let own = key.public("");
     let payload = envelope.open(PAYLOAD_TYPE, &own);
     for (repository, digest) in &targets {
-        // What it is about has to be there.
-        registries
-            .manifest(repository, digest)
-            .await
-            .map_err(refused)?;
         let there = registries.attestations(repository, digest).await;
         let there = there.map_err(refused)?;
         let same = |one: &Envelope| one.open(PAYLOAD_TYPE, &own) == payload;

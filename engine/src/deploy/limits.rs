@@ -15,6 +15,8 @@ pub struct Limit {
     pub key: &'static str,
     /// What Podman does instead; `None` if it can do it.
     pub podman: Option<&'static str>,
+    /// The first version of Podman that was seen to do it; `None` where none was.
+    pub podman_since: Option<(u32, u32)>,
     /// The version of the API with which Docker learned it; `None` if it always could.
     pub since: Option<(u32, u32)>,
     /// True if nothing is deployed then, rather than deployed without it.
@@ -51,6 +53,7 @@ const fn warned(key: &'static str, podman: &'static str, asked: Asked) -> Limit 
     Limit {
         key,
         podman: Some(podman),
+        podman_since: None,
         since: None,
         refused: false,
         asked,
@@ -71,15 +74,28 @@ const fn as_of(since: (u32, u32), limit: Limit) -> Limit {
     }
 }
 
-/// All that is known of. Podman's was found out with version 4.3.1; the versions of Docker's API are
-/// those of its own history.
+const fn as_of_podman(podman_since: (u32, u32), limit: Limit) -> Limit {
+    Limit {
+        podman_since: Some(podman_since),
+        ..limit
+    }
+}
+
+/// The first version of Podman that was seen to build with heredocs.
+const PODMAN_HEREDOCS: (u32, u32) = (5, 4);
+
+/// All that is known of. Podman's was found out with versions 4.3.1 and 5.4.2, and none between them; the
+/// versions of Docker's API are those of its own history.
 pub const LIMITS: &[Limit] = &[
-    as_of(
-        (1, 43),
-        warned(
-            "services.*.annotations",
-            "the runtime is given none",
-            Asked::Container(|spec| !spec.annotations.is_empty()),
+    as_of_podman(
+        (5, 4),
+        as_of(
+            (1, 43),
+            warned(
+                "services.*.annotations",
+                "the runtime is given none",
+                Asked::Container(|spec| !spec.annotations.is_empty()),
+            ),
         ),
     ),
     warned(
@@ -283,8 +299,9 @@ impl Limit {
     fn instead(&self, facts: &DaemonFacts) -> Option<String> {
         if facts.is_podman() {
             let health = matches!(self.asked, Asked::Check(_));
-            let podman = self.podman.filter(|_| !health || !facts.runs_health_checks);
-            return podman.map(str::to_owned);
+            let learned = self.podman_since.is_some_and(|it| facts.has_version(it));
+            let does = learned || (health && facts.runs_health_checks);
+            return self.podman.filter(|_| !does).map(str::to_owned);
         }
         let (major, minor) = self.since?;
         let known = facts.has_api((major, minor));
@@ -320,7 +337,8 @@ pub(super) fn check(
             });
         }
     }
-    if facts.builder == Builder::Classic {
+    let has_heredocs = facts.is_podman() && facts.has_version(PODMAN_HEREDOCS);
+    if facts.builder == Builder::Classic && !has_heredocs {
         errors.extend(heredocs(app));
     }
     let Some((_, help)) = errors.first().cloned() else {
@@ -355,7 +373,7 @@ fn places(app: &App, asked: Asked) -> Vec<String> {
     }
 }
 
-/// Builders other than BuildKit take the lines of a heredoc for instructions.
+/// Older builders than BuildKit take the lines of a heredoc for instructions.
 fn heredocs(app: &App) -> impl Iterator<Item = (String, String)> {
     app.services.values().filter_map(|service| {
         let ImageSource::Build(build) = &service.image else {

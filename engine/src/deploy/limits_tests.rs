@@ -66,6 +66,20 @@ fn what_is_left_out_is_a_warning_and_what_matters_an_error() {
 }
 
 #[test]
+fn podman_learned_some_of_it_later() {
+    let mut spec = ContainerSpec::default();
+    spec.annotations
+        .insert("com.example.note".to_owned(), "x".to_owned());
+    let warnings = |version: &str| {
+        let mut podman = facts("Podman", "1.41");
+        podman.version = version.to_owned();
+        told(spec.clone(), &podman).0.len()
+    };
+    let versions = ["", "4.3.1", "5.3.9", "5.4.2", "5.10.0-dev", "6.0"];
+    assert_eq!(versions.map(warnings), [1, 1, 1, 0, 0, 0]);
+}
+
+#[test]
 fn docker_learned_some_of_it_later() {
     let mut spec = ContainerSpec::default();
     spec.mounts.push(crate::app::Mount {

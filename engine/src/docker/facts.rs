@@ -47,6 +47,13 @@ impl DaemonFacts {
         self.product == PODMAN
     }
 
+    /// True if the daemon is this version, or a later one.
+    pub fn has_version(&self, version: (u32, u32)) -> bool {
+        let mut parts = self.version.split(|c: char| !c.is_ascii_digit());
+        let mut next = || parts.next()?.parse().ok();
+        next().zip(next()) >= Some(version)
+    }
+
     /// True if the daemon speaks this version of the API.
     pub fn has_api(&self, version: (u32, u32)) -> bool {
         parse_version(&self.api_version) >= Some(version)

@@ -47,8 +47,8 @@ impl Docker {
         }
     }
 
-    /// Where an image is in registries, by its id: `name@sha256:…` for each that it was pushed to or pulled
-    /// from; empty, too, if the daemon does not have it.
+    /// Where an image may be in registries, by its id: `name@sha256:…` for each that it was pushed to or pulled
+    /// from, and with some daemons for each of its names; empty, too, if the daemon does not have it.
     pub async fn places(&self, id: &str) -> Result<Vec<String>, DockerError> {
         match self.client().inspect_image(reference::check(id)?).await {
             Ok(image) => Ok(image.repo_digests.unwrap_or_default()),
@@ -158,13 +158,24 @@ impl Docker {
         Ok(())
     }
 
-    /// Takes images from an archive as `docker save` writes it, given in pieces.
-    pub async fn load_image(&self, archive: Vec<Bytes>) -> Result<(), DockerError> {
+    /// Takes the image of this name from an archive as `docker save` writes it, given in pieces. Several may
+    /// do so at once with the same image.
+    pub async fn load_image(
+        &self,
+        reference: &str,
+        archive: Vec<Bytes>,
+    ) -> Result<(), DockerError> {
         let body = bollard::body_stream(stream::iter(archive));
         let options = ImportImageOptions::default();
         let mut lines = self.patient().import_image(options, body, None);
         while let Some(line) = lines.next().await {
-            line.map_err(|error| self.error("load an image", error))?;
+            if let Err(error) = line {
+                // Docker that keeps its images in containerd lets one of them do it, and fails the others.
+                return match self.image(reference).await {
+                    Ok(Some(_)) => Ok(()),
+                    _ => Err(self.error(format!("load the image {reference}"), error)),
+                };
+            }
         }
         Ok(())
     }

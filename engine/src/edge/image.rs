@@ -9,6 +9,10 @@ use sha2::{Digest, Sha256};
 
 use super::tidy::PROGRAM_PREFIX;
 
+mod elf;
+
+use elf::{interpreter, loaded, without_sections};
+
 /// Where the program is in the image.
 pub const PROGRAM: &str = "/rengine";
 /// The edge's folder in the image.
@@ -281,85 +285,24 @@ impl Files {
 /// What an archive's parts are a whole number of.
 const BLOCK: usize = 512;
 
-/// A part of a program's file that is loaded, or tells how: its kind, and where it is in the file.
-struct Segment {
-    kind: usize,
-    from: usize,
-    length: usize,
-}
-
-fn number(elf: &[u8], at: usize, length: usize) -> Option<usize> {
-    let bytes = elf.get(at..at.checked_add(length)?)?;
-    bytes.iter().rev().try_fold(0usize, |sum, byte| {
-        sum.checked_mul(256)?.checked_add(usize::from(*byte))
-    })
-}
-
-/// The segments of a program (ELF-64, little-endian: elf(5)); `None` if it is something else.
-fn segments(elf: &[u8]) -> Option<Vec<Segment>> {
-    if elf.get(..6)? != b"\x7fELF\x02\x01" {
-        return None;
-    }
-    let (table, size, count) = (
-        number(elf, 32, 8)?,
-        number(elf, 54, 2)?,
-        number(elf, 56, 2)?,
-    );
-    let segment = |entry: usize| {
-        let at = table.checked_add(entry.checked_mul(size)?)?;
-        Some(Segment {
-            kind: number(elf, at, 4)?,
-            from: number(elf, at.checked_add(8)?, 8)?,
-            length: number(elf, at.checked_add(32)?, 8)?,
-        })
-    };
-    (0..count).map(segment).collect()
-}
-
-/// How much of a program's file is loaded when it runs, with the tables that say so.
-fn loaded(elf: &[u8]) -> Option<usize> {
-    let table = number(elf, 32, 8)?;
-    let tables = table.checked_add(number(elf, 54, 2)?.checked_mul(number(elf, 56, 2)?)?)?;
-    let ends = segments(elf)?.into_iter();
-    let ends = ends.map(|segment| segment.from.checked_add(segment.length));
-    let ends: Option<Vec<usize>> = ends.collect();
-    Some(ends?.into_iter().fold(tables, usize::max))
-}
-
-/// Says of a program that it has no table of sections, which running it does not take.
-fn without_sections(elf: &mut [u8]) {
-    if segments(elf).is_some() {
-        // Its place, and then its size, count and the number of the section with their names.
-        for part in [40..48, 58..64] {
-            if let Some(bytes) = elf.get_mut(part) {
-                bytes.fill(0);
-            }
-        }
-    }
-}
-
-/// The loader that a program names; `None` if it needs none.
-fn interpreter(elf: &[u8]) -> Option<String> {
-    const INTERP: usize = 3;
-    let mut segments = segments(elf)?.into_iter();
-    let segment = segments.find(|segment| segment.kind == INTERP)?;
-    let end = segment.from.checked_add(segment.length)?;
-    let text = elf.get(segment.from..end)?;
-    let text = text.strip_suffix(b"\0").unwrap_or(text);
-    String::from_utf8(text.to_vec()).ok()
-}
-
 /// The libraries that are mapped into this process (proc_pid_maps(5)).
 fn libraries(program: &Path) -> Result<BTreeSet<PathBuf>, ImageError> {
     const MAPS: &str = "/proc/self/maps";
     let maps = std::fs::read_to_string(MAPS).map_err(failed(MAPS))?;
+    Ok(libraries_in(&maps, program))
+}
+
+/// The same in such a text. The compiled code of plugins is mapped, too, and is no library of this program: another
+/// rengine may have replaced its file, and with it each set of plugins would have an image of its own.
+fn libraries_in(maps: &str, program: &Path) -> BTreeSet<PathBuf> {
     let paths = maps.lines().filter_map(|line| {
         let mut parts = line.splitn(6, char::is_whitespace);
         let rights = parts.nth(1)?;
-        let path = parts.last()?.trim();
-        (rights.contains('x') && path.starts_with('/')).then(|| PathBuf::from(path))
+        let path = Path::new(parts.last()?.trim());
+        let is_library = path.file_name()?.to_str()?.contains(".so");
+        (rights.contains('x') && path.is_absolute() && is_library).then(|| path.to_owned())
     });
-    Ok(paths.filter(|path| path != program).collect())
+    paths.filter(|path| path != program).collect()
 }
 
 #[cfg(test)]
@@ -383,6 +326,19 @@ mod tests {
         assert_eq!(one.size() % BLOCK, 0);
         assert_eq!(interpreter(b"\x7fELF\x02\x01"), None);
         assert_eq!(interpreter(b""), None);
+    }
+
+    #[test]
+    fn compiled_plugins_are_no_libraries() {
+        let maps = "55d0-55d1 r-xp 00001000 fe:00 12 /usr/bin/rengine\n\
+            7f00-7f01 r--p 00000000 fe:00 13 /usr/lib/x86_64-linux-gnu/libm.so.6\n\
+            7f01-7f02 r-xp 00001000 fe:00 14                         /usr/lib/x86_64-linux-gnu/libc.so.6\n\
+            7f02-7f03 r-xp 00000000 fe:00 15 /root/.cache/rengine/compiled-1/02df.cwasm (deleted)\n\
+            7f03-7f04 rw-p 00000000 00:00 0\n\
+            7f04-7f05 r-xp 00000000 00:00 0                          [vdso]\n";
+        let found = libraries_in(maps, Path::new("/usr/bin/rengine"));
+        let libc = PathBuf::from("/usr/lib/x86_64-linux-gnu/libc.so.6");
+        assert_eq!(found, BTreeSet::from([libc]));
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub async fn why_none(docker: &Docker) -> Result<Option<(String, String)>, Deplo
 pub async fn edge_image(docker: &Docker) -> Result<String, DeployError> {
     let image = own_image(docker).await?;
     if docker.image(&image.reference).await?.is_none() {
-        docker.load_image(image.archive()).await?;
+        docker.load_image(&image.reference, image.archive()).await?;
         // To clear up can wait for the next release.
         for other in docker.tags_of(EdgeImage::NAME).await.unwrap_or_default() {
             // Podman writes them with a registry.

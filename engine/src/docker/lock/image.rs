@@ -1,7 +1,5 @@
 //! The image of lock containers.
 
-use bollard::query_parameters::ImportImageOptions;
-use futures_util::TryStreamExt;
 use sha2::{Digest, Sha256};
 
 use crate::docker::{Docker, DockerError};
@@ -18,14 +16,7 @@ impl Docker {
             status: None,
             message: error.to_string(),
         })?;
-        let body = bollard::body_full(archive.into());
-        let loading = self
-            .client()
-            .import_image(ImportImageOptions::default(), body, None);
-        let loaded: Result<Vec<_>, _> = loading.try_collect().await;
-        loaded
-            .map(|_| ())
-            .map_err(|error| self.error("load the image of locks", error))
+        self.load_image(IMAGE, vec![archive.into()]).await
     }
 }
 
