@@ -258,6 +258,15 @@ pub enum DeployError {
         /// What.
         moved: Vec<String>,
     },
+    /// What was to be done was for a release that does not run any more.
+    #[error("release {runs} runs by now, and no longer {saw}")]
+    #[diagnostic(help("nothing was touched"))]
+    OtherRelease {
+        /// The release that was seen.
+        saw: String,
+        /// The one that runs, or `none`.
+        runs: String,
+    },
     /// There is no release of that id.
     #[error("{}", match found.is_empty() {
         true => format!("`{app}` has no release `{prefix}`"),
@@ -377,6 +386,7 @@ impl DeployError {
             Self::EdgeImage(_)
             | Self::ImageGone { .. }
             | Self::Edge { .. }
+            | Self::OtherRelease { .. }
             | Self::Conflict { .. }
             | Self::Unhealthy { .. }
             | Self::Canary { .. }

@@ -100,12 +100,13 @@ impl Attempt<'_> {
         if let Some(saved) = &prepared.saved {
             saved.check(prepared, self.manifest)?;
         }
+        let mut ledger = ledger?;
+        ledger.close_left(prepared).await?;
+        prepared.check_asker(ledger.running())?;
         report_plan(prepared, reporter);
         if let Some(conflict) = prepared.plan.conflicts.first() {
             return Err(conflict.clone().into());
         }
-        let mut ledger = ledger?;
-        ledger.close_left(prepared).await?;
         let observed = match prepared.plan.is_empty() {
             true => None,
             false => self.recorded(prepared, git, reporter, &mut ledger).await?,

@@ -8,6 +8,8 @@ mod remedy;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::backoff::Backoff;
 use super::news::News;
 use super::slot::{Facts, Phase, Remedy, Slot, Verdict};
@@ -50,8 +52,10 @@ pub enum Seen {
     Stopped(String),
     /// A container was removed.
     Removed(String),
+    /// A container's process began: when, if who tells knows that, as the events do not.
+    Began(String, Option<Timestamp>),
     /// The app's lock is held by somebody else.
-    Locked(String),
+    Locked(Holder),
     /// The lock was given back.
     Unlocked,
     /// What was asked for is done, or why not.
@@ -60,11 +64,22 @@ pub enum Seen {
     Lost(String),
 }
 
+/// Who has the lock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// In words.
+    pub who: String,
+    /// True if that is another watch, which does what this one would do.
+    pub watch: bool,
+}
+
 /// Why something was not done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
     /// Somebody has the lock.
-    Locked(String),
+    Locked(Holder),
+    /// By the time that the lock was free, there was no need any more; why.
+    Moved(String),
     /// It did not succeed.
     Other(String),
 }
@@ -114,6 +129,9 @@ pub struct Core {
     begun: bool,
     doing: Option<Doing>,
     locked: bool,
+    /// True if who has the lock, or had it until the last look, is another watch: what it does counts
+    /// as if this one had done it, so that two do not try twice as often.
+    another: bool,
     lost: bool,
     /// True if what is known is old, as when whoever had the lock has changed it: nothing is decided
     /// before the next look, and what is gone then was taken away by who may.
@@ -138,6 +156,7 @@ impl Core {
             begun: false,
             doing: None,
             locked: false,
+            another: false,
             lost: false,
             stale: false,
             out: BTreeSet::new(),
@@ -222,13 +241,15 @@ impl Core {
                 {
                     slot.stopped = true;
                     slot.deaths.pop_back();
-                    (slot.unwell, slot.phase) = (None, Phase::Idle);
+                    // Whether it is well is for its checks to say, should it be started again.
+                    slot.phase = Phase::Idle;
                 }
             }
             Seen::Removed(id) => self.removed(&id, now),
+            Seen::Began(id, at) => self.began(&id, at, now),
             Seen::Locked(holder) => {
-                if self.doing.is_none() && !std::mem::replace(&mut self.locked, true) {
-                    self.tell(None, News::Yielding { holder });
+                if self.doing.is_none() {
+                    self.yield_to(holder);
                 }
             }
             Seen::Unlocked => {
@@ -294,9 +315,13 @@ impl Core {
                 }
                 Some(slot) => {
                     let mut next = Slot::new(facts);
-                    if std::mem::take(&mut slot.renewed) {
+                    let renewed = std::mem::take(&mut slot.renewed);
+                    if renewed || self.another {
                         // What was tried for the one before counts for the one in its place.
                         (next.restarts, next.replaced) = (slot.restarts.clone(), slot.replaced);
+                    }
+                    if self.another {
+                        next.replaced = Some(now);
                     }
                     *slot = next;
                 }
@@ -319,6 +344,7 @@ impl Core {
             self.slots
                 .retain(|key, slot| seen.contains(key) || slot.gone);
         }
+        self.another &= self.locked;
         self.see_to_ended(now);
         self.running = running.map(|running| (running, now));
         if other {
@@ -371,7 +397,8 @@ impl Core {
         let Some(doing) = self.doing.take() else {
             return;
         };
-        self.stale = !matches!(doing, Doing::Remedy(_, Remedy::Restart));
+        let moved = matches!(result, Err(Failure::Moved(_)));
+        self.stale = moved || !matches!(doing, Doing::Remedy(_, Remedy::Restart));
         match doing {
             Doing::Remedy(key, remedy) => self.remedied(&key, remedy, result, now),
             Doing::RollBack(to) => match result {
@@ -383,13 +410,17 @@ impl Core {
                     }
                     self.yield_to(holder);
                 }
+                Err(Failure::Moved(why)) => self.tell(None, News::LeftAlone { why }),
                 Err(Failure::Other(why)) => self.tell(None, News::Failed { why }),
             },
         }
     }
 
-    fn yield_to(&mut self, holder: String) {
-        self.locked = true;
-        self.tell(None, News::Yielding { holder });
+    fn yield_to(&mut self, holder: Holder) {
+        self.another = holder.watch;
+        if !std::mem::replace(&mut self.locked, true) {
+            let holder = holder.who;
+            self.tell(None, News::Yielding { holder });
+        }
     }
 }
