@@ -6,6 +6,7 @@ pub mod compose;
 pub mod dockerd;
 pub mod faulty;
 pub mod gate;
+pub mod killing;
 pub mod load;
 pub mod machine;
 pub mod podman;

@@ -70,7 +70,9 @@ pub fn history(project: &Project) -> Vec<serde_json::Value> {
 #[track_caller]
 pub fn release(project: &Project, number: usize) -> String {
     let records = history(project);
-    let id = records.get(number - 1).and_then(|one| one["release"].as_str());
+    let id = records
+        .get(number - 1)
+        .and_then(|one| one["release"].as_str());
     id.unwrap_or_else(|| panic!("no release {number}: {records:#?}"))
         .to_owned()
 }

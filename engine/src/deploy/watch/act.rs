@@ -39,11 +39,7 @@ pub struct Hands {
 impl Hands {
     /// Restarts a container, when it has done what the edge has given it to do. `began` is when the
     /// process began that is not well.
-    pub async fn restart(
-        self,
-        container: Facts,
-        began: Option<Timestamp>,
-    ) -> Result<(), Failure> {
+    pub async fn restart(self, container: Facts, began: Option<Timestamp>) -> Result<(), Failure> {
         let app = &self.manifest.app.name;
         let mut holder = lock_holder(COMMAND);
         // Nobody asked for this: who wants to deploy waits a moment, rather than fail.

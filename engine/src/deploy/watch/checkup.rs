@@ -68,7 +68,8 @@ impl Checkup {
             let before = memory.began;
             // A daemon that does not answer is noticed by who follows its events.
             let verdict = self.look(&mut memory).await.ok().flatten();
-            let began = (memory.began != before).then(|| Seen::Began(self.id.clone(), memory.began));
+            let began =
+                (memory.began != before).then(|| Seen::Began(self.id.clone(), memory.began));
             let checked = verdict.map(|verdict| Seen::Checked(self.id.clone(), verdict));
             for seen in began.into_iter().chain(checked) {
                 if to.send(seen).is_err() {

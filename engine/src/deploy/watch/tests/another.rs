@@ -155,7 +155,10 @@ fn what_is_found_done_under_the_lock_is_left_alone() {
     story.fails("web2");
     let lines = story.wait(11);
     assert_eq!(lines.last().expect("an act"), "ROLL BACK r1");
-    assert_eq!(story.see(moved()), ["app: left alone: it was restarted meanwhile"]);
+    assert_eq!(
+        story.see(moved()),
+        ["app: left alone: it was restarted meanwhile"]
+    );
     assert!(story.wait(60).is_empty());
 }
 
