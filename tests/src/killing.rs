@@ -128,8 +128,14 @@ pub fn in_lanes(
         work(first, queue);
     });
     let missed = queue.missed.into_inner().expect("no panic");
+    // A run that takes long gives signs of life, which are volumes, and another has fewer of them.
+    let sign = |point: &Point| point.what.contains("BEAT") || point.what == "POST /volumes/create";
+    // What is asked until something is so, an edge by a command in it among that, is asked as often as it
+    // takes.
+    let asks = |point: &Point| !point.changes || point.what.contains("/exec");
+    let fine = |point: &Point| point.nth > 1 && asks(point);
     assert!(
-        missed.iter().all(|point| point.nth > 1 && !point.changes),
+        missed.iter().all(|point| fine(point) || sign(point)),
         "of each kind the first comes, and each that changes something: {missed:#?}"
     );
     let changes = points.iter().filter(|point| point.changes).count();
