@@ -3,8 +3,9 @@
 //! JSON schema has a row in engine/COMPOSE.md.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -78,6 +79,42 @@ fn canonical_form_of_every_project() {
             text(&again.stderr)
         );
     }
+}
+
+/// Runs `rengine` with this as its input.
+fn piped(folder: &Path, input: &str, args: &[&str]) -> Output {
+    let mut command = Command::new(rengine_tests::rengine());
+    command.current_dir(folder).args(args);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.stderr(Stdio::piped()).spawn().expect("it runs");
+    let mut given = child.stdin.take().expect("its input");
+    given.write_all(input.as_bytes()).expect("written");
+    drop(given);
+    child.wait_with_output().expect("its output")
+}
+
+#[test]
+fn a_project_may_come_from_a_pipe() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    std::fs::write(folder.join("more.env"), "WORD=from a file\n").expect("written");
+    let file = "name: piped\nservices: { web: { image: web, env_file: more.env } }\n";
+    std::fs::write(folder.join("compose.yaml"), file).expect("written");
+    let read = rengine(folder, &["config"]);
+    let given = piped(folder, file, &["-f", "-", "config"]);
+    assert_eq!(text(&given.stdout), text(&read.stdout), "{given:?}");
+    assert!(text(&given.stdout).contains("from a file"), "{given:?}");
+    // It may come after others, and errors say where in it they are.
+    let over = "services:\n  web:\n    imagee: other\n";
+    let wrong = piped(folder, over, &["-f", "compose.yaml", "-f", "-", "config"]);
+    assert_eq!(wrong.status.code(), Some(2), "{wrong:?}");
+    assert!(text(&wrong.stderr).contains("<stdin>:3:5"), "{wrong:?}");
+    let over = "services: { web: { image: other } }\n";
+    let merged = piped(folder, over, &["-f", "compose.yaml", "-f", "-", "config"]);
+    assert!(text(&merged.stdout).contains("image: other"), "{merged:?}");
+    let nothing = piped(folder, "", &["-f", "-", "config"]);
+    assert_eq!(nothing.status.code(), Some(2), "{nothing:?}");
+    assert!(text(&nothing.stderr).contains("<stdin>"), "{nothing:?}");
 }
 
 /// What docker-compose 1.29 does not understand: a part of its error, and what it does not know.

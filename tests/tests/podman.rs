@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use rengine_tests::machine::Machine;
-use rengine_tests::{Outcome, Project};
+use rengine_tests::{Outcome, Project, until};
 use serde_json::{Value, json};
 
 /// A Podman, and a folder with a Compose file.
 struct Lab {
-    _machine: Machine,
+    machine: Machine,
     url: String,
     project: Project,
 }
@@ -21,7 +21,7 @@ impl Lab {
         let project = Project::new(name, "hello", "");
         std::fs::remove_file(project.path().join("plugins.toml")).expect("it was there");
         Self {
-            _machine: machine,
+            machine,
             url,
             project,
         }
@@ -510,6 +510,21 @@ fn builds_are_of_the_time_before_buildkit() {
     let built = lab.rengine(&["deploy"]);
     assert_eq!(built.code, 0, "{built:#?}");
     assert_eq!(lab.exec("web", "cat /page"), "hello");
+
+    // What it kills itself is begun again.
+    dockerfile("RUN sleep 2");
+    let mut deploy = lab.project.command(&["deploy"]);
+    deploy.env("DOCKER_HOST", &lab.url);
+    let deploy = deploy.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    until("the step runs", || {
+        let mut kill = lab.machine.command("pkill");
+        kill.args(["-KILL", "-f", "^buildah-oci-runtime"]);
+        kill.status().is_ok_and(|status| status.success())
+    });
+    let built = deploy.expect("rengine runs").wait_with_output();
+    let built = Outcome::from(built.expect("its output"));
+    assert_eq!(built.code, 0, "{built:#?}");
+    assert!(built.stderr.contains("try 2 of 3"), "{built:#?}");
 
     // They have a network and limits of their own, if they are asked for.
     for (network, interfaces) in [("default", "eth0\nlo\n512\n"), ("none", "lo\n512\n")] {

@@ -10,7 +10,7 @@ use crate::compose::Options;
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Compose")]
 pub struct ProjectArgs {
-    /// A Compose file; several are merged in this order
+    /// A Compose file; several are merged in this order; `-` is standard input
     #[arg(short = 'f', long = "compose-file", value_name = "FILE")]
     files: Vec<PathBuf>,
     /// The project's name

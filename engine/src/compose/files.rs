@@ -4,13 +4,15 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::error::ComposeError;
 use super::source::Source;
 
 /// The largest Compose or environment file, in bytes.
 pub const MAX_FILE_BYTES: u64 = 4 << 20;
+/// The path of the file that this process is given as its input: `-f -`.
+pub const STDIN: &str = "/dev/stdin";
 /// The most files of one project: those that `include`, `extends` and `env_file` name are many
 /// only by mistake.
 pub const MAX_FILES: usize = 500;
@@ -54,16 +56,17 @@ impl Files {
                 String::new(),
             ));
         }
-        // A pipe, or a device such as /dev/zero, would have no end.
-        let metadata = std::fs::metadata(path).map_err(|error| ComposeError::read(path, &error))?;
-        if !metadata.is_file() {
-            return Err(failed("it is no file".into()));
-        }
-        let file = std::fs::File::open(path).map_err(|error| ComposeError::read(path, &error))?;
-        let mut bytes = Vec::new();
-        file.take(MAX_FILE_BYTES + 1)
-            .read_to_end(&mut bytes)
-            .map_err(|error| ComposeError::read(path, &error))?;
+        let bytes = match path == Path::new(STDIN) {
+            true => input().clone().map_err(failed)?,
+            false => {
+                // A pipe, or a device such as /dev/zero, would have no end.
+                let of_path = |error| ComposeError::read(path, &error);
+                if !std::fs::metadata(path).map_err(of_path)?.is_file() {
+                    return Err(failed("it is no file".into()));
+                }
+                bounded(std::fs::File::open(path).map_err(of_path)?).map_err(of_path)?
+            }
+        };
         if bytes.len() as u64 > MAX_FILE_BYTES {
             return Err(failed(format!(
                 "it has more than {} MiB",
@@ -80,13 +83,33 @@ impl Files {
             Some(rest) => rest.to_owned(),
             None => text,
         };
-        let shown = path.strip_prefix(&self.dir).unwrap_or(path).display();
-        let source = Source::new(path.to_owned(), shown.to_string(), text);
+        let shown = match path == Path::new(STDIN) {
+            true => "<stdin>".to_owned(),
+            false => path
+                .strip_prefix(&self.dir)
+                .unwrap_or(path)
+                .display()
+                .to_string(),
+        };
+        let source = Source::new(path.to_owned(), shown, text);
         self.read
             .borrow_mut()
             .insert(path.to_owned(), source.clone());
         Ok(source)
     }
+}
+
+/// As much of a file as is read, and one byte more where it is longer.
+fn bounded(file: impl Read) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// What this process is given as input. It can be read once, however often a project is.
+fn input() -> &'static Result<Vec<u8>, String> {
+    static INPUT: OnceLock<Result<Vec<u8>, String>> = OnceLock::new();
+    INPUT.get_or_init(|| bounded(std::io::stdin().lock()).map_err(|error| error.to_string()))
 }
 
 /// A path without `.` and `..`, as far as that can be told without looking at the disk.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::dotenv::Format;
 use super::error::{ComposeError, Problem};
-use super::files::{Files, normalized};
+use super::files::{Files, STDIN, normalized};
 use super::interpolate::{Environment, interpolate};
 use super::node::Node;
 use super::yaml;
@@ -34,7 +34,7 @@ type Result<T> = std::result::Result<T, ComposeError>;
 pub struct Options {
     /// The folder to look in, absolute.
     pub dir: PathBuf,
-    /// The files; looked for if there are none.
+    /// The files; looked for if there are none. `-` is what this process is given as its input.
     pub files: Vec<PathBuf>,
     /// The project's name; found by itself if `None`.
     pub name: Option<String>,
@@ -97,9 +97,14 @@ pub fn find(options: &Options) -> Result<Found> {
     }
     let files: Vec<_> = files
         .iter()
-        .map(|file| normalized(&options.dir.join(file)))
+        .map(|file| match file == Path::new("-") {
+            true => PathBuf::from(STDIN),
+            false => normalized(&options.dir.join(file)),
+        })
         .collect();
-    let first = files.first().and_then(|file| file.parent());
+    // What comes from a pipe belongs to the folder that rengine runs in.
+    let first = files.first().filter(|file| *file != Path::new(STDIN));
+    let first = first.and_then(|file| file.parent());
     Ok(Found {
         dir: first.unwrap_or(&options.dir).to_owned(),
         files,

@@ -5,13 +5,12 @@ use std::collections::BTreeMap;
 use super::DeployError;
 use crate::app::{App, Name, Strategy};
 use crate::docker::Docker;
-use crate::edge::EdgeImage;
 use crate::manifest::Manifest;
 use crate::plan::edge::{EdgeService, why_no_edge};
 
 /// Sees that an edge is there to share out the requests of each service that asks for it. `app` is
 /// as it was before the edge took its ports.
-pub fn check(
+pub async fn check(
     app: &App,
     edges: &BTreeMap<Name, EdgeService>,
     docker: &Docker,
@@ -24,14 +23,9 @@ pub fn check(
     let Some(service) = without else {
         return Ok(());
     };
-    let facts = docker.facts();
-    let why = match (
-        facts.is_podman(),
-        EdgeImage::check_architecture(&facts.arch),
-    ) {
-        (true, _) => "there is no edge on Podman yet".to_owned(),
-        (false, Err(error)) => error.to_string(),
-        (false, Ok(())) => why_no_edge(service, &app.networks)
+    let why = match super::edge::why_none(docker).await? {
+        Some((why, _)) => why,
+        None => why_no_edge(service, &app.networks)
             .unwrap_or("it can't be behind one")
             .to_owned(),
     };

@@ -1,5 +1,7 @@
 //! The edges of an app on the daemon.
 
+mod image;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,13 +10,14 @@ use sha2::{Digest, Sha256};
 
 use tokio::time::{Instant, sleep};
 
+use image::own_image;
+pub use image::{edge_image, why_none};
+
 use super::steps::Execution;
 use super::{DeployError, Event, ExitCode};
 use crate::app::{ContainerFile, ContainerSpec, Logging, Name, PortMapping, hex};
 use crate::docker::{Docker, DockerError, Joined, NewContainer};
-use crate::edge::{
-    CERTIFICATE_DIGITS, Certificate, Drained, EDGE_FOLDER, EDGE_PROGRAM, EDGE_USER, EdgeImage,
-};
+use crate::edge::{CERTIFICATE_DIGITS, Certificate, Drained, EDGE_FOLDER, EDGE_PROGRAM, EDGE_USER};
 use crate::manifest::EdgeSection;
 use crate::plan::edge::{EdgeService, EdgeSlot, returned};
 use crate::plan::observed::label;
@@ -29,33 +32,6 @@ const TRY: Duration = Duration::from_secs(10);
 const COMMAND: Duration = Duration::from_secs(30);
 /// An edge ends what it does by itself when it is asked to; it has no more to do by then.
 const STOP: Duration = Duration::from_secs(2);
-
-/// Makes the edge's image on the daemon, unless it is there, and gives its name. Those of other
-/// releases that no container uses go then.
-pub async fn edge_image(docker: &Docker) -> Result<String, DeployError> {
-    let image = own_image(docker).await?;
-    if docker.image(&image.reference).await?.is_none() {
-        docker.load_image(image.archive()).await?;
-        for other in docker.tags_of(EdgeImage::NAME).await? {
-            if other != image.reference {
-                // The daemon keeps what a container uses.
-                let _ = docker.remove_image(&other).await;
-            }
-        }
-    }
-    Ok(image.reference)
-}
-
-/// This program as an image. It is read and digested as a whole: not a task for the threads that
-/// everything else runs on.
-async fn own_image(docker: &Docker) -> Result<EdgeImage, DeployError> {
-    EdgeImage::check_architecture(&docker.facts().arch)?;
-    let image = tokio::task::spawn_blocking(EdgeImage::of_this_program).await;
-    match image {
-        Ok(image) => Ok(image?),
-        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-    }
-}
 
 /// Gives the ports of edges their certificates, and the files that these are in the edges'
 /// containers. Their names are made from what is in them, so others are other routes.

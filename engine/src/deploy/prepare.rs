@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use miette::Diagnostic;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
@@ -19,7 +18,7 @@ use crate::app::{App, ContainerFile, Fields, ImageSource, MountSource, Name, Pul
 use crate::context::Context;
 use crate::docker::Docker;
 use crate::dockerfile::Dockerfile;
-use crate::edge::{DRAIN, EdgeImage};
+use crate::edge::DRAIN;
 use crate::manifest::Manifest;
 use crate::plan::edge::{EdgeService, Reach, take};
 use crate::plan::observed::Observed;
@@ -117,8 +116,8 @@ pub async fn prepare(
     let whole = app.clone();
     let redactor = manifest.secrets.redactor();
     let contexts = Contexts::place(&mut app, &redactor).await?;
-    let mut edges = take_ports(&mut app, docker, reporter);
-    super::canary::check(&whole, &edges, docker, manifest)?;
+    let mut edges = take_ports(&mut app, docker, reporter).await?;
+    super::canary::check(&whole, &edges, docker, manifest).await?;
     let edge_files = certify(&mut edges, &manifest.edge)?;
     let references = references(&app);
     let load = contexts.load(&app);
@@ -266,12 +265,11 @@ pub(super) async fn note_pull(
 }
 
 /// Takes the ports from services that the app's edge is to have in their stead.
-pub(super) fn take_ports(
+pub(super) async fn take_ports(
     app: &mut App,
     docker: &Docker,
     reporter: &Arc<dyn Reporter>,
-) -> BTreeMap<Name, EdgeService> {
-    let facts = docker.facts();
+) -> Result<BTreeMap<Name, EdgeService>, DeployError> {
     let reach = match docker.reaches_containers() {
         true => Reach::Addresses,
         false => Reach::Ports,
@@ -288,19 +286,19 @@ pub(super) fn take_ports(
         Some((service.name.clone(), edge))
     });
     let edges: BTreeMap<Name, EdgeService> = taken.collect();
-    if edges.is_empty() || facts.is_podman() {
+    if edges.is_empty() {
         *app = before;
-        return BTreeMap::new();
+        return Ok(edges);
     }
-    if let Err(error) = EdgeImage::check_architecture(&facts.arch) {
+    if let Some((why, help)) = super::edge::why_none(docker).await? {
         reporter.report(Event::Warning {
-            message: format!("{error}, so old containers stop before new ones start"),
-            help: error.help().map(|help| help.to_string()),
+            message: format!("{why}, so old containers stop before new ones start"),
+            help: Some(help),
         });
         *app = before;
-        return BTreeMap::new();
+        return Ok(BTreeMap::new());
     }
-    edges
+    Ok(edges)
 }
 
 /// Gives volumes their names on the daemon. They belong to their app: as in Compose, its name goes

@@ -43,7 +43,7 @@ pub async fn prepare_rollback(
     super::policy::tell_back(manifest, target, &**reporter);
     let whole = restore(target, manifest)?;
     let mut app = whole.clone();
-    let mut edges = take_ports(&mut app, docker, reporter);
+    let mut edges = take_ports(&mut app, docker, reporter).await?;
     // A port that came later is no part of that release.
     let mut section = manifest.edge.clone();
     section.tls.retain(|tls| {

@@ -37,6 +37,9 @@ use session::Session;
 /// What is done, for errors.
 const ACTION: &str = "build the image";
 
+/// How often a build is begun that Podman has killed.
+const MAX_TRIES: usize = 3;
+
 /// How often the bytes that were sent are told, while they are sent.
 const SENT_INTERVAL: Duration = Duration::from_millis(250);
 
@@ -112,6 +115,31 @@ impl Docker {
         tags: &[String],
         labels: &BTreeMap<String, String>,
         events: mpsc::Sender<BuildEvent>,
+    ) -> Result<BuiltImage, DockerError> {
+        let mut tries = 1;
+        loop {
+            let built = self.try_build(build, context, tags, labels, &events).await;
+            match &built {
+                Err(DockerError::BuildFailed(failure))
+                    if tries < MAX_TRIES && self.has_killed(failure) => {}
+                _ => return built,
+            }
+            tries += 1;
+            let line = format!(
+                "Podman has killed the step itself, as it does now and then before version 4.6: \
+                 try {tries} of {MAX_TRIES}"
+            );
+            let _ = events.send(BuildEvent::Log { step: None, line }).await;
+        }
+    }
+
+    async fn try_build(
+        &self,
+        build: &ImageBuild,
+        context: &Context,
+        tags: &[String],
+        labels: &BTreeMap<String, String>,
+        events: &mpsc::Sender<BuildEvent>,
     ) -> Result<BuiltImage, DockerError> {
         if !context.has_dockerfile() {
             let path = context

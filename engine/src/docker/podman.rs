@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::{Docker, DockerError, REQUEST_TIMEOUT, Unreachable, wire};
+use super::{BuildFailure, Docker, DockerError, REQUEST_TIMEOUT, Unreachable, wire};
 use crate::app::ContainerSpec;
 
 mod service;
@@ -67,7 +67,43 @@ fn translate(state: &mut Value, stopped: &str) {
     }
 }
 
+/// How the error of a build ends whose runtime was killed from outside: a command that is killed within
+/// a step has an exit status.
+const RUNTIME_KILLED: &str = "while running runtime: signal: killed";
+
+/// True if there is a server of names, by what Podman says of itself.
+fn names_in(info: &Value) -> bool {
+    let host = &info["host"];
+    // Before 4.4 it says no more than which backend it is.
+    match host.get("networkBackendInfo") {
+        Some(backend) => {
+            let path = backend["dns"]["path"].as_str();
+            path.is_some_and(|path| !path.is_empty())
+        }
+        None => host["networkBackend"] == "netavark",
+    }
+}
+
 impl Docker {
+    /// True if it was Podman that killed a step of a build: before 4.6 it asks the kernel to end the step with the
+    /// thread that started it, and threads end when they please
+    /// (<https://github.com/containers/podman/issues/17918>).
+    pub(super) fn has_killed(&self, failure: &BuildFailure) -> bool {
+        self.facts().is_podman() && failure.message.ends_with(RUNTIME_KILLED)
+    }
+
+    /// True if containers of one network find each other by their names. Docker's always do, Podman's if its network
+    /// backend has a server of names: netavark with aardvark-dns, or CNI with its plugin dnsname.
+    pub async fn has_names(&self) -> Result<bool, DockerError> {
+        if !self.facts().is_podman() {
+            return Ok(true);
+        }
+        let info = self
+            .get("say what networks it has", "/v4.0.0/libpod/info")
+            .await?;
+        Ok(names_in(&info))
+    }
+
     /// Podman's containers with a label; `all` of them or those that run.
     pub(super) async fn podmans_containers(
         &self,
@@ -174,5 +210,23 @@ impl Docker {
             Ok(done) => done.map_err(failed),
             Err(_) => Err(failed("it took too long".to_owned())),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_need_a_server_of_names() {
+        let has = |backend: Value| names_in(&json!({ "host": backend }));
+        assert!(has(json!({ "networkBackend": "netavark" })));
+        assert!(!has(json!({ "networkBackend": "cni" })));
+        let with = |dns: Value| json!({ "networkBackend": "netavark", "networkBackendInfo": dns });
+        assert!(has(with(
+            json!({ "dns": { "path": "/usr/lib/podman/aardvark-dns" } })
+        )));
+        assert!(!has(with(json!({ "dns": {} }))));
+        assert!(!has(json!({})));
     }
 }

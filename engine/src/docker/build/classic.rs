@@ -15,6 +15,8 @@ pub(super) struct Classic {
     step: Option<Step>,
     image: Option<String>,
     failed: bool,
+    /// The steps are over: what follows is about the image.
+    committed: bool,
 }
 
 #[derive(Debug)]
@@ -63,8 +65,12 @@ impl Classic {
     fn line(&mut self, line: String) -> Vec<BuildEvent> {
         if let Some((id, name)) = step(&line) {
             let mut events: Vec<BuildEvent> = self.end_step(None).into_iter().collect();
+            if name.starts_with(OWN_LABEL) {
+                self.step = None;
+                return events;
+            }
             let step = Step {
-                id: id.to_owned(),
+                id,
                 name: name.to_owned(),
                 started: Instant::now(),
                 cached: false,
@@ -86,7 +92,8 @@ impl Classic {
             self.image.get_or_insert_with(|| id.trim().to_owned());
             return Vec::new();
         }
-        if is_bookkeeping(note) {
+        self.committed |= is_commit(note);
+        if is_bookkeeping(note) || is_commit(note) || self.committed && is_id(note) {
             return Vec::new();
         }
         let id = self.step.as_mut().map(|step| {
@@ -120,19 +127,46 @@ impl Step {
     }
 }
 
-/// Reads `Step 2/3 : RUN make`, or `STEP 2/3: RUN make` as Podman writes it.
-fn step(line: &str) -> Option<(&str, &str)> {
-    let rest = line
+/// How the steps begin that Podman makes of the labels that rengine asks for: nobody wrote them.
+const OWN_LABEL: &str = "LABEL \"dev.rengine.";
+
+/// Reads `Step 2/3 : RUN make`, or `STEP 2/3: RUN make` as Podman writes it, of several stages as
+/// `[1/2] STEP 2/3: RUN make`.
+fn step(line: &str) -> Option<(String, &str)> {
+    let stage = line
+        .strip_prefix('[')
+        .and_then(|rest| rest.split_once("] "))
+        .filter(|(stage, _)| is_count(stage));
+    let (stage, rest) = match stage {
+        Some((stage, rest)) => (format!("{stage} "), rest),
+        None => (String::new(), line),
+    };
+    let rest = rest
         .strip_prefix("Step ")
-        .or_else(|| line.strip_prefix("STEP "))?;
+        .or_else(|| rest.strip_prefix("STEP "))?;
     let (id, name) = rest.split_once(':')?;
     let id = id.trim_end();
-    let numbers = id.split_once('/').is_some_and(|(number, count)| {
+    is_count(id).then(|| (stage + id, name.trim()))
+}
+
+/// True for `2/3`.
+fn is_count(text: &str) -> bool {
+    text.split_once('/').is_some_and(|(number, count)| {
         [number, count]
             .iter()
             .all(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()))
-    });
-    numbers.then(|| (id, name.trim()))
+    })
+}
+
+/// True for Podman's word that the steps are over.
+fn is_commit(line: &str) -> bool {
+    let of_a_stage = line.split_once("] ").map(|(_, rest)| rest);
+    of_a_stage.unwrap_or(line).starts_with("COMMIT")
+}
+
+/// True for an image's id, which Podman prints in the end.
+fn is_id(line: &str) -> bool {
+    line.len() == 64 && line.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// The builder's notes about containers and images of its own.
@@ -142,7 +176,6 @@ fn is_bookkeeping(note: &str) -> bool {
         "--> ",
         "Removing intermediate container ",
         "Successfully tagged ",
-        "COMMIT",
     ];
     note.is_empty() || starts.iter().any(|start| note.starts_with(start))
 }
@@ -206,13 +239,33 @@ mod tests {
     #[test]
     fn podman_is_understood() {
         let mut classic = Classic::default();
+        let id = "0a".repeat(32);
         let mut told = say(
             &mut classic,
-            "STEP 1/1: RUN make\n--> Using cache 0a1b\nCOMMIT x\n",
+            "[1/2] STEP 1/1: FROM base AS one\n[2/2] STEP 1/3: FROM base\n[2/2] STEP 2/3: RUN make\n",
         );
-        told.extend(say(&mut classic, "Successfully built 0a1b2c\n"));
+        told.extend(say(&mut classic, &format!("{id}\n--> Using cache 0a1b\n")));
+        told.extend(say(
+            &mut classic,
+            "[2/2] STEP 3/3: LABEL \"dev.rengine.app\"=\"a\"\n--> Using cache 0a1c\n[2/2] COMMIT x\n",
+        ));
+        told.extend(say(
+            &mut classic,
+            &format!("{id}\nSuccessfully built 0a1b2c\n{id}\n"),
+        ));
         told.extend(classic.end(None).iter().map(show));
-        assert_eq!(told, ["[1/1] RUN make Started", "[1/1] RUN make Cached"]);
+        assert_eq!(
+            told,
+            [
+                "[1/2 1/1] FROM base AS one Started",
+                "[1/2 1/1] FROM base AS one done",
+                "[2/2 1/3] FROM base Started",
+                "[2/2 1/3] FROM base done",
+                "[2/2 2/3] RUN make Started",
+                &format!("2/2 2/3 | {id}"),
+                "[2/2 2/3] RUN make Cached",
+            ]
+        );
         assert_eq!(classic.image(), Some("0a1b2c"));
     }
 }
