@@ -59,7 +59,9 @@ fn a_replica_is_restarted_by_one_of_two() {
 #[test]
 fn what_is_gone_is_replaced_by_one_of_two() {
     let app = App::new("watches-replace", TWO);
-    app.deployed();
+    let deployed = app.deployed();
+    let place = format!("web  http://localhost:{}  2 containers\n", app.0.port);
+    assert!(deployed.stdout.contains(&place), "{deployed:?}");
     let before = containers(&app);
     let mut two = [0, 1].map(|_| watch(&app.0, &[]));
     docker(&["rm", "-f", &before[0]]);

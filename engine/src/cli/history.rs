@@ -59,7 +59,10 @@ pub async fn diff(global: &GlobalArgs, args: DiffArgs, ui: Ui) -> Result<(), Cli
     let to = one(&records, &app, args.to.as_deref())?;
     let from = match &args.from {
         Some(from) => find_release(&records, &app, from)?,
-        None => release::previous(&records, to).ok_or_else(|| nothing(&app))?,
+        None => release::previous(&records, to).ok_or_else(|| DeployError::NothingToCompare {
+            app: app.to_string(),
+            release: to.release.clone(),
+        })?,
     };
     let diff = release::diff(from, to);
     match ui.is_json() {
@@ -108,12 +111,8 @@ fn one<'a>(
 ) -> Result<&'a Record, DeployError> {
     match prefix {
         Some(prefix) => find_release(records, app, prefix),
-        None => release::running(records).ok_or_else(|| nothing(app)),
-    }
-}
-
-fn nothing(app: &Name) -> DeployError {
-    DeployError::NothingBefore {
-        app: app.to_string(),
+        None => release::running(records).ok_or_else(|| DeployError::NoReleases {
+            app: app.to_string(),
+        }),
     }
 }

@@ -225,23 +225,6 @@ impl Prepared {
         Ok(())
     }
 
-    /// Sees whether the release runs that whoever asks on its own has seen, rather than one that came
-    /// meanwhile. A person is not asked: they may mean whatever runs by now.
-    ///
-    /// # Errors
-    ///
-    /// If it is another.
-    pub(super) fn check_asker(&self, running: Option<&Record>) -> Result<(), DeployError> {
-        let runs = running.map_or("none", |record| record.release.as_str());
-        match &self.asker {
-            Some(asker) if asker.saw != runs => Err(DeployError::OtherRelease {
-                saw: asker.saw.clone(),
-                runs: runs.to_owned(),
-            }),
-            _ => Ok(()),
-        }
-    }
-
     /// Looks at the daemon again, and plans anew: what was seen without the lock may be old.
     pub(super) async fn refresh(&mut self, docker: &Docker) -> Result<(), DeployError> {
         self.observed = docker.observe_app(&self.app, &self.references).await?;
