@@ -16,11 +16,12 @@ services:
     healthcheck: { test: "test ! -e /tmp/sick", interval: 200ms, retries: 2 }
 "#;
 
-/// The same, and they do not end when they are asked to, so that a restart takes its time.
+/// The same, and they do not end when they are asked to, so that a restart takes its time. Each start
+/// is a line in /starts.
 pub fn slow() -> String {
     TWO.replace(
         "tmpfs: /tmp\n    stop_grace_period: 1s",
-        "tmpfs: /tmp\n    command: [\"sh\", \"-c\", \"trap '' TERM; httpd -f -p 8080 -h /www\"]\n    stop_grace_period: 4s",
+        "tmpfs: /tmp\n    command: [\"sh\", \"-c\", \"echo >> /starts; trap '' TERM; httpd -f -p 8080 -h /www\"]\n    stop_grace_period: 4s",
     )
 }
 
