@@ -82,15 +82,22 @@ impl World {
 }
 
 impl Container {
-    /// What it answers at its own address, once it does.
-    pub fn page(&self) -> String {
-        let mut page = String::new();
-        until(&format!("{} answers", self.name), || {
-            page = served(&self.address).unwrap_or_default();
-            !page.is_empty()
-        });
-        page.trim().to_owned()
+    /// What it answers at its own address, if it does.
+    fn answer(&self) -> Option<String> {
+        let page = served(&self.address).ok()?.trim().to_owned();
+        (!page.is_empty()).then_some(page)
     }
+}
+
+/// What one of the app's proven containers answers, once one does. What a daemon was asked for by who was
+/// killed may still come, so that one that runs now is stopped a moment later: each look is a new one.
+pub fn page(project: &Project) -> String {
+    let mut page = None;
+    until(&format!("a container of {} answers", project.app), || {
+        page = World::of(project).running().find_map(Container::answer);
+        page.is_some()
+    });
+    page.unwrap_or_default()
 }
 
 fn served(address: &str) -> std::io::Result<String> {

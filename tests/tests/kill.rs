@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use rengine_tests::Project;
 use rengine_tests::killing::{Point, in_lanes, killed_after, points};
 use rengine_tests::tidy::{Beside, done, tidy};
-use rengine_tests::world::World;
+use rengine_tests::world::{World, page};
 
 /// Without a check a container has to run for a second, which is long for so many.
 const HEALTH: &str = "    healthcheck: { test: [\"CMD\", \"true\"], interval: 50ms }\n";
@@ -40,12 +40,8 @@ fn has(points: &[Point], expected: &[&str]) {
 
 /// What whoever uses the app sees: on its own port, or else at a container.
 fn seen(project: &Project, edges: usize, after: &Point) -> String {
-    let world = World::of(project);
     if edges == 0 {
-        let serving = world.running().next();
-        return serving
-            .unwrap_or_else(|| panic!("after {after:?}: none serves: {world:#?}"))
-            .page();
+        return page(project);
     }
     let answer = project.get();
     let answer = answer.unwrap_or_else(|error| panic!("after {after:?}: {error}"));
