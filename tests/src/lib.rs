@@ -6,6 +6,7 @@ pub mod compose;
 pub mod dockerd;
 pub mod faulty;
 pub mod gate;
+pub mod killing;
 pub mod load;
 pub mod machine;
 pub mod podman;
@@ -17,6 +18,8 @@ pub mod team;
 pub mod tidy;
 pub mod tokens;
 pub mod tunnel;
+pub mod watching;
+pub mod world;
 
 pub use running::{Outcome, Running};
 
@@ -133,6 +136,14 @@ impl Project {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
+    /// What the daemon answers to a question, as `/networks?`, for what this filter lets through.
+    pub(crate) fn ask(&self, path: &str, filter: &str) -> serde_json::Value {
+        let host = self.host.clone().or_else(host);
+        let host = host.as_deref().unwrap_or("unix:///var/run/docker.sock");
+        let socket = host.strip_prefix("unix://").expect("a socket of a daemon");
+        world::get(Path::new(socket), path, filter)
+    }
+
     /// Runs `rengine` in the project.
     pub fn rengine(&self, args: &[&str]) -> Outcome {
         let output = self.command(args).output();
@@ -246,12 +257,20 @@ impl Drop for Project {
 }
 
 /// Waits until something is true; a minute is far more than anything here takes.
-pub fn until(what: &str, mut done: impl FnMut() -> bool) {
+pub fn until(what: &str, done: impl FnMut() -> bool) {
+    assert!(within_a_minute(done), "never: {what}");
+}
+
+/// The same, and false if it never was.
+fn within_a_minute(mut done: impl FnMut() -> bool) -> bool {
     let started = Instant::now();
     while !done() {
-        assert!(started.elapsed() < Duration::from_secs(60), "never: {what}");
+        if started.elapsed() >= Duration::from_secs(60) {
+            return false;
+        }
         std::thread::sleep(Duration::from_millis(20));
     }
+    true
 }
 
 /// The daemon that is tested, where it is not the usual one: `RENGINE_TEST_DAEMON=podman`.

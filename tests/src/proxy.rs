@@ -322,10 +322,11 @@ fn call(line: &str) -> (String, bool) {
     let shown = |part: &str| {
         let id = part.trim_start_matches("sha256:");
         let hex = id.len() >= 12 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
-        match (hex, part.split_once("_rengine-release-")) {
-            (true, _) => "ID".to_owned(),
-            (_, Some(_)) => "RECORD".to_owned(),
-            (_, None) if part.contains(':') => "NAME".to_owned(),
+        match part {
+            _ if hex => "ID".to_owned(),
+            _ if part.contains("_rengine-release-") => "RECORD".to_owned(),
+            _ if part.contains("_rengine-beat-") => "BEAT".to_owned(),
+            _ if part.contains(':') => "NAME".to_owned(),
             _ => part.to_owned(),
         }
     };

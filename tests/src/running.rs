@@ -3,7 +3,7 @@
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Output};
 
-use crate::until;
+use crate::{until, within_a_minute};
 
 /// A `rengine` that runs; it is killed when this is dropped.
 pub struct Running {
@@ -35,15 +35,17 @@ impl Running {
 
     /// Waits until it has written a text.
     pub fn wait_for(&mut self, text: &str) {
-        until(&format!("rengine writes {text}"), || {
-            let output = self.output();
+        let mut output = String::new();
+        let found = within_a_minute(|| {
             let ended = self.child.try_wait().expect("its state");
+            output = self.output();
             assert!(
                 output.contains(text) || ended.is_none(),
                 "it ended without {text}: {output}"
             );
             output.contains(text)
         });
+        assert!(found, "rengine never writes {text}: {output}");
     }
 
     /// Sends a signal, such as `INT`.

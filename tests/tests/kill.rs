@@ -1,27 +1,22 @@
-//! rengine killed after every single call to the daemon: what ran or what is new serves, and the next
-//! deploy puts all in order.
+//! rengine killed after every single call to the daemon, those that only ask among them: what ran or what
+//! is new serves, and the next deploy puts all in order.
+//!
+//! A run that is left alone tells which calls there are. Each of them is then the last one of a run of its
+//! own, and several apps have a part of them each.
 
-use std::collections::BTreeSet;
-use std::io::{Read, Write};
-use std::iter::StepBy;
-use std::net::TcpStream;
-use std::ops::RangeFrom;
-use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
-use std::thread;
-use std::time::Duration;
+use std::sync::Mutex;
 
-use rengine_tests::proxy::{Line, Proxy};
-use rengine_tests::tidy::{Beside, CONTAINERS, NETWORKS, VOLUMES, all, done, tidy};
-use rengine_tests::{Project, docker, until};
+use rengine_tests::Project;
+use rengine_tests::killing::{Point, in_lanes, killed_after, points};
+use rengine_tests::tidy::{Beside, done, tidy};
+use rengine_tests::world::{World, page};
 
 /// Without a check a container has to run for a second, which is long for so many.
 const HEALTH: &str = "    healthcheck: { test: [\"CMD\", \"true\"], interval: 50ms }\n";
 
 /// A Compose app with a network of its own and no port of the host that it has to have, so the
 /// old container and the new one can run side by side.
-fn project(name: &str, keep: u32) -> Project {
+fn project(name: &str, keep: usize) -> Project {
     let project = Project::new(name, "one", "");
     let app = &project.app;
     let compose = format!(
@@ -34,280 +29,91 @@ fn project(name: &str, keep: u32) -> Project {
     project
 }
 
-/// Which calls are counted.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Which {
-    Changes,
-    Asks,
-}
-
-/// Runs `rengine` and kills it right after the daemon has done the call of this number, before
-/// it hears of that. Gives the call; `None` if it ended before there was such a call.
-fn killed_after(project: &Project, which: Which, number: usize, args: &[&str]) -> Option<String> {
-    let pid = Arc::new(AtomicU32::new(0));
-    let victim = pid.clone();
-    let at = Arc::new(Mutex::new(None));
-    let note = at.clone();
-    let proxy = Proxy::before_shared(move |call| {
-        let count = match which {
-            Which::Changes => call.changed,
-            Which::Asks => call.number - call.changed,
-        };
-        if call.done && call.changes == (which == Which::Changes) && count == number {
-            while victim.load(Ordering::SeqCst) == 0 {
-                thread::sleep(Duration::from_millis(1));
-            }
-            let pid = victim.load(Ordering::SeqCst).to_string();
-            *note.lock().expect("no panic") = Some(call.what.clone());
-            // One that does not wait for an answer may have ended.
-            let killed = Command::new("kill").args(["-KILL", &pid]).output();
-            killed.expect("kill runs");
-        }
-        Line::Good
-    });
-    let mut child = project
-        .command(&[&["--host", &proxy.url()], args].concat())
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("rengine runs");
-    pid.store(child.id(), Ordering::SeqCst);
-    let status = child.wait().expect("its end");
-    let call = at.lock().expect("no panic").clone();
-    assert!(
-        call.is_some() || status.success(),
-        "{status}: {:?}",
-        proxy.all()
-    );
-    assert!(
-        call.is_none() || which == Which::Asks || !status.success(),
-        "{status}: {:?}",
-        proxy.all()
-    );
-    call
-}
-
-/// Has several apps do a part each of what are many numbers, and gives their calls in order.
-fn in_lanes(work: impl Fn(usize, StepBy<RangeFrom<usize>>) -> Vec<String> + Sync) -> Vec<String> {
-    const LANES: usize = 4;
-    let lanes: Vec<Vec<String>> = thread::scope(|scope| {
-        let work = &work;
-        let lane = |lane| scope.spawn(move || work(lane, (lane + 1..).step_by(LANES)));
-        let lanes: Vec<_> = (0..LANES).map(lane).collect();
-        let lanes = lanes.into_iter().map(|lane| lane.join().expect("no panic"));
-        lanes.collect()
-    });
-    let most = lanes.iter().map(Vec::len).max().unwrap_or(0);
-    let by_number = (0..most).flat_map(|at| lanes.iter().filter_map(move |lane| lane.get(at)));
-    by_number.cloned().collect()
-}
-
-/// The names of the app's containers that run and are proven.
-fn running(project: &Project) -> Vec<String> {
-    let filter = format!("label=dev.rengine.app={}", project.app);
-    let names = docker(&["ps", "--format", "{{.Names}}", "--filter", &filter]);
-    let proven = names.lines().filter(|name| !name.ends_with(".candidate"));
-    proven.map(str::to_owned).collect()
-}
-
-fn page(container: &str) -> String {
-    let mut page = String::new();
-    until(&format!("{container} answers"), || {
-        page = served(container).unwrap_or_default();
-        !page.is_empty()
-    });
-    page.trim().to_owned()
-}
-
-/// What a container answers at its own address.
-fn served(container: &str) -> std::io::Result<String> {
-    let format = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
-    let address = docker(&["inspect", "-f", format, container]);
-    let mut stream = TcpStream::connect((address.trim(), 8080))?;
-    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-    stream.write_all(b"GET / HTTP/1.0\r\n\r\n")?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    let page = answer.split_once("\r\n\r\n").map(|(_, page)| page);
-    Ok(page.unwrap_or_default().to_owned())
-}
-
-/// Tells of it, even where output of tests is kept back.
-fn tell(what: &str, calls: &[String]) {
-    let mut list: Vec<(String, usize)> = Vec::new();
-    for call in calls {
-        match list.last_mut() {
-            Some((last, count)) if last == call => *count += 1,
-            _ => list.push((call.clone(), 1)),
-        }
+/// There is one of each of these.
+#[track_caller]
+fn has(points: &[Point], expected: &[&str]) {
+    for expected in expected {
+        let there = points.iter().any(|point| point.what.contains(expected));
+        assert!(there, "no {expected} among {points:?}");
     }
-    let list: Vec<_> = list
-        .into_iter()
-        .map(|(call, count)| match count {
-            1 => call,
-            _ => format!("{call} ×{count}"),
-        })
-        .collect();
-    let told = format!(
-        "{what}: killed after each of {} calls: {}\n",
-        calls.len(),
-        list.join(", ")
-    );
-    let _ = std::io::stderr().write_all(told.as_bytes());
+}
+
+/// What whoever uses the app sees: on its own port, or else at a container.
+fn seen(project: &Project, edges: usize, after: &Point) -> String {
+    if edges == 0 {
+        return page(project);
+    }
+    let answer = project.get();
+    let answer = answer.unwrap_or_else(|error| panic!("after {after:?}: {error}"));
+    let page = answer.split_once("\r\n\r\n").map(|(_, page)| page.trim());
+    page.unwrap_or_default().to_owned()
+}
+
+/// Deploys, killed after each of their calls.
+fn deploys(what: &str, make: impl Fn(usize) -> Project + Sync, edges: usize) -> Vec<Point> {
+    const KEEP: usize = 2;
+    let made = |lane| {
+        let project = make(lane);
+        done(project.rengine(&["deploy"]));
+        project
+    };
+    let first = made(0);
+    // So many that old ones go with each further one.
+    for page in ["b", "c"] {
+        first.write("index.html", page);
+        done(first.rengine(&["deploy"]));
+    }
+    first.write("index.html", "one");
+    let points = points(&first, &["deploy"]);
+    let beside = Beside {
+        edges,
+        ..Beside::default()
+    };
+    in_lanes(what, first, &points, made, |project, queue| {
+        let mut old = "one".to_owned();
+        while let Some((number, point)) = queue.next() {
+            let new = format!("page {number}");
+            project.write("index.html", &new);
+            let before = World::of(&project);
+            let killed = killed_after(&project, point, &["deploy"]);
+            let served = seen(&project, edges, point);
+            assert!(
+                served == old || served == new,
+                "after {point:?}: {served}, and neither {old} nor {new}"
+            );
+            if !killed {
+                assert_eq!(served, new, "after {point:?}");
+                queue.missed(point);
+            } else if World::of(&project) == before {
+                // It came to nothing: the next one finds what this one found.
+                assert_eq!(served, old, "after {point:?}");
+                continue;
+            }
+            done(project.rengine(&["deploy"]));
+            assert_eq!(seen(&project, edges, point), new, "after {point:?}");
+            tidy(&project, KEEP, beside, &format!("{point:?}"));
+            old = new;
+        }
+    });
+    points
 }
 
 #[test]
 fn a_deploy_killed_after_any_call() {
-    let keep = 2;
-    let project = project("kdeploy", keep as u32);
-    // So many that old ones go with each further one.
-    for page in ["a", "b", "one"] {
-        project.write("index.html", page);
-        done(project.rengine(&["deploy"]));
-    }
-    let mut old = "one".to_owned();
-    let mut calls = Vec::new();
-    for number in 1.. {
-        let new = format!("page {number}");
-        project.write("index.html", &new);
-        let call = killed_after(&project, Which::Changes, number, &["deploy"]);
-        let after = call.clone().unwrap_or_default();
-        let serving = running(&project);
-        let served = serving.first().map(|name| page(name));
-        assert!(
-            served == Some(old.clone()) || served == Some(new.clone()),
-            "after {after}: {served:?}"
-        );
-        done(project.rengine(&["deploy"]));
-        assert_eq!(running(&project).len(), 1, "after {after}");
-        assert_eq!(page(&running(&project)[0]), new, "after {after}");
-        tidy(&project, keep, Beside::default(), &after);
-        old = new;
-        match call {
-            Some(call) => calls.push(call),
-            None => break,
-        }
-    }
-    tell("deploy", &calls);
-    for expected in [
-        "containers/create",
-        "/start",
-        "/rename",
-        "/build",
-        "volumes/create",
-        "DELETE /images",
-    ] {
-        let there = calls.iter().any(|call| call.contains(expected));
-        assert!(there, "no {expected} among {calls:?}");
-    }
-}
-
-/// Rollbacks, killed after each of these calls; gives all that there were.
-fn rollbacks(name: &str, which: Which, numbers: impl Iterator<Item = usize>) -> Vec<String> {
-    let keep = 50;
-    let project = project(name, keep as u32);
-    let release = |page: &str| {
-        project.write("index.html", page);
-        done(project.rengine(&["deploy"]));
-        let shown = done(project.rengine(&["show", "--json"])).stdout;
-        let shown: serde_json::Value = serde_json::from_str(&shown).expect("JSON");
-        shown["release"].as_str().expect("an id").to_owned()
-    };
-    let releases = ["one", "two"].map(|page| (release(page), page));
-    let mut calls = Vec::new();
-    let mut current = "two";
-    for number in numbers {
-        let others = releases.iter().find(|(_, page)| *page != current);
-        let (target, goal) = others.expect("the other");
-        let call = killed_after(&project, which, number, &["rollback", target]);
-        let after = call.clone().unwrap_or_default();
-        let serving = running(&project);
-        let served = serving.first().map(|name| page(name));
-        let served = served.expect("one serves");
-        assert!(
-            served == current || served == *goal,
-            "after {after}: {served}"
-        );
-        if call.is_none() {
-            assert_eq!(served, *goal);
-        }
-        // Every other time what the sources are, and not the same again.
-        let again: (&[&str], &str) = match calls.len() % 2 {
-            0 => (&["deploy"], "two"),
-            _ => (&["rollback", target], goal),
-        };
-        done(project.rengine(again.0));
-        current = again.1;
-        assert_eq!(running(&project).len(), 1, "after {after}");
-        assert_eq!(page(&running(&project)[0]), current, "after {after}");
-        tidy(&project, keep, Beside::default(), &after);
-        match call {
-            Some(call) => calls.push(call),
-            None => break,
-        }
-    }
-    calls
-}
-
-#[test]
-fn a_rollback_killed_after_any_call_that_changes_something() {
-    let calls = rollbacks("krollback", Which::Changes, 1..);
-    tell("rollback", &calls);
-    for expected in ["containers/create", "/start", "/rename", "volumes/create"] {
-        let there = calls.iter().any(|call| call.contains(expected));
-        assert!(there, "no {expected} among {calls:?}");
-    }
-    assert!(
-        !calls.iter().any(|call| call.contains("/build")),
-        "{calls:?}"
+    let make = |lane| project(&format!("kdeploy{lane}"), 2);
+    let points = deploys("deploy", make, 0);
+    has(
+        &points,
+        &[
+            "containers/create",
+            "/start",
+            "/rename",
+            "/build",
+            "volumes/create",
+            "DELETE /images",
+            "GET /containers/json",
+        ],
     );
-}
-
-#[test]
-fn a_rollback_killed_after_any_call_that_only_asks() {
-    let calls = in_lanes(|lane, numbers| rollbacks(&format!("kback{lane}"), Which::Asks, numbers));
-    tell("rollback, asking", &calls);
-    assert!(calls.len() > 10, "{calls:?}");
-}
-
-#[test]
-fn a_first_deploy_killed_after_any_call() {
-    let project = project("kfirst", 2);
-    // Without a build, which the others have, and with a volume.
-    let app = &project.app;
-    let compose = format!(
-        "name: {app}\nservices:\n  web:\n    image: rengine/busybox:local\n    ports: [\"8080\"]\n    \
-         stop_signal: KILL\n{HEALTH}    volumes: [\"data:/www\"]\n    \
-         command: [\"sh\", \"-c\", \"echo one > /www/index.html; exec httpd -f -p 8080 -h /www\"]\n\
-         volumes:\n  data: {{}}\n"
-    );
-    project.write("compose.yaml", &compose);
-    let mut calls = Vec::new();
-    for number in 1.. {
-        let call = killed_after(&project, Which::Changes, number, &["deploy"]);
-        let after = call.clone().unwrap_or_default();
-        done(project.rengine(&["deploy"]));
-        assert_eq!(page(&running(&project)[0]), "one", "after {after}");
-        let beside = Beside {
-            volumes: 1,
-            ..Beside::default()
-        };
-        tidy(&project, 2, beside, &after);
-        done(project.rengine(&["down", "--history", "--volume", "data"]));
-        for kind in [&CONTAINERS[..], &NETWORKS, &VOLUMES] {
-            assert_eq!(all(&project, kind), BTreeSet::new(), "after {after}");
-        }
-        match call {
-            Some(call) => calls.push(call),
-            None => break,
-        }
-    }
-    tell("first deploy", &calls);
-    for expected in ["networks/create", "volumes/create"] {
-        let there = calls.iter().any(|call| call.contains(expected));
-        assert!(there, "no {expected} among {calls:?}");
-    }
 }
 
 /// The same with a port of the host that it has to have, and so behind an edge; and these lines more.
@@ -317,77 +123,148 @@ fn behind_an_edge(name: &str, more: &str) -> Project {
     let fixed = format!("\"{}:8080\"", project.port);
     let compose = compose.replace("\"8080\"", &fixed);
     project.write("compose.yaml", &format!("{compose}{more}"));
-    for page in ["a", "b", "one"] {
-        project.write("index.html", page);
-        done(project.rengine(&["deploy"]));
-    }
     project
 }
 
-/// What whoever uses the app sees.
-fn seen(project: &Project, after: &str) -> String {
-    let answer = project.get();
-    let answer = answer.unwrap_or_else(|error| panic!("after {after}: {error}"));
-    let page = answer
-        .split_once("\r\n\r\n")
-        .map(|(_, page)| page.trim().to_owned());
-    page.unwrap_or_default()
-}
-
-/// Deploys behind an edge, killed after each of these calls; gives all that there were.
-fn deploys_behind_an_edge(
-    name: &str,
-    more: &str,
-    which: Which,
-    numbers: impl Iterator<Item = usize>,
-) -> Vec<String> {
-    let project = behind_an_edge(name, more);
-    let mut old = "one".to_owned();
-    let mut calls = Vec::new();
-    for number in numbers {
-        let new = format!("page {number}");
-        project.write("index.html", &new);
-        let call = killed_after(&project, which, number, &["deploy"]);
-        let after = call.clone().unwrap_or_default();
-        let served = seen(&project, &after);
-        assert!(served == old || served == new, "after {after}: {served}");
-        done(project.rengine(&["deploy"]));
-        assert_eq!(seen(&project, &after), new, "after {after}");
-        let beside = Beside {
-            edges: 1,
-            ..Beside::default()
-        };
-        tidy(&project, 2, beside, &after);
-        old = new;
-        match call {
-            Some(call) => calls.push(call),
-            None => break,
-        }
-    }
-    calls
+#[test]
+fn a_deploy_behind_an_edge_killed_after_any_call() {
+    let make = |lane| behind_an_edge(&format!("kedge{lane}"), "");
+    let points = deploys("deploy behind an edge", make, 1);
+    has(&points, &["/exec/ID/start", "DELETE /images"]);
 }
 
 #[test]
-fn a_canary_killed_after_any_call_that_changes_something() {
+fn a_canary_killed_after_any_call() {
     // Long enough to be asked for twice.
     let canary = "    x-rengine: { strategy: canary, canary: { share: 50%, for: 100ms } }\n";
-    let calls = deploys_behind_an_edge("kcanary", canary, Which::Changes, 1..);
-    tell("canary", &calls);
+    let make = |lane| behind_an_edge(&format!("kcanary{lane}"), canary);
+    let points = deploys("canary", make, 1);
+    has(&points, &["/exec/ID/start"]);
+}
+
+/// A project of two releases, of which the second runs; and their ids with their pages.
+struct Two {
+    project: Project,
+    releases: [(String, &'static str); 2],
+}
+
+impl Two {
+    fn of(project: Project) -> Self {
+        let release = |page: &'static str| {
+            project.write("index.html", page);
+            done(project.rengine(&["deploy"]));
+            let shown = done(project.rengine(&["show", "--json"])).stdout;
+            let shown: serde_json::Value = serde_json::from_str(&shown).expect("JSON");
+            (shown["release"].as_str().expect("an id").to_owned(), page)
+        };
+        let releases = ["one", "two"].map(release);
+        Self { project, releases }
+    }
+
+    /// The one that does not run.
+    fn other(&self, current: &str) -> (&str, &'static str) {
+        let mut others = self.releases.iter().filter(|(_, page)| *page != current);
+        let (release, page) = others.next().expect("the other");
+        (release, page)
+    }
 }
 
 #[test]
-fn a_deploy_behind_an_edge_killed_after_any_call_that_changes_something() {
-    let calls = deploys_behind_an_edge("kedge", "", Which::Changes, 1..);
-    tell("deploy behind an edge", &calls);
-    let told = calls.iter().any(|call| call.contains("/exec/ID/start"));
-    assert!(told, "the edge is told nothing: {calls:?}");
-}
-
-#[test]
-fn a_deploy_behind_an_edge_killed_after_any_call_that_only_asks() {
-    let calls = in_lanes(|lane, numbers| {
-        deploys_behind_an_edge(&format!("kasks{lane}"), "", Which::Asks, numbers)
+fn a_rollback_killed_after_any_call() {
+    const KEEP: usize = 50;
+    let make = |lane| project(&format!("kback{lane}"), KEEP);
+    let first = Two::of(make(0));
+    let points = points(&first.project, &["rollback", first.other("two").0]);
+    done(first.project.rengine(&["deploy"]));
+    has(
+        &points,
+        &["containers/create", "/start", "/rename", "volumes/create"],
+    );
+    assert!(
+        !points.iter().any(|point| point.what.contains("/build")),
+        "{points:?}"
+    );
+    let Two { project, releases } = first;
+    let known = Mutex::new(Some(releases));
+    in_lanes("rollback", project, &points, make, |project, queue| {
+        // The first one has its releases, and each other one makes its own.
+        let of_first = project.app.ends_with("kback0");
+        let releases = of_first.then(|| known.lock().expect("no panic").take());
+        let two = match releases.flatten() {
+            Some(releases) => Two { project, releases },
+            None => Two::of(project),
+        };
+        let project = &two.project;
+        let mut current = "two";
+        while let Some((number, point)) = queue.next() {
+            let (target, goal) = two.other(current);
+            let before = World::of(project);
+            let killed = killed_after(project, point, &["rollback", target]);
+            let served = seen(project, 0, point);
+            assert!(
+                served == current || served == goal,
+                "after {point:?}: {served}"
+            );
+            if !killed {
+                assert_eq!(served, goal, "after {point:?}");
+                queue.missed(point);
+            } else if World::of(project) == before {
+                assert_eq!(served, current, "after {point:?}");
+                continue;
+            }
+            // Every other time what the sources are, and not the same again.
+            let (again, page): (&[&str], _) = match number % 2 {
+                0 => (&["deploy"], "two"),
+                _ => (&["rollback", target], goal),
+            };
+            done(project.rengine(again));
+            current = page;
+            assert_eq!(seen(project, 0, point), current, "after {point:?}");
+            tidy(project, KEEP, Beside::default(), &format!("{point:?}"));
+        }
     });
-    tell("deploy behind an edge, asking", &calls);
-    assert!(calls.len() > 20, "{calls:?}");
+}
+
+#[test]
+fn a_first_deploy_killed_after_any_call() {
+    let make = |lane| {
+        let project = project(&format!("kfirst{lane}"), 2);
+        // Without a build, which the others have, and with a volume.
+        let app = &project.app;
+        let compose = format!(
+            "name: {app}\nservices:\n  web:\n    image: rengine/busybox:local\n    ports: [\"8080\"]\n    \
+             stop_signal: KILL\n{HEALTH}    volumes: [\"data:/www\"]\n    \
+             command: [\"sh\", \"-c\", \"echo one > /www/index.html; exec httpd -f -p 8080 -h /www\"]\n\
+             volumes:\n  data: {{}}\n"
+        );
+        project.write("compose.yaml", &compose);
+        project
+    };
+    let down = |project: &Project, after: &str| {
+        done(project.rengine(&["down", "--history", "--volume", "data"]));
+        let world = World::of(project);
+        assert!(world.is_empty(), "after {after}: {world:#?}");
+    };
+    let first = make(0);
+    let points = points(&first, &["deploy"]);
+    down(&first, "the first");
+    has(&points, &["networks/create", "volumes/create"]);
+    let beside = Beside {
+        volumes: 1,
+        ..Beside::default()
+    };
+    in_lanes("first deploy", first, &points, make, |project, queue| {
+        while let Some((_, point)) = queue.next() {
+            let killed = killed_after(&project, point, &["deploy"]);
+            if !killed {
+                queue.missed(point);
+            } else if World::of(&project).is_empty() {
+                continue;
+            }
+            done(project.rengine(&["deploy"]));
+            assert_eq!(seen(&project, 0, point), "one", "after {point:?}");
+            tidy(&project, 2, beside, &format!("{point:?}"));
+            down(&project, &format!("{point:?}"));
+        }
+    });
 }

@@ -83,6 +83,22 @@ fn another_s_is_released_by_force_alone() {
 }
 
 #[test]
+fn of_many_at_once_one_gets_it_and_the_others_are_told_who() {
+    let project = Project::new("lkmany", "hello", FAST);
+    let many: Vec<_> = (0..8)
+        .map(|number| project.start(&["lock", "hold", "-m", &format!("number {number}")]))
+        .collect();
+    let outcomes: Vec<Outcome> = many.into_iter().map(|one| one.finish()).collect();
+    let (got, told): (Vec<_>, Vec<_>) = outcomes.iter().partition(|one| one.code == 0);
+    assert_eq!(got.len(), 1, "{outcomes:#?}");
+    for one in told {
+        assert_eq!(one.code, 5, "{one:?}");
+        assert!(one.stderr.contains(": number "), "who and why: {one:?}");
+    }
+    done(project.rengine(&["lock", "release"]));
+}
+
+#[test]
 fn who_waits_comes_next() {
     let project = Project::new("lkwait", "hello", NEVER_HEALTHY);
     let mut first = project.start(&["deploy", "-v"]);

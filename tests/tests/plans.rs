@@ -89,6 +89,10 @@ fn what_moved_is_named_and_nothing_is_touched() {
     done(project.rengine(&["start"]));
     done(project.rengine(&["deploy", "plan.json"]));
     assert_eq!(project.inspect()["HostConfig"]["Memory"], 48 << 20);
+    let mut plan = file(&project, "plan.json");
+    plan["app"] = "other".into();
+    project.write("plan.json", &plan.to_string());
+    refused("it is a plan of `other`");
     project.write("plan.json", "{}");
     refused("it is no plan");
 }

@@ -1,6 +1,7 @@
 //! Records of releases that are large, and as many of them as the Compose file says.
 
-use rengine_tests::tidy::{VOLUMES, all, done};
+use rengine_tests::tidy::done;
+use rengine_tests::world::World;
 use rengine_tests::{Project, docker};
 
 /// What a record has to hold at least, in bytes.
@@ -37,7 +38,7 @@ fn a_record_of_a_megabyte_is_kept_shown_and_brought_back() {
     for word in ["one-", "two-", "tri-", "for-"] {
         release(&project, word);
     }
-    let records = all(&project, &VOLUMES);
+    let records = World::of(&project).volumes;
     assert_eq!(records.len(), 2, "as many as the file says: {records:?}");
     let sizes: Vec<usize> = records
         .iter()
@@ -52,5 +53,5 @@ fn a_record_of_a_megabyte_is_kept_shown_and_brought_back() {
     done(project.rengine(&["rollback"]));
     assert_eq!(label(&project), "tri-");
     done(project.rengine(&["down", "--history"]));
-    assert!(all(&project, &VOLUMES).is_empty());
+    assert!(World::of(&project).volumes.is_empty());
 }

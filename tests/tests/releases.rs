@@ -59,11 +59,15 @@ fn a_release_is_recorded_and_brought_back() {
     project.write(".dockerignore", "plugins.toml\n.git\n");
     let none = done(project.rengine(&["history"]));
     assert!(none.stdout.contains("has no releases yet"), "{none:?}");
-    assert_eq!(
-        project.rengine(&["rollback"]).code,
-        2,
-        "nothing to go back to"
-    );
+    for (command, expected) in [
+        ("rollback", "no release of"),
+        ("show", "no release that succeeded"),
+        ("diff", "no release that succeeded"),
+    ] {
+        let nothing = project.rengine(&[command]);
+        assert_eq!(nothing.code, 2, "{nothing:?}");
+        assert!(nothing.stderr.contains(expected), "{nothing:?}");
+    }
     let git = |args: &[&str]| {
         let mut git = Command::new("git");
         git.arg("-C").arg(project.path());
@@ -77,6 +81,10 @@ fn a_release_is_recorded_and_brought_back() {
     deploy(&project, "one");
     let again = done(project.rengine(&["deploy"]));
     assert!(again.stderr.contains("nothing to do"), "{again:?}");
+    let alone = project.rengine(&["diff"]);
+    assert_eq!(alone.code, 2, "{alone:?}");
+    let words: Vec<_> = alone.stderr.split_whitespace().collect();
+    assert!(words.join(" ").contains("could be compared"), "{alone:?}");
     project.configure(&format!("memory = \"48MiB\"\n{table}"));
     deploy(&project, "two");
     let records = history(&project);

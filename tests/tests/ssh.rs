@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
+use rengine_tests::authority::Authority;
 use rengine_tests::load::Load;
 use rengine_tests::ssh::{SshServer, programs};
 use rengine_tests::{Outcome, Project, until};
@@ -110,6 +111,36 @@ fn releases_change_behind_an_edge_there_without_a_lost_request() {
     done(&run(&project, &server, &host, &["down"]));
     assert!(project.containers().is_empty() && project.edges().is_empty());
     until("no ssh is left", || server.clients().is_empty());
+}
+
+#[test]
+fn certificates_are_put_into_an_edge_there() {
+    let server = SshServer::start("");
+    let project = Project::new("sshcert", "over ssh and TLS", "");
+    project.write(".dockerignore", "plugins.toml\nshop.*\n");
+    project.configure(&format!(
+        "stop-timeout = \"1s\"\nhealth = {{ http = \"/\" }}\n\
+         [[edge.tls]]\nport = {}\ncertificate = \"shop.pem\"\nkey = \"shop.key\"",
+        project.port
+    ));
+    // Each is of an authority of its own, which alone the client trusts.
+    for _ in 0..2 {
+        let authority = Authority::new();
+        let signed = authority.sign("shop", "DNS:localhost", "2");
+        for (from, to) in [("cert.pem", "shop.pem"), ("key.pem", "shop.key")] {
+            std::fs::copy(signed.join(from), project.path().join(to)).expect("a copy");
+        }
+        done(&run(&project, &server, &server.url(""), &["deploy"]));
+        let asked = Command::new("curl")
+            .args(["-sS", "--max-time", "20", "--cacert"])
+            .arg(authority.file("ca.pem"))
+            .arg(format!("https://localhost:{}/", project.port))
+            .output();
+        let asked = Outcome::from(asked.expect("curl is there: run ./dev test"));
+        assert!(asked.stdout.contains("over ssh and TLS"), "{asked:?}");
+    }
+    assert_eq!(project.edges().len(), 1);
+    done(&run(&project, &server, &server.url(""), &["down"]));
 }
 
 #[test]

@@ -3,58 +3,8 @@
 use rengine_tests::compose::App;
 use rengine_tests::gate::Gate;
 use rengine_tests::load::Load;
-use rengine_tests::{Outcome, Project, Running, docker, plugin, until};
-
-/// Two replicas behind the edge. One that has a file at /tmp/sick is not well; a restart mends that.
-const TWO: &str = r#"
-services:
-  web:
-    build: .
-    ports: ["PORT:8080"]
-    environment: { RELEASE: "first" }
-    tmpfs: /tmp
-    stop_grace_period: 1s
-    deploy: { replicas: 2 }
-    healthcheck: { test: "test ! -e /tmp/sick", interval: 200ms, retries: 2 }
-"#;
-
-fn containers(app: &App) -> Vec<String> {
-    let mut containers = app.0.containers();
-    containers.sort();
-    containers
-}
-
-fn sicken(container: &str) {
-    docker(&["exec", container, "touch", "/tmp/sick"]);
-}
-
-fn watch(project: &Project, args: &[&str]) -> Running {
-    let mut running = project.start(&[&["watch"], args].concat());
-    let begun = match args.contains(&"--json") {
-        true => "\"what\":\"watching\"",
-        false => "watching release",
-    };
-    running.wait_for(begun);
-    running
-}
-
-/// Ends a watch as a service manager does.
-#[track_caller]
-fn stop(watch: Running) -> Outcome {
-    watch.signal("TERM");
-    let outcome = watch.finish();
-    assert_eq!(outcome.code, 0, "{outcome:#?}");
-    outcome
-}
-
-fn history(project: &Project) -> Vec<serde_json::Value> {
-    let told = project.rengine(&["history", "--json"]);
-    assert_eq!(told.code, 0, "{told:?}");
-    let lines = told.stdout.lines();
-    lines
-        .map(|line| serde_json::from_str(line).expect("JSON"))
-        .collect()
-}
+use rengine_tests::watching::{TWO, containers, history, sicken, slow, stop, watch};
+use rengine_tests::{Project, docker, plugin, until};
 
 #[test]
 fn an_unhealthy_replica_is_taken_out_restarted_and_put_back() {
@@ -243,11 +193,7 @@ fn one_that_has_the_lock_is_left_in_peace() {
 
 #[test]
 fn a_deploy_waits_while_a_container_is_restarted() {
-    // It does not end when it is asked to.
-    let slow = TWO.replace(
-        "tmpfs: /tmp\n    stop_grace_period: 1s",
-        "tmpfs: /tmp\n    command: [\"sh\", \"-c\", \"trap '' TERM; httpd -f -p 8080 -h /www\"]\n    stop_grace_period: 4s",
-    );
+    let slow = slow();
     let app = App::new("watch-waits", &slow);
     app.deployed();
     let mut watch = watch(&app.0, &[]);

@@ -32,11 +32,12 @@ pub struct DeployArgs {
 }
 
 pub async fn run(global: &GlobalArgs, args: DeployArgs, ui: Ui) -> Result<(), CliError> {
-    let saved = args
-        .plan
-        .map(|path| SavedPlan::read(&global.directory.join(path)));
-    let saved = saved.transpose()?;
+    let path = args.plan.map(|path| global.directory.join(path));
+    let saved = path.as_deref().map(SavedPlan::read).transpose()?;
     let manifest = session::load_manifest(global, args.sources, ui).await?;
+    if let (Some(saved), Some(path)) = (&saved, &path) {
+        saved.check_app(&manifest.app.name, path)?;
+    }
     let cancel = interrupt::on_signal(ui);
     let reporter = ui.reporter();
     let plugins = Hooks::begin(&manifest, &args.sources.sources(&reporter));

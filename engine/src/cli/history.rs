@@ -59,8 +59,9 @@ pub async fn diff(global: &GlobalArgs, args: DiffArgs, ui: Ui) -> Result<(), Cli
     let to = one(&records, &app, args.to.as_deref())?;
     let from = match &args.from {
         Some(from) => find_release(&records, &app, from)?,
-        None => release::previous(&records, to).ok_or_else(|| DeployError::NothingBefore {
+        None => release::previous(&records, to).ok_or_else(|| DeployError::NothingToCompare {
             app: app.to_string(),
+            release: to.release.clone(),
         })?,
     };
     let diff = release::diff(from, to);
@@ -110,7 +111,7 @@ fn one<'a>(
 ) -> Result<&'a Record, DeployError> {
     match prefix {
         Some(prefix) => find_release(records, app, prefix),
-        None => release::running(records).ok_or_else(|| DeployError::NothingRan {
+        None => release::running(records).ok_or_else(|| DeployError::NoReleases {
             app: app.to_string(),
         }),
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use miette::Diagnostic;
 use thiserror::Error;
 
+use super::ExitCode;
 use crate::context::ContextError;
 use crate::docker::DockerError;
 use crate::edge::ImageError;
@@ -13,39 +14,6 @@ use crate::plan::Conflict;
 use crate::plugin::{LoadError, PluginError};
 use crate::registry::RegistryError;
 use crate::release::Damage;
-
-/// What a command ends with. The numbers are part of the interface.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum ExitCode {
-    /// It is done.
-    Done = 0,
-    /// It failed; what ran before runs on.
-    Failed = 1,
-    /// The input or the usage is wrong; nothing was touched.
-    BadInput = 2,
-    /// A plugin refused, or broke; what ran before runs on.
-    Refused = 3,
-    /// The daemon can't be reached.
-    Unreachable = 4,
-    /// Another deploy of the app is going on.
-    Locked = 5,
-    /// It was interrupted; what ran before runs on.
-    Interrupted = 130,
-}
-
-impl ExitCode {
-    /// Every code with its meaning, for the help text and the documentation.
-    pub const ALL: [(Self, &'static str); 7] = [
-        (Self::Done, "done"),
-        (Self::Failed, "failed; what ran before runs on"),
-        (Self::BadInput, "bad input or usage; nothing was touched"),
-        (Self::Refused, "refused by a plugin, or a plugin failed"),
-        (Self::Unreachable, "the daemon can't be reached"),
-        (Self::Locked, "locked by another deploy of the app"),
-        (Self::Interrupted, "interrupted; what ran before runs on"),
-    ];
-}
 
 /// What ended a deploy.
 #[derive(Debug, Error, Diagnostic)]
@@ -258,6 +226,15 @@ pub enum DeployError {
         /// What.
         moved: Vec<String>,
     },
+    /// What was to be done was for a release that does not run any more.
+    #[error("release {runs} runs by now, and no longer {saw}")]
+    #[diagnostic(help("nothing was touched"))]
+    OtherRelease {
+        /// The release that was seen.
+        saw: String,
+        /// The one that runs, or `none`.
+        runs: String,
+    },
     /// There is no release of that id.
     #[error("{}", match found.is_empty() {
         true => format!("`{app}` has no release `{prefix}`"),
@@ -272,19 +249,28 @@ pub enum DeployError {
         /// The releases whose ids begin so, with commas between them.
         found: String,
     },
+    /// No release ever succeeded.
+    #[error("`{app}` has no release that succeeded")]
+    #[diagnostic(help("`rengine deploy` makes one; `rengine history` shows what there was"))]
+    NoReleases {
+        /// The app.
+        app: String,
+    },
+    /// A release is the first one.
+    #[error("there is no release of `{app}` before {release} that it could be compared with")]
+    #[diagnostic(help("name both: `rengine diff A B`; `rengine history` shows them"))]
+    NothingToCompare {
+        /// The app.
+        app: String,
+        /// The release.
+        release: String,
+    },
     /// There is nothing to go back to.
     #[error("there is no release of `{app}` to go back to")]
     #[diagnostic(help(
         "`rengine history` shows what there is; only releases that succeeded are gone back to by themselves"
     ))]
     NothingBefore {
-        /// The app.
-        app: String,
-    },
-    /// No release succeeded.
-    #[error("no release of `{app}` has succeeded")]
-    #[diagnostic(help("`rengine history` shows those that did not: name one of them"))]
-    NothingRan {
         /// The app.
         app: String,
     },
@@ -365,7 +351,8 @@ impl DeployError {
             | Self::Moved { .. }
             | Self::NoRelease { .. }
             | Self::NothingBefore { .. }
-            | Self::NothingRan { .. }
+            | Self::NoReleases { .. }
+            | Self::NothingToCompare { .. }
             | Self::NeverRan { .. }
             | Self::Unusable { .. }
             | Self::NoEdgePort { .. }
@@ -385,6 +372,7 @@ impl DeployError {
             Self::EdgeImage(_)
             | Self::ImageGone { .. }
             | Self::Edge { .. }
+            | Self::OtherRelease { .. }
             | Self::Conflict { .. }
             | Self::Unhealthy { .. }
             | Self::Canary { .. }

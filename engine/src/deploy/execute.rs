@@ -14,7 +14,7 @@ use super::{DeployError, Event, Outcome, Prepared, Reporter, git, take_lock};
 use crate::docker::{Docker, DockerError, Wait};
 use crate::manifest::Manifest;
 use crate::plan::observed::Observed;
-use crate::release::GitRevision;
+use crate::release::{GitRevision, Record};
 
 /// What carrying out a plan needs beside it.
 pub struct Attempt<'a> {
@@ -100,12 +100,13 @@ impl Attempt<'_> {
         if let Some(saved) = &prepared.saved {
             saved.check(prepared, self.manifest)?;
         }
+        let mut ledger = ledger?;
+        ledger.close_left(prepared).await?;
+        prepared.check_asker(ledger.running())?;
         report_plan(prepared, reporter);
         if let Some(conflict) = prepared.plan.conflicts.first() {
             return Err(conflict.clone().into());
         }
-        let mut ledger = ledger?;
-        ledger.close_left(prepared).await?;
         let observed = match prepared.plan.is_empty() {
             true => None,
             false => self.recorded(prepared, git, reporter, &mut ledger).await?,
@@ -169,6 +170,25 @@ impl Attempt<'_> {
             None
         });
         result.map(|()| observed)
+    }
+}
+
+impl Prepared {
+    /// Sees whether the release runs that whoever asks on its own has seen, rather than one that came
+    /// meanwhile. A person is not asked: they may mean whatever runs by now.
+    ///
+    /// # Errors
+    ///
+    /// If it is another.
+    pub(super) fn check_asker(&self, running: Option<&Record>) -> Result<(), DeployError> {
+        let runs = running.map_or("none", |record| record.release.as_str());
+        match &self.asker {
+            Some(asker) if asker.saw != runs => Err(DeployError::OtherRelease {
+                saw: asker.saw.clone(),
+                runs: runs.to_owned(),
+            }),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -46,6 +46,12 @@ impl<'a> Ledger<'a> {
         self.entries.into_iter().map(|(_, record)| record).collect()
     }
 
+    /// The release that runs: the last that succeeded.
+    pub fn running(&self) -> Option<&Record> {
+        let mut newest = self.entries.iter().rev().map(|(_, record)| record);
+        newest.find(|record| record.succeeded())
+    }
+
     /// True if there is something to do though nothing is to be deployed: a deploy was killed
     /// before it had said how it ended, or before it had cleared up.
     pub fn is_untidy(&self, keep: usize, observed: &Observed) -> bool {

@@ -57,6 +57,7 @@ fn clean(event: &mut Event, redactor: &Redactor) {
             | News::Replacing { why }
             | News::Failed { why }
             | News::GaveUp { why }
+            | News::LeftAlone { why }
             | News::DaemonLost { why } => redactor.clean(why),
             News::Bad { why, left } => {
                 redactor.clean(why);

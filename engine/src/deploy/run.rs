@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::execute::Attempt;
 use super::hooks::Loading;
+use super::ledger::releases;
 use super::recorder::Recorder;
 use super::rollback::prepare_rollback;
 use super::summary::summaries;
@@ -18,6 +19,7 @@ use crate::app::Name;
 use crate::docker::{Docker, Wait};
 use crate::manifest::Manifest;
 use crate::plugin::{CallContext, FinishedDeploy, FinishedService};
+use crate::release;
 
 /// A deploy that ended well.
 #[derive(Debug)]
@@ -64,6 +66,8 @@ pub struct Asker {
     pub command: &'static str,
     /// Why it asks.
     pub reason: String,
+    /// The release that it saw run. Should another run by the time that the lock is held, nothing is done.
+    pub saw: String,
 }
 
 /// Deploys an app, or brings back a release of it: prepares, carries out, and lets `post-deploy` hooks know, however it ended.
@@ -125,6 +129,11 @@ pub async fn run(
             () = cancel.cancelled() => return Err(DeployError::Interrupted),
         };
         prepared.asker.clone_from(&request.asker);
+        if prepared.asker.is_some() && prepared.plan.is_empty() {
+            // It would else be told as done, though another did it.
+            let records = releases(docker, &manifest.app.name).await?;
+            prepared.check_asker(release::running(&records))?;
+        }
         let attempt = Attempt {
             manifest,
             docker,

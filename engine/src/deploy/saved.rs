@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::recording::seal;
 use super::{DeployError, Options, Prepared, clean_changes, clean_plan, lock_holder};
-use crate::app::{Fields, hex};
+use crate::app::{Fields, Name, hex};
 use crate::manifest::Manifest;
 use crate::plan::observed::ContainerState;
 use crate::plan::{container_inputs, network_inputs, volume_inputs};
@@ -94,6 +94,21 @@ impl SavedPlan {
             )));
         }
         Ok(saved)
+    }
+
+    /// Sees whether it is for this app; the file's path is for who is told that it is not.
+    ///
+    /// # Errors
+    ///
+    /// If it is for another.
+    pub fn check_app(&self, app: &Name, path: &Path) -> Result<(), DeployError> {
+        match self.app == app.as_str() {
+            true => Ok(()),
+            false => Err(DeployError::BadPlan {
+                path: path.to_owned(),
+                why: format!("it is a plan of `{}`, and this is `{app}`", self.app),
+            }),
+        }
     }
 
     /// The text of the file.

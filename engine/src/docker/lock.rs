@@ -29,8 +29,11 @@ use beat::Beat;
 pub use holder::LockHolder;
 use image::IMAGE;
 
-/// How often a lock that vanishes while it is looked at is tried again.
-const ATTEMPTS: usize = 5;
+/// How often a lock that vanishes while it is looked at is tried again: one that is being made has its
+/// name already, and can't be seen yet.
+const ATTEMPTS: usize = 40;
+/// Time between two of these tries.
+const VANISHED: Duration = Duration::from_millis(50);
 /// Time between two looks at a lock that is waited for.
 const POLL: Duration = Duration::from_millis(500);
 
@@ -172,6 +175,7 @@ impl Docker {
                 if vanished >= ATTEMPTS && wait.is_over(begun) {
                     return Err(locked(app, None));
                 }
+                tokio::time::sleep(VANISHED).await;
                 continue;
             };
             if state.is_dead()

@@ -219,13 +219,25 @@ fn write(line: &str) {
 /// Where services answer: the result of a deploy.
 pub fn render_services(services: &[ServiceSummary], style: Styles) -> String {
     let width = services.iter().map(|service| service.service.len()).max();
-    let lines = services.iter().map(|service| {
+    let mut lines: Vec<(&str, String, usize)> = Vec::new();
+    for service in services {
         let addresses: Vec<_> = service.addresses.iter().map(|a| style.link(a)).collect();
         let where_ = match addresses.len() {
             0 => "running, no published ports".to_owned(),
             _ => addresses.join("  "),
         };
-        format!("  {:<1$}  {where_}\n", service.service, width.unwrap_or(0))
+        // All that an edge stands before are reached in one place.
+        match lines.last_mut() {
+            Some((name, at, count)) if *name == service.service && *at == where_ => *count += 1,
+            _ => lines.push((service.service.as_str(), where_, 1)),
+        }
+    }
+    let lines = lines.into_iter().map(|(name, where_, count)| {
+        let several = match count {
+            1 => String::new(),
+            _ => format!("  {}", style.dim(format!("{count} containers"))),
+        };
+        format!("  {name:<0$}  {where_}{several}\n", width.unwrap_or(0))
     });
     lines.collect()
 }

@@ -46,6 +46,8 @@ pub struct Checkup {
 /// What was found so far.
 #[derive(Default)]
 struct Memory {
+    /// When the process started that was looked at last.
+    began: Option<Timestamp>,
     /// When the process started that has passed once.
     passed: Option<Timestamp>,
     /// When hooks were called last, and what they said.
@@ -63,11 +65,16 @@ impl Checkup {
             .map_or(self.interval, |check| check.interval);
         let mut memory = Memory::default();
         loop {
+            let before = memory.began;
             // A daemon that does not answer is noticed by who follows its events.
-            if let Ok(Some(verdict)) = self.look(&mut memory).await
-                && to.send(Seen::Checked(self.id.clone(), verdict)).is_err()
-            {
-                return;
+            let verdict = self.look(&mut memory).await.ok().flatten();
+            let began =
+                (memory.began != before).then(|| Seen::Began(self.id.clone(), memory.began));
+            let checked = verdict.map(|verdict| Seen::Checked(self.id.clone(), verdict));
+            for seen in began.into_iter().chain(checked) {
+                if to.send(seen).is_err() {
+                    return;
+                }
             }
             tokio::time::sleep(interval).await;
         }
@@ -81,6 +88,7 @@ impl Checkup {
         if !detail.running {
             return Ok(None);
         }
+        memory.began = detail.started_at;
         let container = RunningContainer::new(self.docker.clone(), detail.clone());
         let uptime = uptime(&detail);
         let own = match self.own(&detail, &container).await? {

@@ -4,6 +4,7 @@
 
 mod judge;
 mod remedy;
+mod terms;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -13,82 +14,13 @@ use super::news::News;
 use super::slot::{Facts, Phase, Remedy, Slot, Verdict};
 use crate::manifest::{OnBad, WatchSection};
 
+pub use terms::{Act, Failure, Holder, Running, Seen};
+
 /// Time since the watch began, by a steady clock.
 pub type Now = Duration;
 
 /// Time before what could not be done, as another held the lock, is tried again.
 const AGAIN: Duration = Duration::from_secs(2);
-
-/// The release that runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Running {
-    /// Its id.
-    pub release: String,
-    /// How long it has been there.
-    pub age: Duration,
-    /// The release to go back to, or why there is no going back from this one.
-    pub back: Result<String, String>,
-}
-
-/// What is seen.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Seen {
-    /// All containers of the app, and the release that runs.
-    Roster(Vec<Facts>, Option<Running>),
-    /// What a look at a container says.
-    Checked(String, Verdict),
-    /// A container's process ended, by itself or not.
-    Ended {
-        /// The container's id.
-        id: String,
-        /// How.
-        why: String,
-        /// True if it has done what it was for.
-        fine: bool,
-    },
-    /// Somebody asked a container to stop.
-    Stopped(String),
-    /// A container was removed.
-    Removed(String),
-    /// The app's lock is held by somebody else.
-    Locked(String),
-    /// The lock was given back.
-    Unlocked,
-    /// What was asked for is done, or why not.
-    Done(Result<(), Failure>),
-    /// The daemon does not answer.
-    Lost(String),
-}
-
-/// Why something was not done.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Failure {
-    /// Somebody has the lock.
-    Locked(String),
-    /// It did not succeed.
-    Other(String),
-}
-
-/// What is to be done. But for the first two, there is one at a time, and [`Seen::Done`] says that
-/// it is over.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Act {
-    /// Somebody is to be told: of a service, of a container, what.
-    Tell(Option<String>, Option<String>, News),
-    /// The edge is to leave these out, and no others, by the names that it knows them by.
-    KeepOut(BTreeSet<String>),
-    /// This container is to be restarted.
-    Restart(Facts),
-    /// This container is to be replaced by a new one.
-    Replace(Facts),
-    /// The release before is to be brought back.
-    RollBack {
-        /// Which one that is.
-        to: String,
-        /// Why.
-        why: String,
-    },
-}
 
 /// What is being done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,6 +46,9 @@ pub struct Core {
     begun: bool,
     doing: Option<Doing>,
     locked: bool,
+    /// True if who has the lock, or had it until the last look, is another watch: what it does counts
+    /// as if this one had done it, so that two do not try twice as often.
+    another: bool,
     lost: bool,
     /// True if what is known is old, as when whoever had the lock has changed it: nothing is decided
     /// before the next look, and what is gone then was taken away by who may.
@@ -138,6 +73,7 @@ impl Core {
             begun: false,
             doing: None,
             locked: false,
+            another: false,
             lost: false,
             stale: false,
             out: BTreeSet::new(),
@@ -222,13 +158,15 @@ impl Core {
                 {
                     slot.stopped = true;
                     slot.deaths.pop_back();
-                    (slot.unwell, slot.phase) = (None, Phase::Idle);
+                    // Whether it is well is for its checks to say, should it be started again.
+                    slot.phase = Phase::Idle;
                 }
             }
             Seen::Removed(id) => self.removed(&id, now),
+            Seen::Began(id, at) => self.began(&id, at, now),
             Seen::Locked(holder) => {
-                if self.doing.is_none() && !std::mem::replace(&mut self.locked, true) {
-                    self.tell(None, News::Yielding { holder });
+                if self.doing.is_none() {
+                    self.yield_to(holder);
                 }
             }
             Seen::Unlocked => {
@@ -294,9 +232,13 @@ impl Core {
                 }
                 Some(slot) => {
                     let mut next = Slot::new(facts);
-                    if std::mem::take(&mut slot.renewed) {
+                    let renewed = std::mem::take(&mut slot.renewed);
+                    if renewed || self.another {
                         // What was tried for the one before counts for the one in its place.
                         (next.restarts, next.replaced) = (slot.restarts.clone(), slot.replaced);
+                    }
+                    if self.another {
+                        next.replaced = Some(now);
                     }
                     *slot = next;
                 }
@@ -319,6 +261,7 @@ impl Core {
             self.slots
                 .retain(|key, slot| seen.contains(key) || slot.gone);
         }
+        self.another &= self.locked;
         self.see_to_ended(now);
         self.running = running.map(|running| (running, now));
         if other {
@@ -371,7 +314,8 @@ impl Core {
         let Some(doing) = self.doing.take() else {
             return;
         };
-        self.stale = !matches!(doing, Doing::Remedy(_, Remedy::Restart));
+        let moved = matches!(result, Err(Failure::Moved(_)));
+        self.stale = moved || !matches!(doing, Doing::Remedy(_, Remedy::Restart));
         match doing {
             Doing::Remedy(key, remedy) => self.remedied(&key, remedy, result, now),
             Doing::RollBack(to) => match result {
@@ -383,13 +327,17 @@ impl Core {
                     }
                     self.yield_to(holder);
                 }
+                Err(Failure::Moved(why)) => self.tell(None, News::LeftAlone { why }),
                 Err(Failure::Other(why)) => self.tell(None, News::Failed { why }),
             },
         }
     }
 
-    fn yield_to(&mut self, holder: String) {
-        self.locked = true;
-        self.tell(None, News::Yielding { holder });
+    fn yield_to(&mut self, holder: Holder) {
+        self.another = holder.watch;
+        if !std::mem::replace(&mut self.locked, true) {
+            let holder = holder.who;
+            self.tell(None, News::Yielding { holder });
+        }
     }
 }

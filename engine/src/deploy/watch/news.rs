@@ -72,6 +72,11 @@ pub enum News {
     },
     /// It was replaced.
     Replaced,
+    /// What was to be done is not needed any more, as another has done it, or a release came.
+    LeftAlone {
+        /// Why.
+        why: String,
+    },
     /// What was to be done was not.
     Failed {
         /// Why.
@@ -128,6 +133,7 @@ impl News {
             | Self::Restarting { .. }
             | Self::Restarted
             | Self::Replacing { .. }
+            | Self::LeftAlone { .. }
             | Self::Yielding { .. }
             | Self::Resuming
             | Self::Stopped => Weight::Plain,
@@ -196,6 +202,7 @@ impl std::fmt::Display for News {
             Self::Restarted => f.write_str("restarted"),
             Self::Replacing { why } => write!(f, "replacing by a new container: {why}"),
             Self::Replaced => f.write_str("replaced"),
+            Self::LeftAlone { why } => write!(f, "left alone: {why}"),
             Self::Failed { why } => write!(f, "that did not succeed: {why}"),
             Self::GaveUp { why } => write!(f, "GIVEN UP: {why}"),
             Self::Bad { why, left } => write!(f, "the release is bad: {why}; {left}"),
@@ -236,6 +243,7 @@ mod tests {
             News::Restarted,
             News::Replacing { why: why() },
             News::Replaced,
+            News::LeftAlone { why: why() },
             News::Failed { why: why() },
             News::GaveUp { why: why() },
             News::Bad {

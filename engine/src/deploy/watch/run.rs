@@ -14,7 +14,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::act::Hands;
+use super::act::{Hands, holder};
 use super::core::{Act, Core, Failure, Now, Seen};
 use super::edge::{RENEW, RunningEdge, keep_out};
 use super::news::{News, WatchEvent};
@@ -195,9 +195,11 @@ impl Going {
         if event.kind != "container" {
             return false;
         }
-        if let Some(holder) = &event.lock {
+        if let Some(own) = &event.lock {
             match event.action.as_str() {
-                "create" => self.see(Seen::Locked(holder.to_string())).await,
+                // One of its own, of which it hears late.
+                _ if own.is_this_process() => {}
+                "create" => self.see(Seen::Locked(holder(Some(own)))).await,
                 "destroy" => {
                     self.see(Seen::Unlocked).await;
                     self.spec_of = None;
@@ -233,7 +235,11 @@ impl Going {
                 self.out_of_memory.insert(id);
                 false
             }
-            "start" | "rename" | "create" => true,
+            "start" => {
+                self.see(Seen::Began(id, None)).await;
+                true
+            }
+            "rename" | "create" => true,
             "health_status: unhealthy" if self.is_daemons(event) => {
                 let why = "its check fails".to_owned();
                 let failing = Verdict::Failing { why, certain: true };
@@ -279,26 +285,30 @@ impl Going {
                 Act::Tell(service, container, news) => self.tell(service, container, news),
                 Act::KeepOut(out) => self.keep_out(&out).await,
                 Act::Restart(container) => {
-                    let work = self.hands().restart(container);
+                    let slots = self.core.slots();
+                    let mut own = slots.filter(|slot| slot.facts.id == container.id);
+                    let began = own.next().and_then(|slot| slot.began);
+                    let work = self.hands().restart(container, began);
                     self.work.spawn(work);
                 }
                 Act::Replace(container) => {
-                    let release = self.spec.running.as_ref();
-                    let release = release
-                        .map(|release| release.id.clone())
-                        .unwrap_or_default();
                     let slots = self.core.slots();
                     let mut own = slots.filter(|slot| slot.facts.id == container.id);
                     let why = own.next().map(|slot| slot.why.clone()).unwrap_or_default();
-                    let work = self.hands().replace(container, release, why);
+                    let work = self.hands().replace(container, self.release(), why);
                     self.work.spawn(work);
                 }
                 Act::RollBack { to, why } => {
-                    let work = self.hands().roll_back(to, why);
+                    let work = self.hands().roll_back(self.release(), to, why);
                     self.work.spawn(work);
                 }
             }
         }
+    }
+
+    /// The release that runs, as far as it was seen.
+    fn release(&self) -> String {
+        self.spec.id().unwrap_or_default().to_owned()
     }
 
     fn hands(&self) -> Hands {

@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::core::Now;
 
 /// So many ends of a container within [`CRASH_WINDOW`] are a crash loop.
@@ -76,6 +78,8 @@ pub enum Phase {
 pub struct Slot {
     /// The container that has it.
     pub facts: Facts,
+    /// When its process began, as far as it was looked at.
+    pub began: Option<Timestamp>,
     /// Checks that failed in a row.
     pub failures: u32,
     /// True if it passed a check since it was started last.
@@ -106,6 +110,7 @@ impl Slot {
     /// One of which nothing is known but what the daemon lists.
     pub fn new(facts: Facts) -> Self {
         Self {
+            began: None,
             failures: 0,
             passed: false,
             unwell: None,

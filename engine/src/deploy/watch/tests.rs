@@ -1,10 +1,11 @@
 //! What a watcher decides, with a clock of the tests' own.
 
+mod another;
 mod release;
 
 use std::time::Duration;
 
-use super::core::{Act, Core, Failure, Running, Seen};
+use super::core::{Act, Core, Failure, Holder, Running, Seen};
 use super::slot::{Facts, Verdict};
 use crate::manifest::WatchSection;
 
@@ -42,6 +43,14 @@ fn running(age: u64) -> Option<Running> {
         age: seconds(age),
         back: Ok("r1".to_owned()),
     })
+}
+
+/// A person who has the lock.
+fn ann() -> Holder {
+    Holder {
+        who: "by ann".to_owned(),
+        watch: false,
+    }
 }
 
 /// A watcher with its time, and what it did, a line for each.

@@ -104,6 +104,15 @@ impl LockHolder {
         }
     }
 
+    /// True if this very process holds it.
+    pub fn is_this_process(&self) -> bool {
+        self.message.is_none()
+            && self.pid == std::process::id()
+            && self.pid_start == process_start(self.pid)
+            && self.pid_namespace == pid_namespace()
+            && self.boot_id == read("/proc/sys/kernel/random/boot_id")
+    }
+
     /// True if the same person holds it, from the same machine, and no process.
     pub fn is_of(&self, other: &Self) -> bool {
         self.message.is_some() && self.user == other.user && self.host == other.host

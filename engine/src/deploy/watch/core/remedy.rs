@@ -1,5 +1,7 @@
 //! What is done for a container that is not well, and when.
 
+use jiff::Timestamp;
+
 use super::{AGAIN, Core, Doing, Failure, Key, News, Now, Phase, Remedy};
 
 impl Core {
@@ -85,6 +87,30 @@ impl Core {
         self.tell(Some(&facts), News::Ended { why });
     }
 
+    /// A container's process has begun. If this watcher did not see to that, somebody else did: what was
+    /// to be done is done, and whether that helped is for the next checks to say.
+    pub(super) fn began(&mut self, id: &str, at: Option<Timestamp>, now: Now) {
+        let counts = self.another && at.is_none();
+        let Some((_, slot)) = self.find(id) else {
+            return;
+        };
+        let other = match (slot.began, at) {
+            (Some(before), Some(at)) => before != at,
+            (_, at) => at.is_none(),
+        };
+        slot.began = at.or(slot.began);
+        if !other || matches!(slot.phase, Phase::Busy(_)) {
+            return;
+        }
+        (slot.failures, slot.passed) = (0, false);
+        if counts {
+            slot.restarts.push_back(now);
+        }
+        if matches!(slot.phase, Phase::Due(_, Remedy::Restart)) {
+            slot.phase = Phase::Idle;
+        }
+    }
+
     pub(super) fn removed(&mut self, id: &str, now: Now) {
         if self.locked || self.doing.is_some() {
             return;
@@ -122,9 +148,11 @@ impl Core {
         }
         slot.phase = Phase::Idle;
         slot.failures = 0;
-        match remedy {
-            Remedy::Restart => slot.restarts.push_back(now),
-            Remedy::Replace => slot.replaced = Some(now),
+        match (remedy, &result) {
+            // Whoever restarted it, it was restarted.
+            (Remedy::Restart, _) => slot.restarts.push_back(now),
+            (Remedy::Replace, Err(Failure::Moved(_))) => {}
+            (Remedy::Replace, _) => slot.replaced = Some(now),
         }
         match (result, remedy) {
             (Ok(()), Remedy::Restart) => self.tell(Some(&facts), News::Restarted),
@@ -139,6 +167,7 @@ impl Core {
                 self.tell(Some(&facts), News::Failed { why });
                 self.plan_remedy(key, now);
             }
+            (Err(Failure::Moved(why)), _) => self.tell(Some(&facts), News::LeftAlone { why }),
             (Err(Failure::Locked(_)), _) => {}
         }
     }

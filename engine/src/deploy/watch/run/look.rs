@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::Going;
 use crate::app::{HealthCheck, Name};
+use crate::deploy::watch::act::holder;
 use crate::deploy::watch::checkup::Checkup;
 use crate::deploy::watch::core::Seen;
 use crate::deploy::watch::edge::running;
@@ -33,10 +34,7 @@ impl Going {
         // That of a holder that is no more is taken over by whoever needs it next.
         let held = lock.filter(|lock| !lock.is_dead() && !lock.is_silent());
         let lock = match held {
-            Some(lock) => Seen::Locked(
-                lock.holder
-                    .map_or_else(|| "by somebody".to_owned(), |holder| holder.to_string()),
-            ),
+            Some(lock) => Seen::Locked(holder(lock.holder.as_ref())),
             None => Seen::Unlocked,
         };
         self.look_at(&facts);

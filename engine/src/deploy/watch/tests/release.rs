@@ -7,10 +7,10 @@ use crate::manifest::OnBad;
 fn it_looks_on_while_another_has_the_lock() {
     let mut story = Story::new(on_probation(), &[facts("web", 1), facts("web", 2)]);
     assert_eq!(
-        story.see(Seen::Locked("by ann".to_owned())),
+        story.see(Seen::Locked(ann())),
         ["app: looking on while the app is locked by ann"]
     );
-    story.see(Seen::Locked("by ann".to_owned()));
+    story.see(Seen::Locked(ann()));
     assert_eq!(
         story.fails("web1"),
         ["shop-web-1: unhealthy: GET / answers 500"]
@@ -39,7 +39,7 @@ fn a_lock_that_another_got_first_is_waited_for() {
     let mut story = Story::new(settings(), &[facts("web", 1), facts("web", 2)]);
     story.fails("web1");
     story.wait(2);
-    let locked = Failure::Locked("by ann".to_owned());
+    let locked = Failure::Locked(ann());
     assert_eq!(
         story.see(Seen::Done(Err(locked))),
         ["app: looking on while the app is locked by ann"]
@@ -173,7 +173,7 @@ fn ends_that_are_far_apart_are_no_loop() {
 #[test]
 fn what_goes_with_down_stays_away() {
     let mut story = Story::new(settings(), &[facts("web", 1)]);
-    story.see(Seen::Locked("by ann (`rengine down`)".to_owned()));
+    story.see(Seen::Locked(ann()));
     story.see(Seen::Removed("web1".to_owned()));
     story.see(Seen::Unlocked);
     let lines = story.see(Seen::Roster(Vec::new(), None));
