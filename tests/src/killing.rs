@@ -12,8 +12,8 @@ use crate::Project;
 use crate::proxy::{Line, Proxy};
 use crate::tidy::done;
 
-/// Apps of one test that are deployed at the same time.
-const LANES: usize = 4;
+/// Apps of one test that are deployed at the same time. Each has a network, and a daemon has room for thirty.
+const LANES: usize = 2;
 
 /// A call after which a run is killed: one of its kind.
 #[derive(Debug, Clone, PartialEq, Eq)]

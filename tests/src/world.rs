@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::{Project, until};
+use crate::{Project, within_a_minute};
 
 /// What there is at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,12 +91,17 @@ impl Container {
 
 /// What one of the app's proven containers answers, once one does. What a daemon was asked for by who was
 /// killed may still come, so that one that runs now is stopped a moment later: each look is a new one.
-pub fn page(project: &Project) -> String {
+pub fn page(project: &Project, after: &str) -> String {
     let mut page = None;
-    until(&format!("a container of {} answers", project.app), || {
+    let answers = within_a_minute(|| {
         page = World::of(project).running().find_map(Container::answer);
         page.is_some()
     });
+    assert!(
+        answers,
+        "after {after} no container answers: {:#?}",
+        World::of(project).containers
+    );
     page.unwrap_or_default()
 }
 

@@ -41,7 +41,7 @@ fn has(points: &[Point], expected: &[&str]) {
 /// What whoever uses the app sees: on its own port, or else at a container.
 fn seen(project: &Project, edges: usize, after: &Point) -> String {
     if edges == 0 {
-        return page(project);
+        return page(project, &format!("{after:?}"));
     }
     let answer = project.get();
     let answer = answer.unwrap_or_else(|error| panic!("after {after:?}: {error}"));
