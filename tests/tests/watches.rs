@@ -59,9 +59,9 @@ fn what_is_gone_is_replaced_by_one_of_two() {
     assert!(after.contains(&before[1]), "the other one stays");
 }
 
-#[test]
-fn a_release_is_taken_back_by_one_of_two() {
-    let app = App::new("watches-back", TWO);
+/// An app whose second release runs, and counts as bad soon.
+fn second_release(name: &str) -> App {
+    let app = App::new(name, TWO);
     app.0.write(
         "plugins.toml",
         "[watch]\nbad-after = \"1s\"\nrestarts = 100\n",
@@ -69,6 +69,12 @@ fn a_release_is_taken_back_by_one_of_two() {
     app.deployed();
     app.write(&TWO.replace("first", "second"));
     app.deployed();
+    app
+}
+
+#[test]
+fn a_release_is_taken_back_by_one_of_two() {
+    let app = second_release("watches-back");
     app.write(&TWO.replace("first", "third"));
     app.deployed();
     let mut two = [0, 1].map(|_| watch(&app.0, &["--rollback-within", "10m"]));
@@ -114,14 +120,7 @@ fn what_a_person_has_restarted_is_not_restarted_again() {
 
 #[test]
 fn a_release_that_came_meanwhile_is_not_taken_back_for_the_one_before() {
-    let app = App::new("watches-came", TWO);
-    app.0.write(
-        "plugins.toml",
-        "[watch]\nbad-after = \"1s\"\nrestarts = 100\n",
-    );
-    app.deployed();
-    app.write(&TWO.replace("first", "second"));
-    app.deployed();
+    let app = second_release("watches-came");
     // Between the decision to go back and the lock it looks at the images of the release.
     let gate = Arc::new((Mutex::new((false, false)), Condvar::new()));
     let inside = gate.clone();

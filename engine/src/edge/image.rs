@@ -333,7 +333,7 @@ mod tests {
         let maps = "55d0-55d1 r-xp 00001000 fe:00 12 /usr/bin/rengine\n\
             7f00-7f01 r--p 00000000 fe:00 13 /usr/lib/x86_64-linux-gnu/libm.so.6\n\
             7f01-7f02 r-xp 00001000 fe:00 14                         /usr/lib/x86_64-linux-gnu/libc.so.6\n\
-            7f02-7f03 r-xp 00000000 fe:00 15 /root/.cache/rengine/compiled-1/02df.cwasm (deleted)\n\
+            7f02-7f03 r-xp 00000000 fe:00 15 /home/me/.cache/rengine/compiled-1/02df.cwasm (deleted)\n\
             7f03-7f04 rw-p 00000000 00:00 0\n\
             7f04-7f05 r-xp 00000000 00:00 0                          [vdso]\n";
         let found = libraries_in(maps, Path::new("/usr/bin/rengine"));
