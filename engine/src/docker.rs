@@ -56,6 +56,8 @@ use crate::credentials::Credentials;
 
 /// Time for the daemon's first answer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time for what the daemon says of itself, once that is known to be late though the daemon lives.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
 /// Time for an ordinary request. Creating and starting containers can take long on a host whose
 /// disk is busy, and giving up does not undo it.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
@@ -93,12 +95,9 @@ impl Docker {
         };
         let client = endpoint.client(REQUEST_TIMEOUT)?;
         let limit = endpoint.connect_timeout();
-        let facts = match tokio::time::timeout(limit, facts::ask(&client, builder)).await {
+        let facts = match facts::ask_within(limit, BUSY_TIMEOUT, &client, builder).await {
             Ok(facts) => facts.map_err(|error| error.into_docker_error(&endpoint))?,
-            Err(_) => {
-                let silent = Unreachable::Silent(limit);
-                return Err(DockerError::unreachable(&endpoint, silent));
-            }
+            Err(reason) => return Err(DockerError::unreachable(&endpoint, reason)),
         };
         let patient = client.clone().with_timeout(PATIENCE);
         Ok(Self {

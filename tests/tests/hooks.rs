@@ -134,6 +134,11 @@ fn configure_adds_networks_and_takes_services_away() {
     assert_eq!(without.code, 0, "{without:#?}");
     let refused = project.deploy("remove-service = \"none\"", "");
     assert_eq!(refused.code, 3, "{refused:#?}");
+    // Nor does it get rid of what is denied to a service by making the service anew.
+    let replaced = "replace-service = [\"web\", \"rengine/busybox:local\"]";
+    let refused = project.deploy(replaced, "");
+    assert_eq!(refused.code, 3, "{refused:#?}");
+    says(&refused, "service `web` was removed in this call");
     assert_eq!(project.0.rengine(&["down"]).code, 0);
 }
 

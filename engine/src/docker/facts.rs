@@ -1,9 +1,13 @@
 //! What a daemon says of itself.
 
+use std::pin::pin;
+use std::time::Duration;
+
 use bollard::models::SystemInfoCgroupDriverEnum;
+use tokio::time::timeout;
 
 use super::error::from_client;
-use super::{DockerError, Endpoint};
+use super::{DockerError, Endpoint, Unreachable};
 
 /// What a daemon says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -102,11 +106,32 @@ impl Failed {
     }
 }
 
-/// Asks a daemon what it is.
-pub(super) async fn ask(
+/// Asks a daemon what it is, which takes `limit` at most; or `busy` more where the daemon is seen to
+/// live. Old versions of Podman say nothing of themselves while a container is being stopped.
+pub(super) async fn ask_within(
+    limit: Duration,
+    busy: Duration,
     client: &bollard::Docker,
     choice: BuilderChoice,
-) -> Result<DaemonFacts, Failed> {
+) -> Result<Result<DaemonFacts, Failed>, Unreachable> {
+    let mut facts = pin!(ask(client, choice));
+    if let Ok(facts) = timeout(limit, &mut facts).await {
+        return Ok(facts);
+    }
+    let lives = async { matches!(timeout(limit, client.ping()).await, Ok(Ok(_))) };
+    tokio::select! {
+        facts = &mut facts => return Ok(facts),
+        lives = lives => if !lives {
+            return Err(Unreachable::Silent(limit));
+        }
+    }
+    timeout(busy, facts)
+        .await
+        .map_err(|_| Unreachable::Busy(limit + busy))
+}
+
+/// Asks a daemon what it is.
+async fn ask(client: &bollard::Docker, choice: BuilderChoice) -> Result<DaemonFacts, Failed> {
     let (version, info) = tokio::try_join!(client.version(), client.info()).map_err(Failed)?;
     let components = version.components.unwrap_or_default();
     let podman = components
@@ -156,7 +181,70 @@ fn parse_version(text: &str) -> Option<(u32, u32)> {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
+    use bollard::API_DEFAULT_VERSION;
+    use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+    use tokio::net::{TcpListener, TcpStream};
+
     use super::*;
+
+    /// Enough for a busy machine.
+    const LIMIT: Duration = Duration::from_secs(3);
+    const LONG: Duration = Duration::from_secs(600);
+
+    /// Answers one request: whether it lives if it `lives`, and what it is after `late`.
+    async fn answer(connection: TcpStream, lives: bool, late: Duration) -> io::Result<()> {
+        let mut connection = BufReader::new(connection);
+        let mut request = String::new();
+        while !request.ends_with("\r\n\r\n") {
+            connection.read_line(&mut request).await?;
+        }
+        let ping = request.contains("/_ping");
+        match ping {
+            true if lives => {}
+            true => tokio::time::sleep(LONG).await,
+            false => tokio::time::sleep(late).await,
+        }
+        let body = if ping {
+            "OK"
+        } else {
+            "{\"Version\":\"4.3.1\"}"
+        };
+        let length = body.len();
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close";
+        let answer = format!("{head}\r\nContent-Length: {length}\r\n\r\n{body}");
+        connection.write_all(answer.as_bytes()).await
+    }
+
+    /// What is known of a daemon that answers so.
+    async fn known(lives: bool, late: Duration, busy: Duration) -> Result<String, Unreachable> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("its address").to_string();
+        tokio::spawn(async move {
+            while let Ok((connection, _)) = listener.accept().await {
+                tokio::spawn(answer(connection, lives, late));
+            }
+        });
+        let client = bollard::Docker::connect_with_http(&address, 60, API_DEFAULT_VERSION);
+        let client = client.expect("a client");
+        let facts = ask_within(LIMIT, busy, &client, BuilderChoice::Automatic).await?;
+        Ok(facts.map_err(|Failed(error)| error).expect("facts").version)
+    }
+
+    #[tokio::test]
+    async fn a_busy_daemon_has_more_time_than_a_silent_one() {
+        let (prompt, late, never, silent) = tokio::join!(
+            known(true, Duration::ZERO, LIMIT),
+            known(true, LIMIT * 3 / 2, LONG),
+            known(true, LONG, LIMIT),
+            known(false, LONG, LONG),
+        );
+        assert_eq!(prompt, Ok("4.3.1".to_owned()));
+        assert_eq!(late, Ok("4.3.1".to_owned()));
+        assert_eq!(never, Err(Unreachable::Busy(LIMIT * 2)));
+        assert_eq!(silent, Err(Unreachable::Silent(LIMIT)));
+    }
 
     #[test]
     fn versions_compare_as_numbers() {

@@ -19,6 +19,9 @@ pub enum Unreachable {
     /// Connected, but without an answer for so long.
     #[error("no answer within {}", humantime::format_duration(*.0))]
     Silent(Duration),
+    /// It answers, but has not said what it is for so long.
+    #[error("it answers, but has not said what it is within {}", humantime::format_duration(*.0))]
+    Busy(Duration),
     /// It answered, and then the connection ended in the middle of an answer.
     #[error("the connection broke off ({0})")]
     BrokeOff(String),
@@ -59,6 +62,9 @@ impl Unreachable {
             }
             Self::Silent(_) => {
                 "the daemon may be overloaded: `sudo systemctl restart docker` restarts it"
+            }
+            Self::Busy(_) => {
+                "run it again in a while: before 4.6, Podman says nothing of itself while any container is being stopped"
             }
             Self::BrokeOff(_) => {
                 "see with `rengine doctor` whether the daemon runs, and deploy again: what is done already is kept"

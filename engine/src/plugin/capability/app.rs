@@ -1,6 +1,6 @@
 //! The resources `app-model` and `service`: what `configure` changes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -33,6 +33,7 @@ const DEFAULT_NETWORK: &str = "default";
 pub struct AppResource {
     name: Name,
     services: IndexMap<Name, Parts>,
+    removed: BTreeSet<Name>,
     networks: Networks,
     volumes: Volumes,
     contexts: Contexts,
@@ -97,6 +98,7 @@ impl AppResource {
             services: services
                 .map(|(name, service)| (name, Parts::of(service)))
                 .collect(),
+            removed: BTreeSet::new(),
             networks: Shared::new(app.networks),
             volumes: Shared::new(app.volumes),
             contexts,
@@ -137,6 +139,14 @@ impl AppResource {
         if self.services.contains_key(&name) {
             return invalid(format!("the app has a service `{name}` already"));
         }
+        // A service in its place would be without what no grant allows to take from it, such as
+        // the capabilities that it drops.
+        if self.removed.contains(&name) {
+            return invalid(format!(
+                "service `{name}` was removed in this call, and can't be replaced: change it, \
+                 or choose another name"
+            ));
+        }
         if self.services.len() >= MAX_SERVICES {
             return invalid(format!("an app has {MAX_SERVICES} services at most"));
         }
@@ -171,7 +181,9 @@ impl AppResource {
         if let Some((other, _)) = self.services.iter().find(|(_, parts)| needs(parts)) {
             return invalid(format!("service `{other}` needs service `{name}`"));
         }
-        self.services.shift_remove(name);
+        if let Some((name, _)) = self.services.shift_remove_entry(name) {
+            self.removed.insert(name);
+        }
         Ok(())
     }
 

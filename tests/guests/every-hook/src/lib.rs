@@ -21,6 +21,8 @@ struct Config {
     add_network: String,
     /// A service that `configure` removes.
     remove_service: String,
+    /// A service that `configure` removes and adds anew, of this image.
+    replace_service: [String; 2],
     /// Another name for the image.
     tag: String,
 }
@@ -57,6 +59,11 @@ impl Configure for EveryHook {
         }
         if !config.remove_service.is_empty() {
             app.remove_service(&config.remove_service)?;
+        }
+        let [replaced, image] = &config.replace_service;
+        if !replaced.is_empty() {
+            app.remove_service(replaced)?;
+            app.add_service(replaced, image)?;
         }
         if !config.add_network.is_empty() {
             let network = app.add_network(&config.add_network)?;
