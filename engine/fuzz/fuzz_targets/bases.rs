@@ -104,9 +104,8 @@ fn put_together(layers: &[Layer], project: &str) -> Result<Manifest, ManifestErr
 fn has_a_place(error: &ManifestError) {
     let mut shown = String::new();
     let handler = NarratableReportHandler::new();
-    handler
-        .render_report(&mut shown, error)
-        .expect("it is shown");
+    let rendered = handler.render_report(&mut shown, error);
+    assert!(rendered.is_ok(), "it can't be shown: {error:?}");
     assert!(!error.to_string().is_empty());
     if let ManifestError::Invalid {
         span, source_code, ..

@@ -167,13 +167,15 @@ impl<'a> Layers<'a> {
         keys: BTreeSet<String>,
     ) -> Result<(), ManifestError> {
         let said = &mut plugin.said;
-        if !said.required.take().is_some_and(|required| required.value) {
+        let Some(required) = said.required.take().filter(|required| required.value) else {
             return Ok(());
-        }
-        if let Some(enabled) = said.enabled.as_ref().filter(|enabled| !enabled.value) {
+        };
+        // It may be another base that has not enabled it: this one's word is the place.
+        if said.enabled.as_ref().is_some_and(|enabled| !enabled.value) {
             let message = format!("`{}` is required, and not enabled", said.name);
+            let help = "say `enabled = true` beside it, or take out one of the two";
             let reader = self.reader(layer);
-            return Err(reader.error(enabled.span.clone(), message, None));
+            return Err(reader.error(required.span, message, Some(help.to_owned())));
         }
         plugin.required.get_or_insert(layer);
         let open = std::mem::take(&mut said.open);

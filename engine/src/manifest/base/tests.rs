@@ -324,7 +324,7 @@ fn errors_of_a_base_point_into_it() {
         (
             &format!("[plugins.a]\n{source}\nrequired = true\nenabled = false"),
             "required, and not enabled",
-            "false",
+            "true",
         ),
         (
             &format!("[plugins.a]\n{source}\nservices = [\"db\"]"),
@@ -352,6 +352,12 @@ fn errors_of_a_base_point_into_it() {
             "{message}"
         );
     }
+    // Each is fine alone: the place is in the one that requires it.
+    let disabled = format!("# A comment.\n[plugins.a]\n{source}\nenabled = false");
+    let both = [disabled.as_str(), "[plugins.a]\nrequired = true"];
+    let (file, message, at) = error(merged("", &both));
+    assert_eq!(message, "`a` is required, and not enabled");
+    assert_eq!((file.as_str(), at.as_str()), ("r.example/base-1:3", "true"));
     let (_, message, at) = error(merged("extends = [\"a.toml\"]", &[]));
     assert_eq!(
         (message.as_str(), at.as_str()),
