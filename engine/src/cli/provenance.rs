@@ -90,10 +90,12 @@ async fn places(record: &Record, docker: &Docker) -> Result<Places, CliError> {
 }
 
 /// False for names that an image has on its daemon alone, as rengine gives them. Docker that keeps its images in
-/// containerd, and Podman, have digests for these, too.
+/// containerd, and Podman, have digests for these, too; Podman calls the registry of such a name Docker's, in the folder that
+/// is nobody's to push to.
 fn names_a_registry(place: &str) -> bool {
     let registry = place.split_once('/').map(|(registry, _)| registry);
     registry.is_some_and(|registry| registry != "localhost")
+        && !place.starts_with("docker.io/library/")
 }
 
 /// Puts the statement beside each image of the release that was built, wherever it was pushed to.
@@ -115,7 +117,7 @@ async fn attach(
         };
         let known = places.get(&image.id).map_or(&[][..], Vec::as_slice);
         let known = known.iter().filter_map(|place| place.split_once('@'));
-        let mut found = false;
+        let (mut found, mut trouble) = (false, None);
         for (place, digest) in known {
             let repository = Reference::of_image(place).map_err(refused)?.repository;
             let digest = digest.parse().map_err(refused)?;
@@ -123,7 +125,11 @@ async fn attach(
             match registries.manifest(&repository, &digest).await {
                 Ok(_) => {}
                 Err(RegistryError::NotFound { .. }) => continue,
-                Err(error) => return Err(refused(error)),
+                // It may be somewhere else, and then that counts.
+                Err(error) => {
+                    trouble.get_or_insert(error);
+                    continue;
+                }
             }
             let target = (repository, digest);
             found = true;
@@ -131,8 +137,10 @@ async fn attach(
                 targets.push(target);
             }
         }
-        if !found {
-            nowhere.push(name.as_str());
+        match (found, trouble) {
+            (true, _) => {}
+            (false, Some(error)) => return Err(refused(error)),
+            (false, None) => nowhere.push(name.as_str()),
         }
     }
     if targets.is_empty() {
@@ -225,4 +233,24 @@ async fn verify(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_nobody_pushed_are_no_places() {
+        for (place, is) in [
+            ("shop-web@sha256:0", false),
+            ("localhost/shop-web@sha256:0", false),
+            ("docker.io/library/shop-web@sha256:0", false),
+            ("docker.io/team/web@sha256:0", true),
+            ("team/web@sha256:0", true),
+            ("registry.example.com/web@sha256:0", true),
+            ("localhost:5000/web@sha256:0", true),
+        ] {
+            assert_eq!(names_a_registry(place), is, "{place}");
+        }
+    }
 }
