@@ -1,5 +1,7 @@
 //! `rengine provenance`.
 
+mod pushed;
+
 use std::path::PathBuf;
 
 use clap::Args;
@@ -9,11 +11,11 @@ use super::plugin::{published, read_public_key, read_signing_key, refused, regis
 use super::{GlobalArgs, history};
 use crate::docker::Docker;
 use crate::registry::{
-    Digest, Envelope, KeyError, PublicKey, Reference, RegistryError, Repository, SigningKey,
-    attested,
+    Envelope, KeyError, PublicKey, Reference, Registries, RegistryError, SigningKey, attested,
 };
 use crate::release::{PAYLOAD_TYPE, PREDICATE, Places, Record, provenance};
 use crate::ui::Ui;
+use pushed::Pushed;
 
 /// Of which release, and what to do with it.
 #[derive(Debug, Args)]
@@ -50,7 +52,12 @@ pub async fn run(global: &GlobalArgs, args: ProvenanceArgs, ui: Ui) -> Result<()
     let key = args.sign.as_deref();
     let key = key.map(|key| read_signing_key(global, key)).transpose()?;
     let (record, docker) = history::find(global, args.release.as_deref(), ui).await?;
-    let places = places(&record, &docker).await?;
+    let mut places = places(&record, &docker).await?;
+    let registries = registries(global, ui)?;
+    let pushed = match args.attach {
+        false => None,
+        true => Some(pushed::find(&registries, &record, &docker, &mut places).await?),
+    };
     let statement = provenance(&record, &places);
     let Some(key) = key else {
         match ui.is_json() {
@@ -67,11 +74,13 @@ pub async fn run(global: &GlobalArgs, args: ProvenanceArgs, ui: Ui) -> Result<()
             reason,
         })
     })?;
-    if !args.attach {
-        ui.json(&envelope);
-        return Ok(());
+    match pushed {
+        Some(pushed) => attach(&registries, &pushed, &envelope, &key, ui).await,
+        None => {
+            ui.json(&envelope);
+            Ok(())
+        }
     }
-    attach(global, &record, &places, &envelope, &key, ui).await
 }
 
 /// Where the images of a release are in registries.
@@ -100,57 +109,15 @@ fn names_a_registry(place: &str) -> bool {
 
 /// Puts the statement beside each image of the release that was built, wherever it was pushed to.
 async fn attach(
-    global: &GlobalArgs,
-    record: &Record,
-    places: &Places,
+    registries: &Registries,
+    pushed: &Pushed,
     envelope: &Envelope,
     key: &SigningKey,
     ui: Ui,
 ) -> Result<(), CliError> {
-    let registries = registries(global, ui)?;
-    let mut targets: Vec<(Repository, Digest)> = Vec::new();
-    let mut nowhere = Vec::new();
-    for (name, service) in &record.services {
-        let built = service.image.as_ref();
-        let Some(image) = built.filter(|image| image.reference.is_none()) else {
-            continue;
-        };
-        let known = places.get(&image.id).map_or(&[][..], Vec::as_slice);
-        let known = known.iter().filter_map(|place| place.split_once('@'));
-        let (mut found, mut trouble) = (false, None);
-        for (place, digest) in known {
-            let repository = Reference::of_image(place).map_err(refused)?.repository;
-            let digest = digest.parse().map_err(refused)?;
-            // Not all daemons know what was pushed, and what the statement is about has to be there.
-            match registries.manifest(&repository, &digest).await {
-                Ok(_) => {}
-                Err(RegistryError::NotFound { .. }) => continue,
-                // It may be somewhere else, and then that counts.
-                Err(error) => {
-                    trouble.get_or_insert(error);
-                    continue;
-                }
-            }
-            let target = (repository, digest);
-            found = true;
-            if !targets.contains(&target) {
-                targets.push(target);
-            }
-        }
-        match (found, trouble) {
-            (true, _) => {}
-            (false, Some(error)) => return Err(refused(error)),
-            (false, None) => nowhere.push(name.as_str()),
-        }
-    }
-    if targets.is_empty() {
-        return Err(CliError::NotPushed {
-            release: record.release.clone(),
-        });
-    }
     let own = key.public("");
     let payload = envelope.open(PAYLOAD_TYPE, &own);
-    for (repository, digest) in &targets {
+    for (repository, digest) in &pushed.targets {
         let there = registries.attestations(repository, digest).await;
         let there = there.map_err(refused)?;
         let same = |one: &Envelope| one.open(PAYLOAD_TYPE, &own) == payload;
@@ -178,8 +145,8 @@ async fn attach(
             }
         }
     }
-    if !nowhere.is_empty() {
-        let names = nowhere.join(", ");
+    if !pushed.nowhere.is_empty() {
+        let names = pushed.nowhere.join(", ");
         ui.note(&format!("in no registry, and without it: {names}"));
     }
     Ok(())

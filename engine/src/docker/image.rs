@@ -50,9 +50,22 @@ impl Docker {
     /// Where an image may be in registries, by its id: `name@sha256:…` for each that it was pushed to or pulled
     /// from, and with some daemons for each of its names; empty, too, if the daemon does not have it.
     pub async fn places(&self, id: &str) -> Result<Vec<String>, DockerError> {
+        let image = self.inspect_if_there(id).await?;
+        Ok(image
+            .and_then(|image| image.repo_digests)
+            .unwrap_or_default())
+    }
+
+    /// The names of an image with their tags, by its id: `name:tag` for each; empty, too, if the daemon does not have it.
+    pub async fn tags(&self, id: &str) -> Result<Vec<String>, DockerError> {
+        let image = self.inspect_if_there(id).await?;
+        Ok(image.and_then(|image| image.repo_tags).unwrap_or_default())
+    }
+
+    async fn inspect_if_there(&self, id: &str) -> Result<Option<ImageInspect>, DockerError> {
         match self.client().inspect_image(reference::check(id)?).await {
-            Ok(image) => Ok(image.repo_digests.unwrap_or_default()),
-            Err(error) if status(&error) == Some(404) => Ok(Vec::new()),
+            Ok(image) => Ok(Some(image)),
+            Err(error) if status(&error) == Some(404) => Ok(None),
             Err(error) => Err(self.error(format!("inspect the image {id}"), error)),
         }
     }
