@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use rengine_tests::{Outcome, Project, docker, plugin};
+use rengine_tests::{Outcome, Project, docker, on_podman, plugin};
 use serde_json::Value;
 
 fn done(outcome: Outcome) -> Outcome {
@@ -43,7 +43,9 @@ fn volumes(project: &Project) -> Vec<String> {
 
 fn images(project: &Project) -> usize {
     let filter = format!("label=dev.rengine.app={}", project.app);
-    let ids = docker(&["images", "-aq", "--no-trunc", "--filter", &filter]);
+    // Podman has an image of each step, which goes with the last one.
+    let all = if on_podman() { "-q" } else { "-aq" };
+    let ids = docker(&["images", all, "--no-trunc", "--filter", &filter]);
     ids.lines().collect::<std::collections::BTreeSet<_>>().len()
 }
 
