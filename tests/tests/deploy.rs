@@ -57,7 +57,7 @@ fn an_unhealthy_release_is_taken_back() {
     assert_eq!(failed.code, 1, "{failed:?}");
     assert!(failed.stderr.contains("last words"), "{failed:?}");
     assert!(failed.stderr.contains("rolled back"), "{failed:?}");
-    assert_eq!(project.containers(), good);
+    assert_eq!(project.containers(), good, "{failed:?}");
     assert!(project.get().expect("an answer").contains("the good one"));
 }
 

@@ -17,11 +17,11 @@ use super::spec::{Joined, create_body};
 use super::{Docker, DockerError, podman};
 use crate::app::ContainerSpec;
 
-/// How long containers that share another's namespaces are waited for, when that is removed: they
-/// are being removed, too.
-const SHARERS_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a removal is tried: those that share a container's namespaces are being removed, too, and one that has
+/// just ended is being cleared up after.
+const REMOVAL_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time between two tries.
-const SHARERS_INTERVAL: Duration = Duration::from_millis(100);
+const REMOVAL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A container that is to be made.
 #[derive(Debug, Clone, Copy)]
@@ -216,11 +216,11 @@ impl Docker {
     /// not there, or is being removed, is left alone. Those that share its namespaces, which Podman
     /// wants to be removed before it, are waited for.
     pub async fn remove(&self, id: &str, force: bool) -> Result<(), DockerError> {
-        let deadline = Instant::now() + SHARERS_TIMEOUT;
+        let deadline = Instant::now() + REMOVAL_TIMEOUT;
         loop {
             match self.remove_at_once(id, force).await {
                 Err(DockerError::Shared { .. }) if Instant::now() < deadline => {
-                    sleep(SHARERS_INTERVAL).await;
+                    sleep(REMOVAL_INTERVAL).await;
                 }
                 removed => return removed,
             }
@@ -229,6 +229,20 @@ impl Docker {
 
     /// As [`Self::remove`], and does not wait for those that share its namespaces.
     pub async fn remove_at_once(&self, id: &str, force: bool) -> Result<(), DockerError> {
+        let deadline = Instant::now() + REMOVAL_TIMEOUT;
+        loop {
+            match self.try_to_remove(id, force).await {
+                Err(DockerError::Daemon { message, .. })
+                    if podman::ended_meanwhile(&message) && Instant::now() < deadline =>
+                {
+                    sleep(REMOVAL_INTERVAL).await;
+                }
+                removed => return removed,
+            }
+        }
+    }
+
+    async fn try_to_remove(&self, id: &str, force: bool) -> Result<(), DockerError> {
         let options = RemoveContainerOptions {
             v: true,
             force,

@@ -71,6 +71,12 @@ fn translate(state: &mut Value, stopped: &str) {
 /// a step has an exit status.
 const RUNTIME_KILLED: &str = "while running runtime: signal: killed";
 
+/// True if a container could not be removed since its process ended just when Podman was about to end it. Once
+/// Podman has cleared up after it, it can be.
+pub(super) fn ended_meanwhile(message: &str) -> bool {
+    message.contains("could not be stopped") && message.contains("container state improper")
+}
+
 /// True if there is a server of names, by what Podman says of itself.
 fn names_in(info: &Value) -> bool {
     let host = &info["host"];
@@ -216,6 +222,16 @@ impl Docker {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_container_that_ended_on_its_own_is_no_failure_to_end_it() {
+        let ended = "cannot remove container 2b7b as it could not be stopped: sending SIGKILL to container 2b7b: \
+                     container state improper: stopped";
+        assert!(ended_meanwhile(ended));
+        let running = "cannot remove container 2b7b as it is running - running or paused containers cannot be \
+                       removed without force: container state improper";
+        assert!(!ended_meanwhile(running));
+    }
 
     #[test]
     fn names_need_a_server_of_names() {
