@@ -53,10 +53,13 @@ pub async fn run(global: &GlobalArgs, args: ProvenanceArgs, ui: Ui) -> Result<()
     let key = key.map(|key| read_signing_key(global, key)).transpose()?;
     let (record, docker) = history::find(global, args.release.as_deref(), ui).await?;
     let mut places = places(&record, &docker).await?;
-    let registries = registries(global, ui)?;
     let pushed = match args.attach {
         false => None,
-        true => Some(pushed::find(&registries, &record, &docker, &mut places).await?),
+        true => {
+            let registries = registries(global, ui)?;
+            let pushed = pushed::find(&registries, &record, &docker, &mut places).await?;
+            Some((registries, pushed))
+        }
     };
     let statement = provenance(&record, &places);
     let Some(key) = key else {
@@ -75,7 +78,7 @@ pub async fn run(global: &GlobalArgs, args: ProvenanceArgs, ui: Ui) -> Result<()
         })
     })?;
     match pushed {
-        Some(pushed) => attach(&registries, &pushed, &envelope, &key, ui).await,
+        Some((registries, pushed)) => attach(&registries, &pushed, &envelope, &key, ui).await,
         None => {
             ui.json(&envelope);
             Ok(())

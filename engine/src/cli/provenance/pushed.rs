@@ -78,6 +78,9 @@ async fn one(
     }
     if found.is_empty() && !image.id.is_empty() {
         for tag in docker.tags(&image.id).await? {
+            if !names_a_registry(&tag) {
+                continue;
+            }
             let Reference {
                 repository,
                 pick: Some(pick @ Pick::Tag(_)),
@@ -85,9 +88,6 @@ async fn one(
             else {
                 continue;
             };
-            if !names_a_registry(&tag) {
-                continue;
-            }
             match registries.pick(&repository, &pick).await {
                 Ok((_, digest, manifest)) if is_of(&manifest, &image.id) => {
                     found.push((repository, digest));
@@ -103,7 +103,8 @@ async fn one(
     }
 }
 
-/// True if a manifest is of the image with this id: daemons call an image by its configuration's digest.
+/// True if a manifest is of the image with this id: daemons call an image by its configuration's digest. A
+/// registry gains nothing by another manifest with that: the configuration has the digests of the layers' contents.
 /// See <https://github.com/opencontainers/image-spec/blob/main/config.md#imageid>.
 fn is_of(manifest: &[u8], id: &str) -> bool {
     #[derive(Deserialize)]
