@@ -92,6 +92,19 @@ pub struct Outcome {
     pub stderr: String,
 }
 
+impl Outcome {
+    /// It has to have failed, with these texts, however its lines are broken.
+    #[track_caller]
+    pub fn failed_with(self, texts: &[&str]) -> Self {
+        assert_ne!(self.code, 0, "{self:#?}");
+        let said = self.stderr.replace("\n  │ ", " ");
+        for text in texts {
+            assert!(said.contains(text), "{text}: {self:#?}");
+        }
+        self
+    }
+}
+
 impl From<Output> for Outcome {
     fn from(output: Output) -> Self {
         Self {

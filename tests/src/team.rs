@@ -74,13 +74,7 @@ impl Team {
     /// The same, and it has to fail with these texts.
     #[track_caller]
     pub fn fails(&self, args: &[&str], texts: &[&str]) -> Outcome {
-        let outcome = self.rengine(args);
-        assert_ne!(outcome.code, 0, "{args:?}: {outcome:#?}");
-        let said = outcome.stderr.replace("\n  │ ", " ");
-        for text in texts {
-            assert!(said.contains(text), "{text}: {outcome:#?}");
-        }
-        outcome
+        self.rengine(args).failed_with(texts)
     }
 
     /// Files of the store, whole ones.

@@ -61,12 +61,7 @@ fn a_base_is_published_signed_and_extended_and_what_it_requires_takes_part() {
     };
     let run = |args: &[&str]| at(&user, args);
     let fails = |args: &[&str], texts: &[&str]| {
-        let outcome = run(args);
-        assert_ne!(outcome.code, 0, "{outcome:#?}");
-        let said = outcome.stderr.replace("\n  │ ", " ");
-        for text in texts {
-            assert!(said.contains(text), "{text}: {outcome:#?}");
-        }
+        run(args).failed_with(texts);
     };
     let own = "[plugins.harden]\nconfig = { memory = \"32MiB\", pids = 100 }\n\
                [plugins.static]\nenabled = false\n";
