@@ -9,9 +9,10 @@ use rengine_tests::{Project, plugin, rengine};
 /// Starts the unit, has its app fail, has the watch itself fail, and ends it.
 const SCRIPT: &str = r#"
 unit=rengine-watch@shop
-useradd --create-home deploy
+id deploy >/dev/null 2>&1 || useradd --create-home deploy
+# The socket is this machine's, and is left as it is: the group becomes that which may use it.
 getent group docker >/dev/null || groupadd docker
-chgrp docker /run/docker.sock
+groupmod --non-unique --gid "$(stat -c %g /run/docker.sock)" docker
 chown -R deploy /srv/shop
 
 # How often the journal has a text.
@@ -60,7 +61,7 @@ fn the_unit_keeps_an_app_well_and_is_kept_by_systemd() {
     let (unit, _) = unit.split_once("```").expect("its end");
 
     let trial = tempfile::tempdir().expect("a folder");
-    let root = trial.path().join("root");
+    let root = trial.path().join("files");
     let write = |name: &str, text: &str| {
         let path = root.join(name);
         std::fs::create_dir_all(path.parent().expect("its folder")).expect("a folder");
