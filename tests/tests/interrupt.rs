@@ -1,5 +1,7 @@
 //! Stopping rengine in the middle: what ran before runs on, and the next deploy converges.
 
+use std::os::unix::net::UnixListener;
+
 use rengine_tests::{Project, docker, until};
 
 /// The port answers with a page, even if the server needs a moment.
@@ -54,6 +56,25 @@ fn ctrl_c_in_a_build_leaves_the_old_one_alone() {
          CMD [\"httpd\", \"-f\", \"-p\", \"8080\", \"-h\", \"/www\"]\n",
     );
     converges(&project);
+}
+
+#[test]
+fn ctrl_c_does_not_wait_for_a_daemon_that_does_not_answer() {
+    let project = Project::new("int-mute", "hello", "");
+    for command in ["deploy", "rollback"] {
+        // One for each, since it asks more than once.
+        let socket = project.path().join(format!("{command}.sock"));
+        let mute = UnixListener::bind(&socket).expect("a socket");
+        let url = format!("unix://{}", socket.display());
+        let waiting = project.start(&["--host", &url, command]);
+        let _asked = mute.accept().expect("it connects");
+        waiting.signal("INT");
+        // Not 4, as when the daemon's time is over.
+        let ended = waiting.finish();
+        assert_eq!(ended.code, 130, "{command}: {ended:?}");
+        let told = ended.stderr.contains("interrupted");
+        assert!(told, "{command}: {ended:?}");
+    }
 }
 
 /// A deploy that waits for health.

@@ -41,7 +41,7 @@ pub async fn run(global: &GlobalArgs, args: DeployArgs, ui: Ui) -> Result<(), Cl
     let cancel = interrupt::on_signal(ui);
     let reporter = ui.reporter();
     let plugins = Hooks::begin(&manifest, &args.sources.sources(&reporter));
-    let docker = session::connect(global, &manifest, ui).await?;
+    let docker = interrupt::unless(&cancel, session::connect(global, &manifest, ui)).await?;
     if args.break_lock {
         docker.break_lock(&manifest.app.name).await?;
     }

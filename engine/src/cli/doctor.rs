@@ -70,7 +70,7 @@ pub async fn run(global: &GlobalArgs, ui: Ui) -> Result<(), CliError> {
         }
         Ok(endpoint) => {
             let found = endpoint.to_string();
-            match Docker::connect(endpoint, session::builder()).await {
+            match session::reach(endpoint, ui).await {
                 Ok(docker) => daemon(&docker, &found, &mut checks),
                 Err(error) => {
                     unreachable = true;

@@ -3,7 +3,8 @@
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::deploy::ExitCode;
+use super::error::CliError;
+use crate::deploy::{DeployError, ExitCode};
 use crate::ui::Ui;
 
 /// A token that is cancelled at the first SIGINT or SIGTERM. At the second the process ends at
@@ -11,13 +12,14 @@ use crate::ui::Ui;
 pub fn on_signal(ui: Ui) -> CancellationToken {
     let token = CancellationToken::new();
     let cancel = token.clone();
+    // From here on, and not from when the task gets to it.
+    let (Ok(mut interrupt), Ok(mut terminate)) = (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+    ) else {
+        return token;
+    };
     tokio::spawn(async move {
-        let (Ok(mut interrupt), Ok(mut terminate)) = (
-            signal(SignalKind::interrupt()),
-            signal(SignalKind::terminate()),
-        ) else {
-            return;
-        };
         for first in [true, false] {
             tokio::select! {
                 _ = interrupt.recv() => {}
@@ -31,6 +33,17 @@ pub fn on_signal(ui: Ui) -> CancellationToken {
         std::process::exit(i32::from(ExitCode::Interrupted as u8));
     });
     token
+}
+
+/// What comes of work that has begun nothing yet, unless the token is cancelled before: then there is nothing to wait for.
+pub async fn unless<T>(
+    cancel: &CancellationToken,
+    work: impl Future<Output = Result<T, CliError>>,
+) -> Result<T, CliError> {
+    tokio::select! {
+        done = work => done,
+        () = cancel.cancelled() => Err(DeployError::Interrupted.into()),
+    }
 }
 
 /// A token that is cancelled at the first SIGINT or SIGTERM, for what goes on until then. At the

@@ -26,7 +26,7 @@ pub async fn run(global: &GlobalArgs, args: RollbackArgs, ui: Ui) -> Result<(), 
     let cancel = interrupt::on_signal(ui);
     let reporter = ui.reporter();
     let plugins = Hooks::begin(&manifest, &args.sources.sources(&reporter));
-    let docker = session::connect(global, &manifest, ui).await?;
+    let docker = interrupt::unless(&cancel, session::connect(global, &manifest, ui)).await?;
     let request = Request {
         wait: args.wait.wait(),
         asker: None,

@@ -1,14 +1,17 @@
 //! What most commands begin with: the manifest, and the daemon.
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
+use tokio::time::timeout;
 
 use super::GlobalArgs;
 use super::error::CliError;
 use crate::credentials::Credentials;
 use crate::deploy::{DeployError, Reporter, Sources, gather};
-use crate::docker::{BuilderChoice, Docker, Endpoint, EndpointError, EndpointSource};
+use crate::docker::{BuilderChoice, Docker, DockerError, Endpoint, EndpointError, EndpointSource};
 use crate::manifest::{Bases, Draft, Manifest};
 use crate::registry::{Mode, RegistryError, SCHEME, Source};
 use crate::ui::Ui;
@@ -16,6 +19,9 @@ use crate::ui::Ui;
 /// Places of bases in registries, with commas between them, that whatever is deployed has to extend. For whoever
 /// runs the deploys of others, who can change what a plugins.toml says.
 const REQUIRED_BASES: &str = "RENGINE_REQUIRED_BASES";
+
+/// Who waits longer for a daemon is told so. One that does not live at all is given up before, but for ssh.
+const LONG: Duration = Duration::from_secs(15);
 
 /// How plugins from registries are had.
 #[derive(Debug, Clone, Copy, Default, Args)]
@@ -133,8 +139,21 @@ pub async fn connect(global: &GlobalArgs, manifest: &Manifest, ui: Ui) -> Result
     if *endpoint.source() == EndpointSource::NoDaemon {
         ui.note("no daemon runs here: Podman serves this command");
     }
-    let docker = Docker::connect(endpoint, builder()).await?;
+    let docker = reach(endpoint, ui).await?;
     Ok(docker.with_credentials(Credentials::from_env(&env)))
+}
+
+/// Connects to a daemon, and says so if that takes long.
+pub async fn reach(endpoint: Endpoint, ui: Ui) -> Result<Docker, DockerError> {
+    let waiting = format!("the daemon at {endpoint} has not said yet what it is: waiting");
+    let mut docker = pin!(Docker::connect(endpoint, builder()));
+    match timeout(LONG, &mut docker).await {
+        Ok(docker) => docker,
+        Err(_) => {
+            ui.note(&waiting);
+            docker.await
+        }
+    }
 }
 
 /// The builder that the environment asks for.

@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use bollard::models::SystemInfoCgroupDriverEnum;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::error::from_client;
 use super::{DockerError, Endpoint, Unreachable};
@@ -107,27 +107,30 @@ impl Failed {
 }
 
 /// Asks a daemon what it is, which takes `limit` at most; or `busy` more where the daemon is seen to
-/// live. Old versions of Podman say nothing of themselves while a container is being stopped.
+/// live. Podman 4.3 says nothing of itself while a container is being stopped.
 pub(super) async fn ask_within(
     limit: Duration,
     busy: Duration,
     client: &bollard::Docker,
     choice: BuilderChoice,
 ) -> Result<Result<DaemonFacts, Failed>, Unreachable> {
+    let begun = Instant::now();
     let mut facts = pin!(ask(client, choice));
-    if let Ok(facts) = timeout(limit, &mut facts).await {
+    // The rest of the time is for what a daemon that lives answers at once.
+    if let Ok(facts) = timeout(limit / 2, &mut facts).await {
         return Ok(facts);
     }
-    let lives = async { matches!(timeout(limit, client.ping()).await, Ok(Ok(_))) };
-    tokio::select! {
+    let lives = tokio::select! {
         facts = &mut facts => return Ok(facts),
-        lives = lives => if !lives {
-            return Err(Unreachable::Silent(limit));
-        }
-    }
-    timeout(busy, facts)
+        ping = timeout_at(begun + limit, client.ping()) => matches!(ping, Ok(Ok(_))),
+    };
+    let (limit, reason): (_, fn(Duration) -> _) = match lives {
+        true => (limit + busy, Unreachable::Busy),
+        false => (limit, Unreachable::Silent),
+    };
+    timeout_at(begun + limit, facts)
         .await
-        .map_err(|_| Unreachable::Busy(limit + busy))
+        .map_err(|_| reason(limit))
 }
 
 /// Asks a daemon what it is.

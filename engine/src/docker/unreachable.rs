@@ -64,7 +64,7 @@ impl Unreachable {
                 "the daemon may be overloaded: `sudo systemctl restart docker` restarts it"
             }
             Self::Busy(_) => {
-                "run it again in a while: before 4.6, Podman says nothing of itself while any container is being stopped"
+                "run it again in a while: Podman 4.3 says nothing of itself while any container is being stopped"
             }
             Self::BrokeOff(_) => {
                 "see with `rengine doctor` whether the daemon runs, and deploy again: what is done already is kept"
