@@ -132,8 +132,7 @@ impl Project {
 
     /// Runs `docker` with the project's daemon, and returns what it prints.
     pub fn docker(&self, args: &[&str]) -> String {
-        let output = self.docker_command(args).output().expect("docker runs");
-        String::from_utf8_lossy(&output.stdout).into_owned()
+        printed(|| self.docker_command(args))
     }
 
     /// What the daemon answers to a question, as `/networks?`, for what this filter lets through.
@@ -284,8 +283,33 @@ fn host() -> Option<String> {
 
 /// Runs `docker` and returns what it prints.
 pub fn docker(args: &[&str]) -> String {
-    let output = docker_command(args).output().expect("docker runs");
-    String::from_utf8_lossy(&output.stdout).into_owned()
+    printed(|| docker_command(args))
+}
+
+/// What a command of `docker` prints. What it says of a failure is in the output of a test that fails. Podman reads
+/// images one by one after it has listed them, and fails where another test removed one in between: that list is
+/// asked for again.
+fn printed(command: impl Fn() -> Command) -> String {
+    const TRIES: u32 = 10;
+    let mut tries = 1;
+    loop {
+        let mut command = command();
+        let output = command.output().expect("docker runs");
+        if output.status.success() {
+            return String::from_utf8_lossy(&output.stdout).into_owned();
+        }
+        let said = String::from_utf8_lossy(&output.stderr);
+        eprintln!("{command:?}: {}: {said}", output.status);
+        let lists_images = command
+            .get_args()
+            .next()
+            .is_some_and(|word| word == "images");
+        let torn = said.contains("image not known") || said.contains("layer not known");
+        if !(lists_images && torn && tries < TRIES) {
+            return String::from_utf8_lossy(&output.stdout).into_owned();
+        }
+        tries += 1;
+    }
 }
 
 /// `docker` with the daemon that is tested.
