@@ -356,7 +356,7 @@ pub(super) async fn edge_command(
     let control = ["edge", "ctl"];
     let words = control.iter().chain(words).map(|&word| word.to_owned());
     let words: Vec<String> = program.iter().cloned().chain(words).collect();
-    let outcome = docker.exec(id, &words, limit).await?;
+    let outcome = docker.exec_own(id, &words, limit).await?;
     match outcome.exit_code {
         0 => Ok(outcome.output),
         code => Err(DeployError::Edge {
