@@ -42,6 +42,7 @@ pub fn certify(
     let mut files = BTreeMap::new();
     for edge in edges.values_mut() {
         edge.hold = section.hold.unwrap_or(edge.hold);
+        edge.trust.clone_from(&section.trust);
     }
     for tls in &section.tls {
         let has = |edge: &&mut EdgeService| edge.ports.iter().any(|own| own.host_port == tls.port);

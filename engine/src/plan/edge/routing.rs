@@ -372,7 +372,7 @@ impl<'a> Edges<'a> {
                     },
                     service: key.clone(),
                     certificates,
-                    trust: Vec::new(),
+                    trust: edge.trust.clone(),
                 });
                 let own = || self.service(edge, port, &hosts, &key, before);
                 routes.services.entry(key.clone()).or_insert_with(own);

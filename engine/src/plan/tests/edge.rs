@@ -23,6 +23,7 @@ pub(super) fn fronted() -> WantedService {
         check: None,
         certificates: BTreeMap::new(),
         hold: crate::edge::HOLD,
+        trust: Vec::new(),
     });
     service
 }
@@ -211,6 +212,22 @@ fn who_answered_on_another_port_ends_what_it_began() {
     let mut observed = behind(&service);
     observed.containers[0].edge_target = Some("web-1-r2".into());
     observed.edges[0].routes = Some(routes);
+    assert_snapshot!(planned(service, &observed), @"");
+}
+
+#[test]
+fn other_proxies_are_told_to_the_edge() {
+    let mut service = fronted();
+    let trusted = "10.0.0.0/8".parse().expect("a range");
+    service.edge.as_mut().expect("an edge").trust = vec![trusted];
+    let plan = planned(service.clone(), &behind(&fronted()));
+    assert_snapshot!(plan, @"route web:80");
+    let mut observed = behind(&service);
+    let listener = |edge: &mut ObservedEdge| {
+        let routes = edge.routes.as_mut().expect("routes");
+        routes.listeners[0].trust = vec![trusted];
+    };
+    listener(&mut observed.edges[0]);
     assert_snapshot!(planned(service, &observed), @"");
 }
 
