@@ -8,6 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+mod attend;
 mod build;
 mod container;
 mod disk;

@@ -170,7 +170,8 @@ impl Docker {
             t: timeout.map(whole_seconds),
             ..Default::default()
         };
-        let stopped = self.patient().stop_container(id, Some(options)).await;
+        let stopping = self.patient().stop_container(id, Some(options));
+        let stopped = self.attended(stopping).await.flatten();
         self.unless(stopped, &[404], || format!("stop the container {id}"))
     }
 
@@ -180,7 +181,8 @@ impl Docker {
             t: timeout.map(whole_seconds),
             ..Default::default()
         };
-        let restarted = self.patient().restart_container(id, Some(options)).await;
+        let restarting = self.patient().restart_container(id, Some(options));
+        let restarted = self.attended(restarting).await.flatten();
         restarted.map_err(|error| self.error(format!("restart the container {id}"), error))
     }
 
@@ -189,7 +191,8 @@ impl Docker {
         let mut ended = self
             .patient()
             .wait_container(id, None::<WaitContainerOptions>);
-        match ended.next().await {
+        let ended = self.attended(ended.next()).await;
+        match ended.unwrap_or_else(|error| Some(Err(error))) {
             Some(Ok(ended)) => Ok(ended.status_code),
             // So bollard tells of an exit code other than 0.
             Some(Err(bollard::errors::Error::DockerContainerWaitError { code, .. })) => Ok(code),
@@ -248,7 +251,8 @@ impl Docker {
             force,
             link: false,
         };
-        let removed = self.patient().remove_container(id, Some(options)).await;
+        let removing = self.patient().remove_container(id, Some(options));
+        let removed = self.attended(removing).await.flatten();
         let removed = self.unless(removed, &[404], || format!("remove the container {id}"));
         match removed {
             Err(DockerError::Daemon { message, .. }) if message.contains("already in progress") => {

@@ -108,7 +108,11 @@ impl Docker {
         let mut progress = self
             .patient()
             .create_image(Some(options), None, credentials.map(shown));
-        while let Some(item) = progress.next().await {
+        loop {
+            let item = self.attended(progress.next()).await;
+            let Some(item) = item.unwrap_or_else(|error| Some(Err(error))) else {
+                break;
+            };
             let item = match item {
                 Ok(item) => item,
                 Err(error) => {
@@ -153,7 +157,11 @@ impl Docker {
             .patient()
             .push_image(name, Some(options), credentials.map(shown))
             .boxed();
-        while let Some(item) = progress.next().await {
+        loop {
+            let item = self.attended(progress.next()).await;
+            let Some(item) = item.unwrap_or_else(|error| Some(Err(error))) else {
+                break;
+            };
             let item = item.map_err(|error| {
                 let error = self.error(format!("push {reference}"), error);
                 denied("push", reference, user.clone(), trouble.clone(), error)
@@ -181,7 +189,11 @@ impl Docker {
         let body = bollard::body_stream(stream::iter(archive));
         let options = ImportImageOptions::default();
         let mut lines = self.patient().import_image(options, body, None);
-        while let Some(line) = lines.next().await {
+        loop {
+            let line = self.attended(lines.next()).await;
+            let Some(line) = line.unwrap_or_else(|error| Some(Err(error))) else {
+                break;
+            };
             if let Err(error) = line {
                 // Docker that keeps its images in containerd lets one of them do it, and fails the others.
                 return match self.image(reference).await {
