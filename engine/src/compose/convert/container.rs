@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
+use super::super::files::clean;
 use super::super::model::{
     self, Blkio, BlkioRate, Count, Namespace, NetworkUse, RestartCondition, Transport, VolumeType,
 };
-use super::super::syntax::{port_range, volumes_owner};
+use super::super::syntax::{is_cdi_name, port_range, volumes_owner};
 use super::{Converter, Result};
 use crate::app::{
     AppProtocol, Attachment, BlockIo, ByteSize, ContainerSpec, Cpus, Device, DeviceRequest,
@@ -22,6 +23,8 @@ const HEALTH_INTERVAL: Duration = Duration::from_secs(30);
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(30);
 const HEALTH_RETRIES: u32 = 3;
 const HEALTH_START_PERIOD: Duration = Duration::ZERO;
+/// The capability of a GPU.
+const GPU: &str = "gpu";
 
 impl Converter<'_> {
     pub(super) fn container(&self) -> Result<ContainerSpec> {
@@ -30,7 +33,11 @@ impl Converter<'_> {
         let reserved = &self.service.deploy.resources.reservations;
         let (no_new_privileges, security_options) = security(&from.security_opt);
         let (mounts, tmpfs) = self.mounts()?;
-        let requests = from.gpus.iter().chain(&reserved.devices);
+        let (cdi, devices): (Vec<_>, Vec<_>) = from.devices.iter().partition(|one| is_cdi(one));
+        let gpus = from.gpus.iter().map(gpu);
+        let requests = gpus.chain(reserved.devices.iter().map(request));
+        let requests = requests.chain(by_name(&cdi));
+        let files = self.files(&mounts, &tmpfs)?;
         let env = from.environment.iter();
         let mode = |mode: &Option<Namespace>| mode.as_ref().map(ToString::to_string);
         Ok(ContainerSpec {
@@ -58,7 +65,7 @@ impl Converter<'_> {
             cap_drop: from.cap_drop.iter().map(|name| capability(name)).collect(),
             cap_add: from.cap_add.iter().map(|name| capability(name)).collect(),
             privileged: from.privileged,
-            devices: from.devices.iter().map(device).collect(),
+            devices: devices.into_iter().map(device).collect(),
             mounts,
             volumes_from: from.volumes_from.iter().map(|text| volumes(text)).collect(),
             network_mode: mode(&from.network_mode),
@@ -83,7 +90,7 @@ impl Converter<'_> {
             dns_search: from.dns_search.clone(),
             dns_options: from.dns_opt.clone(),
             extra_hosts: hosts(&from.extra_hosts),
-            files: self.files()?,
+            files,
             group_add: from.group_add.clone(),
             ulimits: from
                 .ulimits
@@ -105,7 +112,7 @@ impl Converter<'_> {
             cpu_realtime_period: from.cpu_rt_period,
             block_io: block_io(&from.blkio_config),
             device_rules: from.device_cgroup_rules.clone(),
-            device_requests: requests.map(request).collect(),
+            device_requests: requests.collect(),
             userns_mode: from.userns_mode.clone(),
             uts_mode: from.uts.clone(),
             cgroup_mode: from.cgroup.map(|mode| match mode {
@@ -134,18 +141,18 @@ impl Converter<'_> {
     }
 
     fn restart(&self) -> RestartPolicy {
-        if let Some(policy) = self.service.restart {
-            return policy;
-        }
-        let policy = self.service.deploy.restart_policy.as_ref();
-        // As in Compose: a service that does its work and ends must not start again.
-        policy.map_or(RestartPolicy::No, |policy| match policy.condition {
+        // As in Compose: `deploy` goes first, and a service that does its work and ends must not
+        // start again.
+        let Some(policy) = &self.service.deploy.restart_policy else {
+            return self.service.restart.unwrap_or(RestartPolicy::No);
+        };
+        match policy.condition {
             Some(RestartCondition::None) => RestartPolicy::No,
             Some(RestartCondition::OnFailure) => {
                 RestartPolicy::OnFailure(policy.max_attempts.unwrap_or_default())
             }
             Some(RestartCondition::Any) | None => RestartPolicy::Always,
-        })
+        }
     }
 
     fn health(&self) -> Result<Option<HealthCheck>> {
@@ -207,8 +214,8 @@ impl Converter<'_> {
     fn mounts(&self) -> Result<(Vec<Mount>, BTreeMap<String, String>)> {
         let container = &self.service.container;
         let memory = |text: &String| match text.split_once(':') {
-            Some((path, options)) => (path.to_owned(), options.to_owned()),
-            None => (text.clone(), String::new()),
+            Some((path, options)) => (clean(path), options.to_owned()),
+            None => (clean(text), String::new()),
         };
         let mut tmpfs: BTreeMap<_, _> = container.tmpfs.iter().map(memory).collect();
         let mut mounts = Vec::new();
@@ -223,7 +230,9 @@ impl Converter<'_> {
                 (VolumeType::Tmpfs, _) => {
                     let size = from.tmpfs.size.map(|size| format!("size={}", size.0));
                     let mode = from.tmpfs.mode.map(|mode| format!("mode={mode}"));
-                    let options: Vec<_> = [size, mode].into_iter().flatten().collect();
+                    let read_only = from.read_only.then(|| "ro".to_owned());
+                    let options = [size, mode, read_only].into_iter().flatten();
+                    let options: Vec<_> = options.collect();
                     tmpfs.insert(from.target.clone(), options.join(","));
                     continue;
                 }
@@ -232,6 +241,13 @@ impl Converter<'_> {
                     return Err(self.error(&path, "has a mount that can't be made"));
                 }
             };
+            if from.bind.create_host_path && from.bind.recursive.as_deref() == Some("disabled") {
+                let path = ["volumes", &index.to_string(), "bind", "create_host_path"];
+                let what = "has a folder that is to be made where it is missing, and mounted alone";
+                return Err(self.error(&path, what).help(
+                    "daemons do one or the other: make the folder, and take `create_host_path` away",
+                ));
+            }
             mounts.push(Mount {
                 source,
                 target: from.target.clone(),
@@ -326,7 +342,7 @@ fn port(port: &model::Port) -> PortMapping {
 /// A port or a range of them.
 fn exposed(text: &str) -> Vec<(u16, Protocol)> {
     let (ports, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
-    let protocol = match protocol {
+    let protocol = match protocol.to_lowercase().as_str() {
         "udp" => Protocol::Udp,
         "sctp" => Protocol::Sctp,
         _ => Protocol::Tcp,
@@ -402,6 +418,29 @@ fn request(from: &model::DeviceRequest) -> DeviceRequest {
         capabilities: from.capabilities.clone(),
         options: from.options.clone(),
     }
+}
+
+/// What is asked for under `gpus` is a GPU, whether that is said or not.
+fn gpu(from: &model::DeviceRequest) -> DeviceRequest {
+    let mut request = request(from);
+    if !request.capabilities.iter().any(|one| one == GPU) {
+        request.capabilities.push(GPU.to_owned());
+    }
+    request
+}
+
+/// True for a device that has a name of the Container Device Interface in the place of a path.
+fn is_cdi(device: &model::Device) -> bool {
+    device.source == device.target && is_cdi_name(&device.source)
+}
+
+/// The daemon looks such names up itself.
+fn by_name(devices: &[&model::Device]) -> Option<DeviceRequest> {
+    (!devices.is_empty()).then(|| DeviceRequest {
+        driver: Some("cdi".to_owned()),
+        ids: devices.iter().map(|device| device.source.clone()).collect(),
+        ..DeviceRequest::default()
+    })
 }
 
 fn logging(from: &model::Logging) -> Logging {

@@ -354,3 +354,116 @@ fn canonical_yaml_is_read_as_the_same() {
     assert_eq!(again.to_json(), project.to_json());
     assert_eq!(again.to_yaml(), project.to_yaml());
 }
+
+#[test]
+fn files_of_variables_that_are_asked_for_say_where_the_files_are() {
+    let folder = Folder::new(&[
+        ("app.yaml", "services: {a: {image: \"$IMG\"}}"),
+        ("compose.yaml", "services: {b: {image: i}}"),
+        (".env", "COMPOSE_FILE=none.yaml\nIMG=theirs\n"),
+        ("prod.env", "COMPOSE_FILE=app.yaml\nIMG=mine\n"),
+        ("empty.env", ""),
+    ]);
+    let image = |options: &Options, service: &str| {
+        let project = load(options).unwrap_or_else(|error| panic!("{}", told(&error)));
+        project.services[service].container.image.clone()
+    };
+    let mut options = folder.options();
+    options.env_files = vec!["prod.env".into()];
+    assert_eq!(image(&options, "a").as_deref(), Some("mine"));
+    options.env_files = vec!["empty.env".into()];
+    assert_eq!(image(&options, "b").as_deref(), Some("i"));
+    options.env_files = vec!["/dev/null".into()];
+    assert_eq!(image(&options, "b").as_deref(), Some("i"));
+    let mut options = folder.options();
+    let variable = ("COMPOSE_ENV_FILES".into(), "empty.env, prod.env".into());
+    options.env.extend([variable]);
+    assert_eq!(image(&options, "a").as_deref(), Some("mine"));
+    let mut options = folder.options();
+    let variable = ("COMPOSE_DISABLE_ENV_FILE".into(), "true".into());
+    options.env.extend([variable]);
+    assert_eq!(image(&options, "b").as_deref(), Some("i"));
+}
+
+#[test]
+fn the_folder_that_leads_to_another_has_variables_too() {
+    let folder = Folder::new(&[
+        (".env", "COMPOSE_FILE=sub/app.yaml\nA=here\nB=here\n"),
+        ("sub/.env", "A=there\nC=there\nD=$B\n"),
+        ("sub/app.yaml", "services: {a: {image: \"$A-$B-$C-$D\"}}"),
+    ]);
+    let image = |project: crate::compose::Project| project.services["a"].container.image.clone();
+    let project = folder.load().expect("a project");
+    assert_eq!(image(project).as_deref(), Some("here-here-there-here"));
+    // A file that is asked for belongs to its own folder alone.
+    let project = load(&Options {
+        files: vec!["sub/app.yaml".into()],
+        ..folder.options()
+    });
+    let project = project.expect("a project");
+    assert_eq!(image(project).as_deref(), Some("there--there-"));
+}
+
+#[test]
+fn values_in_environment_files_know_what_is_around_them() {
+    let folder = Folder::new(&[
+        (
+            "compose.yaml",
+            "services:\n  a:\n    image: i\n    env_file: [a.env, b.env, /dev/null]\n    \
+             environment: {HOST: db, SET: own}\n  b: {image: i, env_file: b.env}\n",
+        ),
+        ("a.env", "A=1\nHOST=file\n"),
+        ("b.env", "B=$A\nURL=http://$HOST/pa$word\nS=$SET\nHOST\n"),
+    ]);
+    let project = folder.load().expect("a project");
+    let variables = &project.services["a"].container.environment;
+    let value = |name: &str| variables[name].as_deref().unwrap_or("none");
+    assert_eq!(
+        ["A", "B", "URL", "S", "HOST"].map(value),
+        // What the project has goes first, then the service, then the files before.
+        ["1", "1", "http://db/pa", "value", "db"]
+    );
+    let warnings: Vec<_> = project
+        .warnings
+        .iter()
+        .map(|warning| format!("{} {}", warning.place, warning.message))
+        .collect();
+    assert_eq!(
+        warnings,
+        [
+            "b.env:2:18 the variable `word` is not set, and taken for empty",
+            "b.env:1:3 the variable `A` is not set, and taken for empty",
+            "b.env:2:12 the variable `HOST` is not set, and taken for empty",
+        ]
+    );
+}
+
+#[test]
+fn an_included_project_may_have_no_variables_of_its_own() {
+    let folder = Folder::new(&[
+        (
+            "compose.yaml",
+            "include: [{path: sub/x.yaml, env_file: /dev/null}]\nservices: {a: {image: i}}",
+        ),
+        ("sub/x.yaml", "services: {b: {image: \"i:${TAG:-none}\"}}"),
+        ("sub/.env", "TAG=1\n"),
+    ]);
+    assert_eq!(folder.json()["services"]["b"]["image"], "i:none");
+}
+
+#[test]
+fn ports_may_be_written_as_docker_takes_them() {
+    let service = web(
+        "ports: ['53:53/UDP', '0:80', {target: 81, host_ip: '[::1]', published: '0'}]\n\
+         expose: ['54/UDP']\ncpu_shares: 0o10",
+    );
+    let ports = &service["ports"];
+    assert_eq!(
+        (&ports[0]["protocol"], &ports[0]["published"]),
+        (&json!("udp"), &json!("53"))
+    );
+    assert_eq!(ports[1].get("published"), None);
+    assert_eq!(ports[2]["host_ip"], "::1");
+    assert_eq!(ports[2].get("published"), None);
+    assert_eq!(service["cpu_shares"], 8);
+}
