@@ -6,15 +6,13 @@ use std::time::Duration;
 use indexmap::IndexMap;
 
 use super::super::files::clean;
-use super::super::model::{
-    self, Blkio, BlkioRate, Count, Namespace, NetworkUse, RestartCondition, Transport, VolumeType,
-};
-use super::super::syntax::{is_cdi_name, port_range, volumes_owner};
-use super::{Converter, Result};
+use super::super::model::{self, Namespace, NetworkUse, RestartCondition, Transport, VolumeType};
+use super::super::syntax::{port_range, volumes_owner};
+use super::{Converter, Result, devices};
 use crate::app::{
-    AppProtocol, Attachment, BlockIo, ByteSize, ContainerSpec, Cpus, Device, DeviceRequest,
-    HealthCheck, Logging, Mount, MountOptions, MountSource, PortMapping, Probe, Protocol,
-    RestartPolicy, Swap, Ulimit, VolumesFrom, VolumesOwner,
+    AppProtocol, Attachment, ByteSize, ContainerSpec, Cpus, HealthCheck, Logging, Mount,
+    MountOptions, MountSource, PortMapping, Probe, Protocol, RestartPolicy, Swap, Ulimit,
+    VolumesFrom, VolumesOwner,
 };
 
 /// Docker's own timing of a health check, which holds where a Compose file says nothing: whoever
@@ -23,8 +21,6 @@ const HEALTH_INTERVAL: Duration = Duration::from_secs(30);
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(30);
 const HEALTH_RETRIES: u32 = 3;
 const HEALTH_START_PERIOD: Duration = Duration::ZERO;
-/// The capability of a GPU.
-const GPU: &str = "gpu";
 
 impl Converter<'_> {
     pub(super) fn container(&self) -> Result<ContainerSpec> {
@@ -33,10 +29,6 @@ impl Converter<'_> {
         let reserved = &self.service.deploy.resources.reservations;
         let (no_new_privileges, security_options) = security(&from.security_opt);
         let (mounts, tmpfs) = self.mounts()?;
-        let (cdi, devices): (Vec<_>, Vec<_>) = from.devices.iter().partition(|one| is_cdi(one));
-        let gpus = from.gpus.iter().map(gpu);
-        let requests = gpus.chain(reserved.devices.iter().map(request));
-        let requests = requests.chain(by_name(&cdi));
         let files = self.files(&mounts, &tmpfs)?;
         let env = from.environment.iter();
         let mode = |mode: &Option<Namespace>| mode.as_ref().map(ToString::to_string);
@@ -65,7 +57,7 @@ impl Converter<'_> {
             cap_drop: from.cap_drop.iter().map(|name| capability(name)).collect(),
             cap_add: from.cap_add.iter().map(|name| capability(name)).collect(),
             privileged: from.privileged,
-            devices: devices.into_iter().map(device).collect(),
+            devices: devices::with_paths(&from.devices),
             mounts,
             volumes_from: from.volumes_from.iter().map(|text| volumes(text)).collect(),
             network_mode: mode(&from.network_mode),
@@ -110,9 +102,9 @@ impl Converter<'_> {
             cpu_period: from.cpu_period,
             cpu_realtime_runtime: from.cpu_rt_runtime,
             cpu_realtime_period: from.cpu_rt_period,
-            block_io: block_io(&from.blkio_config),
+            block_io: devices::block_io(&from.blkio_config),
             device_rules: from.device_cgroup_rules.clone(),
-            device_requests: requests.collect(),
+            device_requests: devices::requests(from, reserved),
             userns_mode: from.userns_mode.clone(),
             uts_mode: from.uts.clone(),
             cgroup_mode: from.cgroup.map(|mode| match mode {
@@ -241,7 +233,8 @@ impl Converter<'_> {
                     return Err(self.error(&path, "has a mount that can't be made"));
                 }
             };
-            if from.bind.create_host_path && from.bind.recursive.as_deref() == Some("disabled") {
+            let create_host_path = from.bind.create_host_path == Some(true);
+            if create_host_path && from.bind.recursive.as_deref() == Some("disabled") {
                 let path = ["volumes", &index.to_string(), "bind", "create_host_path"];
                 let what = "has a folder that is to be made where it is missing, and mounted alone";
                 return Err(self.error(&path, what).help(
@@ -255,7 +248,7 @@ impl Converter<'_> {
                 options: MountOptions {
                     propagation: from.bind.propagation.clone(),
                     non_recursive: from.bind.recursive.as_deref() == Some("disabled"),
-                    create_host_path: from.bind.create_host_path,
+                    create_host_path,
                     no_copy: from.volume.nocopy,
                     subpath: from.volume.subpath.clone(),
                 },
@@ -310,14 +303,6 @@ fn volumes(text: &str) -> VolumesFrom {
         false => VolumesOwner::Service(owner.to_owned()),
     };
     VolumesFrom { owner, read_only }
-}
-
-fn device(device: &model::Device) -> Device {
-    Device {
-        host_path: device.source.clone(),
-        container_path: device.target.clone(),
-        permissions: device.permissions.clone(),
-    }
 }
 
 fn port(port: &model::Port) -> PortMapping {
@@ -383,64 +368,6 @@ fn swap(bytes: i64) -> Swap {
         Ok(bytes) => Swap::Limit(ByteSize(bytes)),
         Err(_) => Swap::Unlimited,
     }
-}
-
-fn block_io(from: &Blkio) -> BlockIo {
-    let rates = |rates: &[BlkioRate]| -> BTreeMap<String, u64> {
-        rates
-            .iter()
-            .map(|rate| (rate.path.clone(), rate.rate.0))
-            .collect()
-    };
-    let weights = from.weight_device.iter();
-    BlockIo {
-        weight: from.weight,
-        device_weight: weights
-            .map(|weight| (weight.path.clone(), weight.weight))
-            .collect(),
-        read_bps: rates(&from.device_read_bps),
-        read_iops: rates(&from.device_read_iops),
-        write_bps: rates(&from.device_write_bps),
-        write_iops: rates(&from.device_write_iops),
-    }
-}
-
-fn request(from: &model::DeviceRequest) -> DeviceRequest {
-    let all = from.device_ids.is_empty().then_some(-1);
-    DeviceRequest {
-        driver: from.driver.clone(),
-        count: match from.count {
-            Some(Count::All) => Some(-1),
-            Some(Count::Number(count)) => Some(i64::from(count)),
-            None => all,
-        },
-        ids: from.device_ids.clone(),
-        capabilities: from.capabilities.clone(),
-        options: from.options.clone(),
-    }
-}
-
-/// What is asked for under `gpus` is a GPU, whether that is said or not.
-fn gpu(from: &model::DeviceRequest) -> DeviceRequest {
-    let mut request = request(from);
-    if !request.capabilities.iter().any(|one| one == GPU) {
-        request.capabilities.push(GPU.to_owned());
-    }
-    request
-}
-
-/// True for a device that has a name of the Container Device Interface in the place of a path.
-fn is_cdi(device: &model::Device) -> bool {
-    device.source == device.target && is_cdi_name(&device.source)
-}
-
-/// The daemon looks such names up itself.
-fn by_name(devices: &[&model::Device]) -> Option<DeviceRequest> {
-    (!devices.is_empty()).then(|| DeviceRequest {
-        driver: Some("cdi".to_owned()),
-        ids: devices.iter().map(|device| device.source.clone()).collect(),
-        ..DeviceRequest::default()
-    })
 }
 
 fn logging(from: &model::Logging) -> Logging {

@@ -6,16 +6,16 @@ use super::super::ComposeError;
 use super::{Folder, told};
 use crate::app::{App, MountSource, Probe, RestartPolicy};
 
-fn app(folder: &Folder) -> Result<App, ComposeError> {
+pub fn app(folder: &Folder) -> Result<App, ComposeError> {
     folder.load()?.to_app()
 }
 
-fn converted(files: &[(&str, &str)]) -> App {
+pub fn converted(files: &[(&str, &str)]) -> App {
     app(&Folder::new(files)).unwrap_or_else(|error| panic!("{}", told(&error)))
 }
 
 /// A service as JSON, of one file with these lines of the service `web`.
-fn web(lines: &str) -> Value {
+pub fn web(lines: &str) -> Value {
     let lines: String = lines.lines().map(|line| format!("    {line}\n")).collect();
     let text = format!("services:\n  web:\n    image: i\n{lines}");
     let app = converted(&[("compose.yaml", &text)]);
@@ -171,7 +171,7 @@ fn what_can_not_be_an_app_is_an_error_with_its_place() {
         ),
         (
             "services:\n  a: {image: i, volumes: [{type: bind, source: ., target: /x, bind: {recursive: disabled, create_host_path: true}}]}",
-            "compose.yaml:2:111: service `a` has a folder that is to be made",
+            "compose.yaml:2:109: service `a` has a folder that is to be made",
         ),
         (
             "services:\n  a: {build: {context: ., platforms: [linux/a, linux/b]}}",
@@ -308,99 +308,6 @@ fn when_a_container_starts_again_is_said_by_deploy_first() {
     assert_eq!(restart(both), "on-failure:3");
     let none = "restart: always\ndeploy: {restart_policy: {condition: none}}";
     assert_eq!(restart(none), "no");
-}
-
-#[test]
-fn devices_are_asked_for_by_what_they_are_called() {
-    let service = web(
-        "devices: ['/dev/fuse', 'nvidia.com/gpu=all', 'nvidia.com/gpu=0:1']\n\
-         gpus: [{driver: nvidia, count: 2}, {capabilities: [gpu, compute]}]\n\
-         deploy: {resources: {reservations: {devices: [{capabilities: [tpu]}]}}}",
-    );
-    let container = &service["container"];
-    assert_eq!(container["devices"].as_array().map(Vec::len), Some(1));
-    let requests = container["device-requests"].as_array().expect("a list");
-    let capabilities: Vec<_> = requests.iter().map(|one| &one["capabilities"]).collect();
-    let wanted = [
-        json!(["gpu"]),
-        json!(["gpu", "compute"]),
-        json!(["tpu"]),
-        json!([]),
-    ];
-    assert_eq!(capabilities, wanted.iter().collect::<Vec<_>>());
-    assert_eq!(requests[3]["driver"], "cdi");
-    let ids = json!(["nvidia.com/gpu=all", "nvidia.com/gpu=0:1"]);
-    assert_eq!(requests[3]["ids"], ids);
-}
-
-#[test]
-fn mounts_of_the_long_form() {
-    let service = web(
-        "volumes:\n- {type: tmpfs, target: /t/, read_only: true, tmpfs: {size: 1m}}\n\
-         - {type: bind, source: ./a, target: /a}\n\
-         - {type: bind, source: ./b, target: /b, bind: {create_host_path: false}}\n\
-         - {type: bind, source: ./c, target: /c, bind: {recursive: disabled}}",
-    );
-    let container = &service["container"];
-    assert_eq!(container["tmpfs"], json!({"/t": "size=1048576,ro"}));
-    let mounts = container["mounts"].as_array().expect("a list");
-    let made: Vec<_> = mounts
-        .iter()
-        .map(|mount| &mount["options"]["create-host-path"])
-        .collect();
-    assert_eq!(made, [&json!(true), &json!(false), &json!(false)]);
-}
-
-/// Where a config's target is `target` and a secret has its own, beside these lines.
-fn beside(target: &str, lines: &str) -> Result<Vec<String>, String> {
-    let text = format!(
-        "services:\n  web: {{image: i, configs: [{{source: c, target: {target}}}], secrets: [s], {lines}}}\n\
-         configs: {{c: {{content: x}}}}\nsecrets: {{s: {{environment: SET}}}}\nvolumes: {{v: }}\n"
-    );
-    let app = app(&Folder::new(&[("compose.yaml", &text)]));
-    app.map(|app| {
-        app.services["web"]
-            .container
-            .files
-            .keys()
-            .cloned()
-            .collect()
-    })
-    .map_err(|error| told(&error))
-}
-
-#[test]
-fn files_go_where_they_are_seen_and_nowhere_else() {
-    let cases = [
-        ("/etc/c", "tty: true", ""),
-        ("/etc/c", "read_only: true", ""),
-        ("/run/x/c", "tmpfs: /run", ""),
-        ("/c", "tty: true", ""),
-        ("/data/c", "volumes: [/data]", ""),
-        ("/c", "read_only: true", "/c at the top of a root"),
-        ("/run/c", "tmpfs: /run/", "/run/c in /run, which is memory"),
-        ("/data/c", "volumes: ['v:/data']", "/data/c below /data"),
-        (
-            "/data/x/c",
-            "volumes: ['./d:/data:ro']",
-            "/data/x/c below /data",
-        ),
-        (
-            "/run/a/c",
-            "tmpfs: /run, volumes: ['v:/run/a']",
-            "/run/a/c below /run/a",
-        ),
-    ];
-    for (target, lines, wrong) in cases {
-        match (beside(target, lines), wrong) {
-            (Ok(paths), "") => assert_eq!(paths, [target, "/run/secrets/s"], "{lines}"),
-            (Err(error), wrong) if !wrong.is_empty() => {
-                let place = error.starts_with("compose.yaml:2:32: service `web` has ");
-                assert!(place && error.contains(wrong), "{lines}: {error}");
-            }
-            (other, _) => panic!("{target} {lines}: {other:?}"),
-        }
-    }
 }
 
 #[test]
