@@ -24,6 +24,7 @@ mod share;
 mod size;
 mod text;
 mod volume;
+mod words;
 
 pub use build::{BuildRun, BuildSecret, NamedContext, SshSource};
 pub use fields::Fields;
@@ -39,6 +40,7 @@ pub use share::{NoShare, Share};
 pub use size::{ByteSize, Cpus, ParseCpusError, ParseSizeError};
 pub(crate) use text::{familiar, hex};
 pub use volume::{Volume, VolumesFrom, VolumesOwner};
+pub(crate) use words::split_words;
 
 /// What one deploy deploys.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -18,6 +18,7 @@ services:
     stop_grace_period: 1s
     volumes: ["data:/data"]
     secrets: [password]
+    tmpfs: [/run]
     networks: { back: { aliases: [database] } }
     healthcheck: { test: "grep -q s3cret /data/ready", interval: 200ms, retries: 50 }
   cache:

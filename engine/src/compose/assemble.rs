@@ -10,10 +10,10 @@ use super::check;
 use super::de::from_node;
 use super::dotenv::Format;
 use super::error::{ComposeError, Problem};
-use super::files::Files;
+use super::files::{Files, is_env_file};
 use super::find::Setting;
 use super::forms::mounts::secret_path;
-use super::interpolate::Environment;
+use super::interpolate::{Environment, read_variables};
 use super::model::{
     Condition, Config, Container, Dependency, FileMount, Model, Namespace, Network, Project,
     Secret, Service, Volume,
@@ -53,7 +53,7 @@ pub fn assemble(
     required::required(&tree, &Kind::Object(&PROJECT), "")?;
     let mut services = IndexMap::new();
     for (key, node) in section(&tree, "services") {
-        let service = service(node, &environment, files)?;
+        let service = service(node, &environment, files, &mut warnings)?;
         services.insert(key.clone(), service);
     }
     for service in services.values_mut() {
@@ -146,16 +146,21 @@ fn select(tree: &mut Node, active: &[String]) -> (BTreeSet<String>, BTreeSet<Str
 }
 
 /// A service with what its environment files say.
-fn service(node: &Node, environment: &Environment, files: &Files) -> Result<Service> {
+fn service(
+    node: &Node,
+    environment: &Environment,
+    files: &Files,
+    warnings: &mut Vec<Problem>,
+) -> Result<Service> {
     let mut service: Service = from_node(node)?;
-    service.container = container(node, environment, files)?;
+    service.container = container(node, environment, files, warnings)?;
     service.extensions = extensions(node)?;
     let steps = node
         .get("pre_start")
         .and_then(Node::as_seq)
         .unwrap_or_default();
     for (step, node) in service.pre_start.iter_mut().zip(steps) {
-        step.container = container(node, environment, files)?;
+        step.container = container(node, environment, files, warnings)?;
         if step.container.image.is_none() {
             step.container.image.clone_from(&service.container.image);
         }
@@ -178,10 +183,15 @@ fn resolve(variables: &mut BTreeMap<String, Option<String>>, environment: &Envir
     }
 }
 
-fn container(node: &Node, environment: &Environment, files: &Files) -> Result<Container> {
+fn container(
+    node: &Node,
+    environment: &Environment,
+    files: &Files,
+    warnings: &mut Vec<Problem>,
+) -> Result<Container> {
     let mut container: Container = from_node(node)?;
     resolve(&mut container.environment, environment);
-    let mut variables = BTreeMap::new();
+    let mut variables: BTreeMap<String, String> = BTreeMap::new();
     let spans = node
         .get("env_file")
         .and_then(Node::as_seq)
@@ -190,7 +200,7 @@ fn container(node: &Node, environment: &Environment, files: &Files) -> Result<Co
         if file.required == Some(false) && !file.path.exists() {
             continue;
         }
-        if !file.path.is_file() {
+        if !is_env_file(&file.path) {
             let message = format!("there is no file {}", file.path.display());
             return Err(ComposeError::at(&at.span, message)
                 .help("make it, or write `required: false` where it may be missing"));
@@ -199,22 +209,32 @@ fn container(node: &Node, environment: &Environment, files: &Files) -> Result<Co
             Some(_) => Format::Raw,
             None => Format::Compose,
         };
-        let read = environment.read(files, &file.path, format)?;
-        variables.extend(read.into_iter().map(|(name, value)| (name, Some(value))));
+        let own = &container.environment;
+        let outer = |name: &str| {
+            let own = || own.get(name).and_then(Option::as_deref);
+            let earlier = || variables.get(name).map(String::as_str);
+            environment.get(name).or_else(own).or_else(earlier)
+        };
+        let read = read_variables(files, &file.path, format, outer, warnings)?;
+        variables.extend(read);
     }
-    variables.append(&mut container.environment);
-    container.environment = variables;
-    let mut labels = BTreeMap::new();
+    for (name, value) in variables {
+        container.environment.entry(name).or_insert(Some(value));
+    }
+    let mut labels: BTreeMap<String, String> = BTreeMap::new();
     let spans = node
         .get("label_file")
         .and_then(Node::as_seq)
         .unwrap_or_default();
     for (path, at) in std::mem::take(&mut container.label_file).iter().zip(spans) {
-        if !path.is_file() {
+        if !is_env_file(path) {
             let message = format!("there is no file {}", path.display());
             return Err(ComposeError::at(&at.span, message));
         }
-        labels.extend(environment.read(files, path, Format::Compose)?);
+        let earlier = |name: &str| labels.get(name).map(String::as_str);
+        let outer = |name: &str| environment.get(name).or_else(|| earlier(name));
+        let read = read_variables(files, path, Format::Compose, outer, warnings)?;
+        labels.extend(read);
     }
     labels.append(&mut container.labels);
     container.labels = labels;

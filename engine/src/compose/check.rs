@@ -6,7 +6,10 @@ use std::collections::BTreeMap;
 use indexmap::IndexMap;
 
 use super::error::{ComposeError, did_you_mean};
+use super::files::clean;
 use super::model::{FileMount, Namespace, Project, Service, VolumeType};
+use super::node::Node;
+use super::source::Span;
 
 type Result = std::result::Result<(), ComposeError>;
 
@@ -130,23 +133,28 @@ impl Checker<'_> {
             if self.project.services.contains_key(name) {
                 continue;
             }
-            // It may be needed by another key than `depends_on`.
-            let path = match self
-                .project
-                .span(&["services", self.name, "depends_on", name])
-            {
-                span if span.text().contains(name.as_str()) => vec!["depends_on", name],
-                _ => vec![],
-            };
-            if self.project.inactive.contains(name) {
+            let error = if self.project.inactive.contains(name) {
                 let message = format!("needs `{name}`, which no active profile has");
-                return Err(self.error(&path, message).help(format!(
+                self.error(&[], message).help(format!(
                     "activate a profile of `{name}` with `--profile`, or write `required: false`"
-                )));
-            }
-            return Err(self.unknown(&path, "service", name, self.project.services.keys()));
+                ))
+            } else {
+                self.unknown(&[], "service", name, self.project.services.keys())
+            };
+            return Err(error.moved(self.needed_at(name)));
         }
         Ok(())
+    }
+
+    /// Where it stands that the service needs another: in `depends_on`, or in another key.
+    fn needed_at(&self, name: &str) -> &Span {
+        let service = ["services", self.name];
+        let node = service
+            .iter()
+            .chain(&["depends_on"])
+            .try_fold(&self.project.tree, |node, step| node.get(step));
+        let entry = node.and_then(Node::as_map).and_then(|map| map.get(name));
+        entry.map_or(self.project.span(&service), |entry| &entry.key)
     }
 
     fn networks(&self) -> Result {
@@ -174,16 +182,16 @@ impl Checker<'_> {
 
     fn mounts(&self) -> Result {
         let container = &self.service.container;
-        let mut places: BTreeMap<&str, String> = BTreeMap::new();
+        let mut places: BTreeMap<String, String> = BTreeMap::new();
         let tmpfs = container.tmpfs.iter().enumerate().map(|(index, text)| {
-            let target = text.split(':').next().unwrap_or(text);
+            let target = clean(text.split(':').next().unwrap_or(text));
             (target, "tmpfs", index)
         });
         let volumes = container.volumes.iter().enumerate();
-        let volumes = volumes.map(|(index, mount)| (mount.target.as_str(), "volumes", index));
+        let volumes = volumes.map(|(index, mount)| (mount.target.clone(), "volumes", index));
         for (target, key, index) in tmpfs.chain(volumes) {
             let index = index.to_string();
-            if let Some(first) = places.insert(target, format!("{key}[{index}]")) {
+            if let Some(first) = places.insert(target.clone(), format!("{key}[{index}]")) {
                 let message = format!("mounts something else at {target} already, in `{first}`");
                 return Err(self.error(&[key, &index], message));
             }

@@ -2,6 +2,7 @@
 
 mod build;
 mod container;
+mod devices;
 mod files;
 mod rollout;
 

@@ -1,6 +1,6 @@
 //! The syntax of `.env` and of the files in `env_file`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::template::{self, Variables};
@@ -32,19 +32,25 @@ pub struct DotenvError {
 /// What the files before this one and the world around it say.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
+/// What an environment file says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Parsed {
+    /// The variables, in the order of the lines.
+    pub variables: Vec<(String, String)>,
+    /// Names that values have, and that nobody has set: each once, with the bytes where it is.
+    pub unset: Vec<(String, Range<usize>)>,
+}
+
 /// Reads an environment file. A key without a value is what `outer` says, or is left out. In
 /// values `outer` goes before what the file itself has said so far.
-pub fn parse(
-    text: &str,
-    format: Format,
-    outer: Lookup<'_>,
-) -> Result<Vec<(String, String)>, DotenvError> {
+pub fn parse(text: &str, format: Format, outer: Lookup<'_>) -> Result<Parsed, DotenvError> {
     let mut reader = Reader {
         text,
         at: text.len() - text.trim_start_matches('\u{feff}').len(),
         outer,
         seen: BTreeMap::new(),
-        out: Vec::new(),
+        out: Parsed::default(),
+        told: BTreeSet::new(),
         bytes: 0,
     };
     while reader.at < text.len() {
@@ -58,7 +64,9 @@ struct Reader<'a> {
     at: usize,
     outer: Lookup<'a>,
     seen: BTreeMap<String, String>,
-    out: Vec<(String, String)>,
+    out: Parsed,
+    /// The names in `out.unset`.
+    told: BTreeSet<String>,
     /// Of all values so far.
     bytes: usize,
 }
@@ -145,21 +153,29 @@ impl Reader<'_> {
             return Err(self.error(0, message));
         }
         self.seen.insert(key.clone(), value.clone());
-        self.out.push((key, value));
+        self.out.variables.push((key, value));
         Ok(())
     }
 
     fn value(&mut self) -> Result<String, DotenvError> {
+        let behind = self.at;
         self.skip_blanks();
         match self.rest().chars().next() {
             Some(quote @ ('"' | '\'')) => self.quoted(quote),
+            // Only what has a blank before it is a comment: `COLOR=#ff0000` has a value.
+            Some('#') if self.at > behind => {
+                self.next_line();
+                Ok(String::new())
+            }
             _ => {
                 let line = self.line();
-                let value = match line.strip_prefix('#') {
-                    Some(_) => "",
-                    None => line.split(" #").next().unwrap_or(line).trim_end(),
-                };
-                let value = self.expand(value)?;
+                let value = line
+                    .split(" #")
+                    .next()
+                    .unwrap_or(line)
+                    .trim_end()
+                    .to_owned();
+                let value = self.expand(&value)?;
                 self.next_line();
                 Ok(value)
             }
@@ -194,19 +210,45 @@ impl Reader<'_> {
         Ok(value)
     }
 
-    fn expand(&self, value: &str) -> Result<String, DotenvError> {
-        struct Both<'a>(&'a BTreeMap<String, String>, Lookup<'a>);
+    fn expand(&mut self, value: &str) -> Result<String, DotenvError> {
+        struct Both<'a> {
+            seen: &'a BTreeMap<String, String>,
+            outer: Lookup<'a>,
+            unset: BTreeSet<String>,
+        }
         impl Variables for Both<'_> {
             fn get(&mut self, name: &str) -> Option<String> {
-                (self.1)(name).or_else(|| self.0.get(name).cloned())
+                (self.outer)(name).or_else(|| self.seen.get(name).cloned())
             }
-            fn unset(&mut self, _: &str, _: usize) {}
+            fn unset(&mut self, name: &str, _: usize) {
+                self.unset.insert(name.to_owned());
+            }
         }
-        template::expand(value, &mut Both(&self.seen, self.outer)).map_err(|error| DotenvError {
-            range: self.at..self.at + self.line().trim_end().len(),
+        let line = self.at..self.at + self.line().trim_end().len();
+        let mut variables = Both {
+            seen: &self.seen,
+            outer: self.outer,
+            unset: BTreeSet::new(),
+        };
+        let expanded = template::expand(value, &mut variables).map_err(|error| DotenvError {
+            range: line.clone(),
             message: error.message,
             help: error.help.map(str::to_owned),
-        })
+        })?;
+        for name in variables.unset {
+            if !self.told.insert(name.clone()) {
+                continue;
+            }
+            let named = [format!("${name}"), format!("${{{name}")];
+            let text = &self.text[line.clone()];
+            let place = named.iter().find_map(|named| {
+                let at = line.start + text.find(named.as_str())?;
+                Some(at..at + named.len())
+            });
+            // Of a value with several lines the first one is shown.
+            self.out.unset.push((name, place.unwrap_or(line.clone())));
+        }
+        Ok(expanded)
     }
 }
 
@@ -261,7 +303,7 @@ mod tests {
     }
 
     fn read(text: &str) -> Result<Vec<(String, String)>, DotenvError> {
-        parse(text, Format::Compose, &outer)
+        parse(text, Format::Compose, &outer).map(|parsed| parsed.variables)
     }
 
     #[test]
@@ -283,6 +325,8 @@ mod tests {
             (r"VAR=some\tvalue", r"some\tvalue"),
             ("VAR=", ""),
             ("VAR= # nothing", ""),
+            ("VAR=#ff0000", "#ff0000"),
+            ("VAR=#ff0000 # red", "#ff0000"),
             ("  export VAR = spaced  ", "spaced"),
             ("VAR: yaml", "yaml"),
             ("VAR=a=b:c", "a=b:c"),
@@ -308,11 +352,23 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_nobody_has_set_is_told_once_with_its_place() {
+        let text = "A=$OUTER/pa$word\nB=\"${word}${OTHER} ${SET-}\"\nC=$A\n";
+        let parsed = parse(text, Format::Compose, &outer).expect("fine");
+        let told: Vec<_> = parsed
+            .unset
+            .iter()
+            .map(|(name, range)| (name.as_str(), &text[range.clone()]))
+            .collect();
+        assert_eq!(told, [("word", "$word"), ("OTHER", "${OTHER")]);
+    }
+
+    #[test]
     fn raw_values_are_as_they_stand() {
         let text = "A=\"x\" # $y\nB: c=1\n";
         let error = parse(text, Format::Raw, &outer).expect_err("a colon");
         assert_eq!(&text[error.range], "B: c");
-        let read = parse("A=\"x\" # $y\r\n", Format::Raw, &outer);
+        let read = parse("A=\"x\" # $y\r\n", Format::Raw, &outer).map(|read| read.variables);
         assert_eq!(read, Ok(vec![("A".into(), "\"x\" # $y".into())]));
     }
 

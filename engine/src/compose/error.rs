@@ -86,6 +86,17 @@ impl ComposeError {
         Self::Invalid(Box::new(Problem::new(span, message, None)))
     }
 
+    /// The same at another place.
+    pub(super) fn moved(self, span: &Span) -> Self {
+        match self {
+            Self::Invalid(problem) => {
+                let Problem { message, help, .. } = *problem;
+                Self::Invalid(Box::new(Problem::new(span, message, help)))
+            }
+            other => other,
+        }
+    }
+
     /// The same with what to do about it.
     pub(super) fn help(self, help: impl Into<String>) -> Self {
         match self {

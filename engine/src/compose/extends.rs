@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::error::{ComposeError, did_you_mean};
 use super::load::{Loader, MAX_CHAIN};
 use super::merge::merge;
-use super::node::{Entry, Node, Value};
+use super::node::{Directive, Entry, Node, Value};
 use super::shape::{Kind, PROJECT, SERVICE};
 use super::source::Span;
 
@@ -92,12 +92,31 @@ fn extended(
         _ => base(loader, document, &target, &base_name.span, chain)?,
     };
     chain.pop();
-    let directive = service.directive;
-    let merged = merge(Some(base), service, &Kind::Object(&SERVICE));
+    // What the other one takes away is no matter of this one.
+    let base = merge(None, base, &Kind::Object(&SERVICE));
+    let own = service.clone();
+    let merged = merge(base, service, &Kind::Object(&SERVICE));
     let mut merged = merged.unwrap_or_else(|| Node::new(&extends.span, Value::Null));
-    // Whether it overrides an earlier file's service is still to be settled.
-    merged.directive = directive;
+    keep_directives(&mut merged, own);
     Ok(merged)
+}
+
+/// What a service takes away from the one that it extends it takes away from earlier files, too,
+/// which is still to be done.
+fn keep_directives(merged: &mut Node, own: Node) {
+    merged.directive = own.directive;
+    let (Value::Map(own), Some(merged)) = (own.value, merged.as_map_mut()) else {
+        return;
+    };
+    for (name, entry) in own {
+        match merged.get_mut(&name) {
+            None if entry.node.directive == Some(Directive::Reset) => {
+                merged.insert(name, entry);
+            }
+            None => {}
+            Some(kept) => keep_directives(&mut kept.node, entry.node),
+        }
+    }
 }
 
 fn base(

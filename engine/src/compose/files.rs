@@ -1,7 +1,7 @@
 //! Reads the files of a project, each once.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -17,12 +17,22 @@ pub const STDIN: &str = "/dev/stdin";
 /// only by mistake.
 pub const MAX_FILES: usize = 500;
 
+/// No variables at all, as people write it: `--env-file /dev/null`.
+const NOTHING: &str = "/dev/null";
+
+/// True if there is an environment file.
+pub fn is_env_file(path: &Path) -> bool {
+    path == Path::new(NOTHING) || path.is_file()
+}
+
 /// The files that were read.
 #[derive(Debug)]
 pub struct Files {
     /// Paths below it are shown relative to it.
     dir: PathBuf,
     read: RefCell<HashMap<PathBuf, Arc<Source>>>,
+    /// What was told of files: a file may be read for several services.
+    told: RefCell<HashSet<(PathBuf, String)>>,
 }
 
 impl Files {
@@ -31,7 +41,14 @@ impl Files {
         Self {
             dir,
             read: RefCell::default(),
+            told: RefCell::default(),
         }
+    }
+
+    /// True if this is to be told of a file, which is so once.
+    pub fn tells(&self, path: &Path, what: &str) -> bool {
+        let what = (path.to_owned(), what.to_owned());
+        self.told.borrow_mut().insert(what)
     }
 
     /// The text of a file, which must be UTF-8.
@@ -48,8 +65,7 @@ impl Files {
                 "the project has more than {MAX_FILES} files"
             )));
         }
-        // As people write where they want no variables: `--env-file /dev/null`.
-        if path == Path::new("/dev/null") {
+        if path == Path::new(NOTHING) {
             return Ok(Source::new(
                 path.to_owned(),
                 path.display().to_string(),
@@ -110,6 +126,11 @@ fn bounded(file: impl Read) -> std::io::Result<Vec<u8>> {
 fn input() -> &'static Result<Vec<u8>, String> {
     static INPUT: OnceLock<Result<Vec<u8>, String>> = OnceLock::new();
     INPUT.get_or_init(|| bounded(std::io::stdin().lock()).map_err(|error| error.to_string()))
+}
+
+/// The same of a path in a container.
+pub fn clean(path: &str) -> String {
+    normalized(Path::new(path)).to_string_lossy().into_owned()
 }
 
 /// A path without `.` and `..`, as far as that can be told without looking at the disk.

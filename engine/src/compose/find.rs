@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::dotenv::Format;
 use super::error::{ComposeError, Problem};
 use super::files::{Files, STDIN, normalized};
 use super::interpolate::{Environment, interpolate};
@@ -112,14 +111,19 @@ pub fn find(options: &Options) -> Result<Found> {
     })
 }
 
-/// `COMPOSE_FILE`, of the environment or of `.env`.
+/// `COMPOSE_FILE`, of the environment or of its files.
 fn from_environment(options: &Options) -> Result<Vec<PathBuf>> {
     let mut environment = Environment::new(options.env.clone());
-    let own = options.dir.join(ENV_FILE);
-    if environment.filled("COMPOSE_FILE").is_none() && own.is_file() {
+    if environment.filled("COMPOSE_FILE").is_none() {
         let files = Files::new(options.dir.clone());
-        let variables = environment.read(&files, &own, Format::Compose)?;
-        environment.add_defaults(variables);
+        // What is odd is told when the files are read for the project.
+        add_env_files(
+            &mut environment,
+            options,
+            &[&options.dir],
+            &files,
+            &mut Vec::new(),
+        )?;
     }
     let separator = environment.filled("COMPOSE_PATH_SEPARATOR").unwrap_or(":");
     let files = environment.filled("COMPOSE_FILE").unwrap_or_default();
@@ -149,14 +153,13 @@ fn told(taken: &Path, others: &[&str]) -> Option<String> {
 /// Finds what the files' variables and the project's name are.
 pub fn settle(options: &Options, found: &Found, files: &Files) -> Result<Setting> {
     let mut environment = Environment::new(options.env.clone());
-    let mut defaults = Environment::default();
-    for path in env_files(options, &environment, found) {
-        for (name, value) in environment.read(files, &path, Format::Compose)? {
-            defaults.set(&name, &value);
-        }
-    }
-    environment.add_defaults(defaults.into_variables());
     let mut warnings = Vec::new();
+    // The folder that COMPOSE_FILE leads away from has variables, too.
+    let mut dirs: Vec<&Path> = vec![&found.dir];
+    if options.files.is_empty() && options.dir != found.dir {
+        dirs.insert(0, &options.dir);
+    }
+    add_env_files(&mut environment, options, &dirs, files, &mut warnings)?;
     let name = name(options, found, files, &environment, &mut warnings)?;
     environment.set("COMPOSE_PROJECT_NAME", &name);
     let mut profiles = options.profiles.clone();
@@ -178,24 +181,39 @@ pub fn settle(options: &Options, found: &Found, files: &Files) -> Result<Setting
     })
 }
 
-/// The files of variables: those that are asked for, or `.env`.
-fn env_files(options: &Options, environment: &Environment, found: &Found) -> Vec<PathBuf> {
-    if !options.env_files.is_empty() {
-        let absolute = |file: &PathBuf| normalized(&options.dir.join(file));
-        return options.env_files.iter().map(absolute).collect();
+/// Adds what the files of variables say: those that are asked for, or each folder's `.env`, of
+/// which the first one to set a variable counts.
+fn add_env_files(
+    environment: &mut Environment,
+    options: &Options,
+    dirs: &[&Path],
+    files: &Files,
+    warnings: &mut Vec<Problem>,
+) -> Result<()> {
+    let mut asked: Vec<PathBuf> = options.env_files.clone();
+    if asked.is_empty()
+        && let Some(files) = environment.filled("COMPOSE_ENV_FILES")
+    {
+        asked = files.split(',').map(|file| file.trim().into()).collect();
     }
-    if let Some(files) = environment.filled("COMPOSE_ENV_FILES") {
-        let absolute = |file: &str| normalized(&options.dir.join(file.trim()));
-        return files.split(',').map(absolute).collect();
+    if !asked.is_empty() {
+        let absolute = asked.iter().map(|file| normalized(&options.dir.join(file)));
+        let paths: Vec<_> = absolute.collect();
+        let variables = environment.read_all(files, &paths, warnings)?;
+        environment.add_defaults(variables);
+        return Ok(());
     }
-    if matches!(
-        environment.filled("COMPOSE_DISABLE_ENV_FILE"),
-        Some("1" | "true")
-    ) {
-        return Vec::new();
+    let off = environment.filled("COMPOSE_DISABLE_ENV_FILE");
+    if matches!(off, Some("1" | "t" | "T" | "true" | "True" | "TRUE")) {
+        return Ok(());
     }
-    let own = found.dir.join(ENV_FILE);
-    own.is_file().then_some(own).into_iter().collect()
+    for own in dirs.iter().map(|dir| dir.join(ENV_FILE)) {
+        if own.is_file() {
+            let variables = environment.read_all(files, &[own], warnings)?;
+            environment.add_defaults(variables);
+        }
+    }
+    Ok(())
 }
 
 fn name(

@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use super::dotenv::Format;
 use super::error::ComposeError;
+use super::files::is_env_file;
 use super::interpolate::Environment;
 use super::load::{Loader, MAX_CHAIN};
 use super::node::{Entry, Map, Node, Value};
@@ -96,31 +96,21 @@ fn check(loader: &Loader<'_>, path: &Path, span: &Span) -> Result<()> {
 }
 
 /// The including project's variables, and what the included one's own files add.
-fn environment(loader: &Loader<'_>, item: &Node, dir: &Path) -> Result<Environment> {
+fn environment(loader: &mut Loader<'_>, item: &Node, dir: &Path) -> Result<Environment> {
     let mut environment = loader.environment.clone();
-    let files = loader.context.files;
     let named = paths_of(item, "env_file");
+    if let Some((path, span)) = named.iter().find(|(path, _)| !is_env_file(path)) {
+        let message = format!("there is no file {}", path.display());
+        return Err(ComposeError::at(span, message));
+    }
+    let mut paths: Vec<PathBuf> = named.into_iter().map(|(path, _)| path).collect();
     if item.get("env_file").is_none() {
         let own = dir.join(super::find::ENV_FILE);
-        if own.is_file() {
-            let variables = environment.read(files, &own, Format::Compose)?;
-            environment.add_defaults(variables);
-        }
-        return Ok(environment);
+        paths = own.is_file().then_some(own).into_iter().collect();
     }
-    let mut defaults = Environment::default();
-    for (path, span) in named {
-        if !path.is_file() {
-            return Err(ComposeError::at(
-                &span,
-                format!("there is no file {}", path.display()),
-            ));
-        }
-        for (name, value) in environment.read(files, &path, Format::Compose)? {
-            defaults.set(&name, &value);
-        }
-    }
-    environment.add_defaults(defaults.into_variables());
+    let files = loader.context.files;
+    let variables = environment.read_all(files, &paths, &mut loader.warnings)?;
+    environment.add_defaults(variables);
     Ok(environment)
 }
 

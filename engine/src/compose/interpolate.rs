@@ -1,7 +1,7 @@
 //! Variables in the values of a document, and where they come from.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::dotenv::{self, DotenvError, Format};
 use super::error::{ComposeError, Problem};
@@ -45,11 +45,6 @@ impl Environment {
         self.0.insert(name.to_owned(), value.to_owned());
     }
 
-    /// All variables.
-    pub fn into_variables(self) -> impl Iterator<Item = (String, String)> {
-        self.0.into_iter()
-    }
-
     /// Adds what is not set yet.
     pub fn add_defaults(&mut self, variables: impl IntoIterator<Item = (String, String)>) {
         for (name, value) in variables {
@@ -57,24 +52,55 @@ impl Environment {
         }
     }
 
-    /// Reads an environment file. What this environment says goes before it.
-    pub fn read(
+    /// Reads environment files, of which later ones go before earlier ones. In their values this
+    /// environment goes before all of them.
+    pub fn read_all(
         &self,
         files: &Files,
-        path: &Path,
-        format: Format,
-    ) -> Result<Vec<(String, String)>, ComposeError> {
-        let source = files.read(path)?;
-        let outer = |name: &str| self.get(name).map(str::to_owned);
-        dotenv::parse(source.text(), format, &outer).map_err(|error| {
-            let DotenvError {
-                range,
-                message,
-                help,
-            } = error;
-            Problem::new(&Span::new(&source, range), message, help).into()
-        })
+        paths: &[PathBuf],
+        warnings: &mut Vec<Problem>,
+    ) -> Result<BTreeMap<String, String>, ComposeError> {
+        let mut all: BTreeMap<String, String> = BTreeMap::new();
+        for path in paths {
+            let outer = |name: &str| self.get(name).or(all.get(name).map(String::as_str));
+            let read = read_variables(files, path, Format::Compose, outer, warnings)?;
+            all.extend(read);
+        }
+        Ok(all)
     }
+}
+
+/// Reads an environment file. Its values may have variables that `outer` knows.
+pub fn read_variables<'a>(
+    files: &Files,
+    path: &Path,
+    format: Format,
+    outer: impl Fn(&str) -> Option<&'a str>,
+    warnings: &mut Vec<Problem>,
+) -> Result<Vec<(String, String)>, ComposeError> {
+    let source = files.read(path)?;
+    let outer = |name: &str| outer(name).map(str::to_owned);
+    let parsed = dotenv::parse(source.text(), format, &outer).map_err(|error| {
+        let DotenvError {
+            range,
+            message,
+            help,
+        } = error;
+        Problem::new(&Span::new(&source, range), message, help)
+    })?;
+    for (name, range) in parsed.unset {
+        if !files.tells(path, &name) {
+            continue;
+        }
+        let help = format!("set it, or write `$${name}` for a dollar sign and what follows it");
+        let span = Span::new(&source, range);
+        warnings.push(Problem::new(&span, unset(&name), Some(help)));
+    }
+    Ok(parsed.variables)
+}
+
+fn unset(name: &str) -> String {
+    format!("the variable `{name}` is not set, and taken for empty")
 }
 
 /// Replaces the variables in all values of a document, not in its keys. Tells variables that are
@@ -132,7 +158,7 @@ impl Walk<'_> {
         }
         for (name, dollar) in variables.unset {
             if self.told.insert(name.clone()) {
-                let message = format!("the variable `{name}` is not set, and taken for empty");
+                let message = unset(&name);
                 let help = format!("set it, or give a default: ${{{name}:-…}}");
                 let span = span.dollar(dollar, name.len() + 1);
                 self.warnings.push(Problem::new(&span, message, Some(help)));

@@ -187,10 +187,28 @@ pub fn restart(text: &str) -> Check {
     )
 }
 
+/// A device by its name: `vendor.com/class=name`, as the Container Device Interface has it.
+pub fn is_cdi_name(text: &str) -> bool {
+    let word = |text: &str, inside: &str| {
+        let ends = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
+        let fits = |c: char| c.is_ascii_alphanumeric() || inside.contains(c);
+        ends(text.chars().next()) && ends(text.chars().next_back()) && text.chars().all(fits)
+    };
+    let parts = text.split_once('=').and_then(|(kind, name)| {
+        let (vendor, class) = kind.split_once('/')?;
+        Some((vendor, class, name))
+    });
+    parts.is_some_and(|(vendor, class, name)| {
+        word(vendor, "_-.") && word(class, "_-") && word(name, "_-.:")
+    })
+}
+
 /// A port or a range, with `/udp` or without.
 pub fn expose(text: &str) -> Check {
     let (ports, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
-    let fits = port_range(ports).is_some() && matches!(protocol, "tcp" | "udp" | "sctp");
+    let protocol = protocol.to_lowercase();
+    let known = matches!(protocol.as_str(), "tcp" | "udp" | "sctp");
+    let fits = port_range(ports).is_some() && known;
     check(
         fits,
         "write a port or a range of them, such as 8080 or 8080-8085/udp",
@@ -217,6 +235,24 @@ mod tests {
         &'static [&'static str],
         &'static [&'static str],
     );
+
+    #[test]
+    fn names_of_devices() {
+        for name in ["nvidia.com/gpu=all", "nvidia.com/gpu=0:1", "a/b_c=d.e"] {
+            assert!(is_cdi_name(name), "{name}");
+        }
+        for path in [
+            "/dev/fuse",
+            "a/b",
+            "a=b",
+            "/a/b=c",
+            "a/b=",
+            "a/b=-",
+            "a/b/c=d",
+        ] {
+            assert!(!is_cdi_name(path), "{path}");
+        }
+    }
 
     #[test]
     fn right_and_wrong() {
@@ -260,7 +296,7 @@ mod tests {
             ),
             (
                 expose,
-                &["80", "80-81/udp"],
+                &["80", "80-81/udp", "53/UDP"],
                 &["0", "81-80", "80/icmp", "65536", "+1"],
             ),
         ];

@@ -46,22 +46,21 @@ fn name(text: &str) -> &str {
     &text[..end.map_or(text.len(), |(at, _)| at)]
 }
 
-/// Where the brace that `text` is behind is closed.
+/// Where the brace that `text` is behind is closed. Every brace counts, since a default may be
+/// JSON; where they are not in pairs, it is the last one.
 fn closing(text: &str) -> Option<usize> {
     let mut depth = 1usize;
-    let mut before = ' ';
     for (at, c) in text.char_indices() {
         match c {
-            '{' if before == '$' => depth += 1,
+            '{' => depth += 1,
             '}' => depth -= 1,
             _ => {}
         }
         if depth == 0 {
             return Some(at);
         }
-        before = c;
     }
-    None
+    text.rfind('}')
 }
 
 struct Expander<'a> {
@@ -241,6 +240,10 @@ mod tests {
             ("${NONE:-a:b-c}", "a:b-c"),
             ("${NONE:-{\"a\": 1}", "{\"a\": 1"),
             ("${A:+[${A}]}", "[a]"),
+            ("${A:-{\"a\": {\"b\": 1}}}|", "a|"),
+            ("${NONE:-{\"a\": {\"b\": 1}}}|", "{\"a\": {\"b\": 1}}|"),
+            ("${NONE:-{${A}}}${A}", "{a}a"),
+            ("${NONE:-a}b}", "ab}"),
             // A value is a value, whatever is in it.
             ("$TEMPLATE", "${A}"),
             ("${NONE:-$$A}", "$A"),

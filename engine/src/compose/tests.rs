@@ -6,9 +6,11 @@ mod errors;
 mod hostile;
 mod loading;
 mod merging;
+mod mounting;
 mod own;
 mod sample;
 mod support;
+mod variables;
 mod writing;
 
 use std::collections::BTreeMap;

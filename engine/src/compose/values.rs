@@ -6,8 +6,18 @@ use crate::app::ByteSize;
 
 /// A whole number.
 pub fn int(text: &str) -> Option<i64> {
-    if let Some(digits) = text.strip_prefix("0x") {
+    // A sign after the prefix is no number.
+    let digits = |prefix: &str| {
+        let digits = text.strip_prefix(prefix)?;
+        digits
+            .starts_with(|c: char| c.is_ascii_hexdigit())
+            .then_some(digits)
+    };
+    if let Some(digits) = digits("0x") {
         return i64::from_str_radix(digits, 16).ok();
+    }
+    if let Some(digits) = digits("0o") {
+        return i64::from_str_radix(digits, 8).ok();
     }
     text.parse().ok()
 }
@@ -201,6 +211,8 @@ mod tests {
         assert_eq!(number("1e400"), None);
         assert_eq!(number("x"), None);
         assert_eq!(int("0x10"), Some(16));
+        assert_eq!(int("0o10"), Some(8));
+        assert_eq!((int("0o8"), int("0x-1"), int("0o")), (None, None, None));
         assert_eq!(int("1.0"), None);
     }
 }

@@ -72,7 +72,7 @@ impl Docker {
                     self.join(&id, network).await?;
                 }
             }
-            self.put_files(&id, &spec.files, spec.read_only_root).await
+            self.put_own_files(&id, spec).await
         };
         match rest.await {
             Ok(()) => Ok(id),

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
+use std::path::Path;
 
 use bollard::models::{Mount as ApiMount, MountType};
 use bollard::query_parameters::{DownloadFromContainerOptions, UploadToContainerOptions};
@@ -12,25 +13,36 @@ use super::error::status;
 use super::{Docker, DockerError};
 use crate::app::{ContainerFile, ContainerSpec};
 
-/// The mounts that a read-only root needs for files to be put into it: a volume for each folder,
-/// which lives as long as the container.
+/// The mounts that files need to be put where nothing can be put: a volume for each folder, which
+/// lives as long as the container.
 pub(super) fn mounts(spec: &ContainerSpec) -> Vec<ApiMount> {
-    if !spec.read_only_root {
-        return Vec::new();
-    }
     let folders: BTreeSet<&str> = spec.files.keys().map(|path| split(path).0).collect();
     let mounted = |folder: &str| {
         spec.mounts.iter().any(|mount| mount.target == folder) || spec.tmpfs.contains_key(folder)
     };
     folders
         .into_iter()
-        .filter(|folder| !mounted(folder))
+        .filter(|folder| needs_volume(spec, folder) && !mounted(folder))
         .map(|folder| ApiMount {
             typ: Some(MountType::VOLUME),
             target: Some(folder.to_owned()),
             ..ApiMount::default()
         })
         .collect()
+}
+
+/// True for a folder in a read-only root, and for one in memory, which is mounted only when the
+/// container starts.
+fn needs_volume(spec: &ContainerSpec, folder: &str) -> bool {
+    if spec.read_only_root {
+        return true;
+    }
+    let around = |place: &&str| Path::new(folder).starts_with(place);
+    let mounts = spec.mounts.iter().map(|mount| mount.target.as_str());
+    let mounted = mounts.filter(around).map(str::len).max();
+    let memory = spec.tmpfs.keys().map(String::as_str);
+    let memory = memory.filter(around).map(str::len).max();
+    memory > mounted
 }
 
 /// A path's folder and the rest.
@@ -43,6 +55,16 @@ fn split(path: &str) -> (&str, &str) {
 }
 
 impl Docker {
+    /// Puts a container's own files into it before it runs.
+    pub(super) async fn put_own_files(
+        &self,
+        id: &str,
+        spec: &ContainerSpec,
+    ) -> Result<(), DockerError> {
+        let named = |folder: &str| needs_volume(spec, folder);
+        self.put(id, &spec.files, named).await
+    }
+
     /// Puts files into a container that does not run yet. `read_only` is true if its root can't be
     /// written to.
     pub async fn put_files(
@@ -51,11 +73,20 @@ impl Docker {
         files: &BTreeMap<String, ContainerFile>,
         read_only: bool,
     ) -> Result<(), DockerError> {
-        // Into a read-only root files only come by way of a volume, whose folder has to be named.
+        self.put(id, files, |_| read_only).await
+    }
+
+    /// A folder is `named` if files come into it only by its own name, as into a volume.
+    async fn put(
+        &self,
+        id: &str,
+        files: &BTreeMap<String, ContainerFile>,
+        named: impl Fn(&str) -> bool,
+    ) -> Result<(), DockerError> {
         let mut groups: BTreeMap<&str, Vec<(&str, &ContainerFile)>> = BTreeMap::new();
         for (path, file) in files {
             let (folder, name) = split(path);
-            match read_only {
+            match named(folder) {
                 true => groups.entry(folder).or_default().push((name, file)),
                 false => groups
                     .entry("/")

@@ -249,11 +249,11 @@ fn bytes(size: ByteSize) -> i64 {
 }
 
 /// Mounts in the API's older form: folders that are made where they are missing, which it does for
-/// this form alone; and volumes that don't get what the image has there, which Podman does so.
+/// this form alone, and which has no word for a colon; and volumes that don't get what the image has there, which Podman does so.
 fn bind(mount: &Mount) -> Option<String> {
     let options = &mount.options;
     let source = match &mount.source {
-        MountSource::Bind(path) if options.create_host_path => path,
+        MountSource::Bind(path) if options.create_host_path && !path.contains(':') => path,
         MountSource::Volume(name) if options.no_copy && options.subpath.is_none() => name,
         _ => return None,
     };

@@ -1,7 +1,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::*;
-use crate::app::{ByteSize, Cpus, Device, MountOptions, PortMapping, Protocol};
+use crate::app::{ByteSize, ContainerFile, Cpus, Device, MountOptions, PortMapping, Protocol};
 
 fn body(spec: &ContainerSpec) -> ContainerCreateBody {
     create_body("sha256:1", spec, &BTreeMap::new(), None)
@@ -199,4 +199,58 @@ fn volumes_of_others_links_and_sctp() {
     let networks = body.networking_config.and_then(|one| one.endpoints_config);
     let links = networks.expect("networks")["shop"].links.clone();
     assert_eq!(links.as_deref(), Some(&["other:friend".to_owned()][..]));
+}
+
+#[test]
+fn files_have_a_volume_where_nothing_can_be_put_before_the_start() {
+    let file = ContainerFile {
+        contents: Vec::new(),
+        mode: 0o444,
+        uid: 0,
+        gid: 0,
+        secret: false,
+    };
+    let files = ["/etc/c", "/run/secrets/s", "/run/secrets/t", "/run/kept/x"];
+    let files = files.map(|path| (path.to_owned(), file.clone()));
+    let mount = |target: &str| Mount {
+        source: MountSource::Anonymous,
+        target: target.into(),
+        read_only: false,
+        options: MountOptions::default(),
+    };
+    let volumes = |read_only_root: bool| {
+        let spec = ContainerSpec {
+            read_only_root,
+            files: files.clone().into(),
+            tmpfs: BTreeMap::from([("/run".to_owned(), String::new())]),
+            mounts: vec![mount("/run/kept")],
+            ..ContainerSpec::default()
+        };
+        let mounts = body(&spec).host_config.and_then(|host| host.mounts);
+        let targets = mounts.into_iter().flatten().filter_map(|one| one.target);
+        targets.collect::<Vec<_>>()
+    };
+    assert_eq!(volumes(false), ["/run/kept", "/run/secrets"]);
+    assert_eq!(volumes(true), ["/run/kept", "/etc", "/run/secrets"]);
+}
+
+#[test]
+fn a_folder_that_is_made_has_no_colon() {
+    let bind = |source: &str| Mount {
+        source: MountSource::Bind(source.into()),
+        target: "/x".into(),
+        read_only: false,
+        options: MountOptions {
+            create_host_path: true,
+            ..MountOptions::default()
+        },
+    };
+    let spec = ContainerSpec {
+        mounts: vec![bind("/a"), bind("/a:b")],
+        ..ContainerSpec::default()
+    };
+    let host = body(&spec).host_config.expect("a host config");
+    assert_eq!(host.binds.as_deref(), Some(&["/a:/x:rw".to_owned()][..]));
+    let mounts = host.mounts.expect("a mount");
+    assert_eq!(mounts[0].source.as_deref(), Some("/a:b"));
 }

@@ -11,7 +11,7 @@ use super::convert::Reader;
 use super::raw::{AppTable, Health, OneOrMany};
 use crate::app::{
     ContainerSpec, Cpus, Device, HealthCheck, Mount, MountOptions, MountSource, PortMapping, Probe,
-    Protocol, RestartPolicy,
+    Protocol, RestartPolicy, split_words,
 };
 
 impl Reader<'_> {
@@ -100,7 +100,7 @@ impl Reader<'_> {
         let Some(words) = words else { return Ok(None) };
         match words.get_ref() {
             OneOrMany::Many(words) => Ok(Some(words.clone())),
-            OneOrMany::One(text) => match shlex::split(text) {
+            OneOrMany::One(text) => match split_words(text) {
                 Some(words) => Ok(Some(words)),
                 None => {
                     let message = "a quote in the command is never closed";

@@ -170,14 +170,17 @@ pub(super) fn images(wanted: &Wanted, observed: &Observed) -> Vec<Conflict> {
     missing.collect()
 }
 
-/// True if both can't be published at once: the same port, on one address or on all of them.
+/// True if both can't be published at once: the same port, on one address or on all of them. `::`
+/// has no IPv4 addresses, nor has `0.0.0.0` those of IPv6: without an address both are meant.
 fn collide(port: &PortMapping, taken: &PublishedPort) -> bool {
-    let address = match port.host_address {
-        Some(address) if !address.is_unspecified() => address,
-        _ => return same_port(port, taken),
-    };
     let theirs = taken.host_address.parse::<IpAddr>();
-    let meets = theirs.is_ok_and(|theirs| theirs.is_unspecified() || theirs == address);
+    let meets = match (port.host_address, theirs) {
+        (None, _) | (_, Err(_)) => true,
+        (Some(ours), Ok(theirs)) => {
+            let all = ours.is_unspecified() || theirs.is_unspecified();
+            ours.is_ipv4() == theirs.is_ipv4() && (all || ours == theirs)
+        }
+    };
     meets && same_port(port, taken)
 }
 
@@ -185,4 +188,43 @@ fn same_port(port: &PortMapping, taken: &PublishedPort) -> bool {
     // Of several ports the daemon takes one that is free.
     let fixed = port.host_port_last.is_none();
     fixed && port.host_port == Some(taken.host_port) && port.protocol == taken.protocol
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{PortMapping, PublishedPort, collide};
+    use crate::app::Protocol;
+
+    #[test]
+    fn addresses_of_one_family_meet() {
+        let ours = |address: &str| PortMapping {
+            container_port: 80,
+            host_port: Some(80),
+            host_address: address.parse().ok(),
+            ..PortMapping::default()
+        };
+        let theirs = |address: &str| PublishedPort {
+            container_port: 80,
+            host_address: address.to_owned(),
+            host_port: 80,
+            protocol: Protocol::Tcp,
+        };
+        let cases = [
+            ("", "127.0.0.1", true),
+            ("", "::1", true),
+            ("0.0.0.0", "127.0.0.1", true),
+            ("0.0.0.0", "::", false),
+            ("0.0.0.0", "::1", false),
+            ("::", "0.0.0.0", false),
+            ("::", "::1", true),
+            ("127.0.0.1", "0.0.0.0", true),
+            ("127.0.0.1", "::", false),
+            ("127.0.0.1", "127.0.0.2", false),
+            ("::1", "::", true),
+            ("127.0.0.1", "", true),
+        ];
+        for (one, other, meet) in cases {
+            assert_eq!(collide(&ours(one), &theirs(other)), meet, "{one} {other}");
+        }
+    }
 }

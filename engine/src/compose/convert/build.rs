@@ -169,12 +169,13 @@ impl Converter<'_> {
         let named = build.dockerfile.as_deref().unwrap_or(DOCKERFILE);
         let file = super::super::files::normalized(&context.join(named));
         let Ok(inside) = file.strip_prefix(context) else {
-            let what = format!(
-                "has its Dockerfile outside of its context: {}",
-                file.display()
-            );
-            let error = self.error(&["build", "dockerfile"], what);
-            return Err(error.help("move it in, or make the context larger"));
+            // It is sent with the context all the same, as one that is written in the file.
+            let text = std::fs::read_to_string(&file).map_err(|error| {
+                let what = format!("has a Dockerfile that can't be read: {}", file.display());
+                let error = format!("{what}: {error}");
+                self.error(&["build", "dockerfile"], error)
+            })?;
+            return Ok((DOCKERFILE.to_owned(), Some(text)));
         };
         let inside = inside.to_string_lossy().replace('\\', "/");
         match std::fs::read_to_string(&file) {

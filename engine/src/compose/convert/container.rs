@@ -5,15 +5,14 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
-use super::super::model::{
-    self, Blkio, BlkioRate, Count, Namespace, NetworkUse, RestartCondition, Transport, VolumeType,
-};
+use super::super::files::clean;
+use super::super::model::{self, Namespace, NetworkUse, RestartCondition, Transport, VolumeType};
 use super::super::syntax::{port_range, volumes_owner};
-use super::{Converter, Result};
+use super::{Converter, Result, devices};
 use crate::app::{
-    AppProtocol, Attachment, BlockIo, ByteSize, ContainerSpec, Cpus, Device, DeviceRequest,
-    HealthCheck, Logging, Mount, MountOptions, MountSource, PortMapping, Probe, Protocol,
-    RestartPolicy, Swap, Ulimit, VolumesFrom, VolumesOwner,
+    AppProtocol, Attachment, ByteSize, ContainerSpec, Cpus, HealthCheck, Logging, Mount,
+    MountOptions, MountSource, PortMapping, Probe, Protocol, RestartPolicy, Swap, Ulimit,
+    VolumesFrom, VolumesOwner,
 };
 
 /// Docker's own timing of a health check, which holds where a Compose file says nothing: whoever
@@ -30,7 +29,7 @@ impl Converter<'_> {
         let reserved = &self.service.deploy.resources.reservations;
         let (no_new_privileges, security_options) = security(&from.security_opt);
         let (mounts, tmpfs) = self.mounts()?;
-        let requests = from.gpus.iter().chain(&reserved.devices);
+        let files = self.files(&mounts, &tmpfs)?;
         let env = from.environment.iter();
         let mode = |mode: &Option<Namespace>| mode.as_ref().map(ToString::to_string);
         Ok(ContainerSpec {
@@ -58,7 +57,7 @@ impl Converter<'_> {
             cap_drop: from.cap_drop.iter().map(|name| capability(name)).collect(),
             cap_add: from.cap_add.iter().map(|name| capability(name)).collect(),
             privileged: from.privileged,
-            devices: from.devices.iter().map(device).collect(),
+            devices: devices::with_paths(&from.devices),
             mounts,
             volumes_from: from.volumes_from.iter().map(|text| volumes(text)).collect(),
             network_mode: mode(&from.network_mode),
@@ -83,7 +82,7 @@ impl Converter<'_> {
             dns_search: from.dns_search.clone(),
             dns_options: from.dns_opt.clone(),
             extra_hosts: hosts(&from.extra_hosts),
-            files: self.files()?,
+            files,
             group_add: from.group_add.clone(),
             ulimits: from
                 .ulimits
@@ -103,9 +102,9 @@ impl Converter<'_> {
             cpu_period: from.cpu_period,
             cpu_realtime_runtime: from.cpu_rt_runtime,
             cpu_realtime_period: from.cpu_rt_period,
-            block_io: block_io(&from.blkio_config),
+            block_io: devices::block_io(&from.blkio_config),
             device_rules: from.device_cgroup_rules.clone(),
-            device_requests: requests.map(request).collect(),
+            device_requests: devices::requests(from, reserved),
             userns_mode: from.userns_mode.clone(),
             uts_mode: from.uts.clone(),
             cgroup_mode: from.cgroup.map(|mode| match mode {
@@ -134,18 +133,18 @@ impl Converter<'_> {
     }
 
     fn restart(&self) -> RestartPolicy {
-        if let Some(policy) = self.service.restart {
-            return policy;
-        }
-        let policy = self.service.deploy.restart_policy.as_ref();
-        // As in Compose: a service that does its work and ends must not start again.
-        policy.map_or(RestartPolicy::No, |policy| match policy.condition {
+        // As in Compose: `deploy` goes first, and a service that does its work and ends must not
+        // start again.
+        let Some(policy) = &self.service.deploy.restart_policy else {
+            return self.service.restart.unwrap_or(RestartPolicy::No);
+        };
+        match policy.condition {
             Some(RestartCondition::None) => RestartPolicy::No,
             Some(RestartCondition::OnFailure) => {
                 RestartPolicy::OnFailure(policy.max_attempts.unwrap_or_default())
             }
             Some(RestartCondition::Any) | None => RestartPolicy::Always,
-        })
+        }
     }
 
     fn health(&self) -> Result<Option<HealthCheck>> {
@@ -207,8 +206,8 @@ impl Converter<'_> {
     fn mounts(&self) -> Result<(Vec<Mount>, BTreeMap<String, String>)> {
         let container = &self.service.container;
         let memory = |text: &String| match text.split_once(':') {
-            Some((path, options)) => (path.to_owned(), options.to_owned()),
-            None => (text.clone(), String::new()),
+            Some((path, options)) => (clean(path), options.to_owned()),
+            None => (clean(text), String::new()),
         };
         let mut tmpfs: BTreeMap<_, _> = container.tmpfs.iter().map(memory).collect();
         let mut mounts = Vec::new();
@@ -223,7 +222,9 @@ impl Converter<'_> {
                 (VolumeType::Tmpfs, _) => {
                     let size = from.tmpfs.size.map(|size| format!("size={}", size.0));
                     let mode = from.tmpfs.mode.map(|mode| format!("mode={mode}"));
-                    let options: Vec<_> = [size, mode].into_iter().flatten().collect();
+                    let read_only = from.read_only.then(|| "ro".to_owned());
+                    let options = [size, mode, read_only].into_iter().flatten();
+                    let options: Vec<_> = options.collect();
                     tmpfs.insert(from.target.clone(), options.join(","));
                     continue;
                 }
@@ -232,6 +233,14 @@ impl Converter<'_> {
                     return Err(self.error(&path, "has a mount that can't be made"));
                 }
             };
+            let create_host_path = from.bind.create_host_path == Some(true);
+            if create_host_path && from.bind.recursive.as_deref() == Some("disabled") {
+                let path = ["volumes", &index.to_string(), "bind", "create_host_path"];
+                let what = "has a folder that is to be made where it is missing, and mounted alone";
+                return Err(self.error(&path, what).help(
+                    "daemons do one or the other: make the folder, and take `create_host_path` away",
+                ));
+            }
             mounts.push(Mount {
                 source,
                 target: from.target.clone(),
@@ -239,7 +248,7 @@ impl Converter<'_> {
                 options: MountOptions {
                     propagation: from.bind.propagation.clone(),
                     non_recursive: from.bind.recursive.as_deref() == Some("disabled"),
-                    create_host_path: from.bind.create_host_path,
+                    create_host_path,
                     no_copy: from.volume.nocopy,
                     subpath: from.volume.subpath.clone(),
                 },
@@ -296,14 +305,6 @@ fn volumes(text: &str) -> VolumesFrom {
     VolumesFrom { owner, read_only }
 }
 
-fn device(device: &model::Device) -> Device {
-    Device {
-        host_path: device.source.clone(),
-        container_path: device.target.clone(),
-        permissions: device.permissions.clone(),
-    }
-}
-
 fn port(port: &model::Port) -> PortMapping {
     let range = port.published.as_deref().and_then(port_range);
     PortMapping {
@@ -326,7 +327,7 @@ fn port(port: &model::Port) -> PortMapping {
 /// A port or a range of them.
 fn exposed(text: &str) -> Vec<(u16, Protocol)> {
     let (ports, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
-    let protocol = match protocol {
+    let protocol = match protocol.to_lowercase().as_str() {
         "udp" => Protocol::Udp,
         "sctp" => Protocol::Sctp,
         _ => Protocol::Tcp,
@@ -366,41 +367,6 @@ fn swap(bytes: i64) -> Swap {
     match u64::try_from(bytes) {
         Ok(bytes) => Swap::Limit(ByteSize(bytes)),
         Err(_) => Swap::Unlimited,
-    }
-}
-
-fn block_io(from: &Blkio) -> BlockIo {
-    let rates = |rates: &[BlkioRate]| -> BTreeMap<String, u64> {
-        rates
-            .iter()
-            .map(|rate| (rate.path.clone(), rate.rate.0))
-            .collect()
-    };
-    let weights = from.weight_device.iter();
-    BlockIo {
-        weight: from.weight,
-        device_weight: weights
-            .map(|weight| (weight.path.clone(), weight.weight))
-            .collect(),
-        read_bps: rates(&from.device_read_bps),
-        read_iops: rates(&from.device_read_iops),
-        write_bps: rates(&from.device_write_bps),
-        write_iops: rates(&from.device_write_iops),
-    }
-}
-
-fn request(from: &model::DeviceRequest) -> DeviceRequest {
-    let all = from.device_ids.is_empty().then_some(-1);
-    DeviceRequest {
-        driver: from.driver.clone(),
-        count: match from.count {
-            Some(Count::All) => Some(-1),
-            Some(Count::Number(count)) => Some(i64::from(count)),
-            None => all,
-        },
-        ids: from.device_ids.clone(),
-        capabilities: from.capabilities.clone(),
-        options: from.options.clone(),
     }
 }
 

@@ -5,9 +5,10 @@ use std::io::Read;
 use std::path::Path;
 
 use super::super::error::ComposeError;
+use super::super::files::clean;
 use super::super::model::{FileMount, Mode, Secret};
 use super::{Converter, Result};
-use crate::app::ContainerFile;
+use crate::app::{ContainerFile, Mount, MountSource};
 
 /// The largest config or secret, in bytes.
 const MAX_BYTES: u64 = 8 << 20;
@@ -15,7 +16,12 @@ const MAX_BYTES: u64 = 8 << 20;
 const MODE: u32 = 0o444;
 
 impl Converter<'_> {
-    pub(super) fn files(&self) -> Result<BTreeMap<String, ContainerFile>> {
+    /// Configs and secrets, beside these mounts.
+    pub(super) fn files(
+        &self,
+        mounts: &[Mount],
+        tmpfs: &BTreeMap<String, String>,
+    ) -> Result<BTreeMap<String, ContainerFile>> {
         let container = &self.service.container;
         let mut files = BTreeMap::new();
         for (index, mount) in container.configs.iter().enumerate() {
@@ -30,10 +36,11 @@ impl Converter<'_> {
                 (_, _, Some(file)) => self.contents(file, &declared)?,
                 _ => continue,
             };
-            let target = match mount.target.starts_with('/') {
+            let target = clean(&match mount.target.starts_with('/') {
                 true => mount.target.clone(),
                 false => format!("/{}", mount.target),
-            };
+            });
+            self.place(&target, mounts, tmpfs, &path)?;
             files.insert(target, self.file(mount, contents, false, &path)?);
         }
         for (index, mount) in container.secrets.iter().enumerate() {
@@ -44,12 +51,62 @@ impl Converter<'_> {
             let Some(contents) = self.secret(&mount.source, secret)? else {
                 continue;
             };
-            files.insert(
-                mount.target.clone(),
-                self.file(mount, contents, true, &path)?,
-            );
+            let target = clean(&mount.target);
+            self.place(&target, mounts, tmpfs, &path)?;
+            files.insert(target, self.file(mount, contents, true, &path)?);
         }
         Ok(files)
+    }
+
+    /// Files are put into a container before it starts, which is not possible everywhere: what
+    /// is mounted then is the user's, or hides them.
+    fn place(
+        &self,
+        target: &str,
+        mounts: &[Mount],
+        tmpfs: &BTreeMap<String, String>,
+        path: &[&str],
+    ) -> Result<()> {
+        let Some(folder) = Path::new(target).parent() else {
+            return Err(self.error(path, "has a file in the place of its root"));
+        };
+        let mounted = mounts
+            .iter()
+            .map(|mount| (mount.target.as_str(), Some(mount)));
+        let mounted = mounted.chain(tmpfs.keys().map(|path| (path.as_str(), None)));
+        let around = mounted.filter(|(place, _)| folder.starts_with(place));
+        let (what, help) = match around.max_by_key(|(place, _)| place.len()) {
+            Some((place, None)) if folder == Path::new(place) => (
+                format!("has {target} in {place}, which is memory that is empty at the start"),
+                "give it a `target` in another folder, or in one below it".to_owned(),
+            ),
+            // A folder below memory gets a volume of its own.
+            Some((_, None)) => return Ok(()),
+            Some((_, Some(mount))) if mount.source == MountSource::Anonymous => {
+                if !mount.read_only {
+                    return Ok(());
+                }
+                let what = format!("has {target} in a volume that can't be written to");
+                (
+                    what,
+                    "take `ro` away, or give it another `target`".to_owned(),
+                )
+            }
+            Some((place, Some(_))) => (
+                format!(
+                    "has {target} below {place}, where it would be written into what is mounted, and stay"
+                ),
+                format!(
+                    "give it a `target` elsewhere, or mount a file of this machine at {target}"
+                ),
+            ),
+            None if self.service.container.read_only && folder == Path::new("/") => (
+                format!("has {target} at the top of a root that can't be written to"),
+                "give it a `target` in a folder, such as /etc/app/config".to_owned(),
+            ),
+            None => return Ok(()),
+        };
+        Err(self.error(path, what).help(help))
     }
 
     /// What is in a secret; `None` for one that is kept elsewhere.

@@ -1,8 +1,10 @@
 //! Configs, secrets, devices, limits and pools of addresses.
 
 use super::super::error::ComposeError;
+use super::super::files::clean;
 use super::super::node::{Node, Value};
 use super::super::read::Reader;
+use super::super::syntax::is_cdi_name;
 use super::text::single;
 
 type Result = std::result::Result<Node, ComposeError>;
@@ -29,7 +31,10 @@ pub fn device(reader: &mut Reader<'_>, node: Node) -> Result {
         }
         return Ok(node);
     };
-    let parts: Vec<_> = text.split(':').collect();
+    let parts: Vec<_> = match is_cdi_name(text) {
+        true => vec![text],
+        false => text.split(':').collect(),
+    };
     let (source, target, permissions) = match parts[..] {
         [source] => (source, source, "rwm"),
         [source, target] => (source, target, "rwm"),
@@ -81,6 +86,12 @@ fn text(node: &Node, key: &str) -> Option<String> {
 /// What is at one place of a container.
 pub fn target(node: &Node) -> Option<String> {
     text(node, "target")
+}
+
+/// Where a memory-backed mount is: `/run:size=1m` is at `/run`.
+pub fn tmpfs(node: &Node) -> Option<String> {
+    let path = node.scalar()?.split(':').next()?;
+    Some(clean(path))
 }
 
 /// What has the same path.

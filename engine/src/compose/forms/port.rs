@@ -38,11 +38,11 @@ pub fn ports(reader: &mut Reader<'_>, node: Node) -> Result<Node, ComposeError> 
 
 /// The most ports that one item stands for: all of them.
 fn short(text: &str, item: &Node) -> Option<Vec<Node>> {
-    let (rest, protocol) = match text.split_once('/') {
-        Some((rest, protocol)) if matches!(protocol, "tcp" | "udp" | "sctp") => (rest, protocol),
-        Some(_) => return None,
-        None => (text, "tcp"),
-    };
+    let (rest, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+    let protocol = protocol.to_lowercase();
+    if !matches!(protocol.as_str(), "tcp" | "udp" | "sctp") {
+        return None;
+    }
     let (host, container) = match rest.rsplit_once(':') {
         Some((host, container)) => (Some(host), container),
         None => (None, rest),
@@ -55,18 +55,13 @@ fn short(text: &str, item: &Node) -> Option<Vec<Node>> {
         },
     };
     // `[::1]:8080:80`, or the same without brackets.
-    let address = address.map(|address| {
-        let bare = address
-            .strip_prefix('[')
-            .and_then(|rest| rest.strip_suffix(']'));
-        bare.unwrap_or(address)
-    });
+    let address = address.map(bare);
     if let Some(address) = address {
         address.parse::<std::net::IpAddr>().ok()?;
     }
     let (first, last) = port_range(container)?;
-    // `127.0.0.1::80` leaves the choice to the daemon, and so does `:80`.
-    let published = published.filter(|text| !text.is_empty());
+    // `127.0.0.1::80` leaves the choice to the daemon, and so do `:80` and `0:80`.
+    let published = published.filter(|text| !is_any(text));
     let range = match published {
         Some(text) => Some(port_range(text)?),
         None => None,
@@ -77,7 +72,7 @@ fn short(text: &str, item: &Node) -> Option<Vec<Node>> {
         let mut fields = vec![
             ("mode", text("ingress")),
             ("target", number),
-            ("protocol", text(protocol)),
+            ("protocol", text(&protocol)),
         ];
         fields.extend(address.map(|address| ("host_ip", text(address))));
         fields.extend(published.map(|published| ("published", text(&published))));
@@ -98,6 +93,19 @@ fn short(text: &str, item: &Node) -> Option<Vec<Node>> {
     }
 }
 
+/// Without the brackets that an IPv6 address may have.
+fn bare(address: &str) -> &str {
+    let inner = address.strip_prefix('[');
+    inner
+        .and_then(|rest| rest.strip_suffix(']'))
+        .unwrap_or(address)
+}
+
+/// True for no port, and for Docker's word for any.
+fn is_any(published: &str) -> bool {
+    published.bytes().all(|byte| byte == b'0')
+}
+
 fn long(reader: &Reader<'_>, mut item: Node) -> Result<Vec<Node>, ComposeError> {
     let text = |key: &str| item.get(key).and_then(Node::scalar).map(str::to_owned);
     let span = |key: &str| item.get(key).map_or(&item.span, |node| &node.span);
@@ -108,19 +116,22 @@ fn long(reader: &Reader<'_>, mut item: Node) -> Result<Vec<Node>, ComposeError> 
         return Err(error.help("a port is from 1 to 65535; only the short form has ranges"));
     }
     if let Some(published) = text("published")
-        && published != "0"
-        && !published.is_empty()
+        && !is_any(&published)
         && port_range(&published).is_none()
     {
         let error = reader.error(span("published"), format!("has no port `{published}`"));
         return Err(error.help("a port is from 1 to 65535, a range such as 8000-8010"));
     }
-    // 0 is Docker's word for any port.
-    let any = text("published").is_some_and(|published| published == "0" || published.is_empty());
+    let any = text("published").is_some_and(|published| is_any(&published));
     let at = item.span.clone();
     if let Some(map) = item.as_map_mut() {
         if any {
             map.shift_remove("published");
+        }
+        if let Some(entry) = map.get_mut("host_ip")
+            && let Some(address) = entry.node.scalar()
+        {
+            entry.node.value = Value::Text(bare(address).to_owned());
         }
         for (key, value) in [("mode", "ingress"), ("protocol", "tcp")] {
             map.entry(key.into()).or_insert_with(|| Entry {
@@ -132,12 +143,16 @@ fn long(reader: &Reader<'_>, mut item: Node) -> Result<Vec<Node>, ComposeError> 
     Ok(vec![item])
 }
 
-/// Address, ports and protocol: two items with the same are one.
+/// Address, ports and protocol: two items with the same are one. Without an address it is
+/// `0.0.0.0`, as Compose has it.
 pub fn identity(node: &Node) -> Option<String> {
     let part = |key: &str| node.get(key).and_then(Node::scalar).unwrap_or_default();
+    let address = match part("host_ip") {
+        "" => "0.0.0.0",
+        address => address,
+    };
     Some(format!(
-        "{}:{}:{}/{}",
-        part("host_ip"),
+        "{address}:{}:{}/{}",
         part("published"),
         part("target"),
         part("protocol")

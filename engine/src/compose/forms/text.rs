@@ -3,6 +3,7 @@
 use super::super::error::ComposeError;
 use super::super::node::{Entry, Map, Node, Value};
 use super::super::read::Reader;
+use crate::app::split_words;
 
 type Result = std::result::Result<Node, ComposeError>;
 
@@ -54,7 +55,7 @@ pub fn command(reader: &mut Reader<'_>, node: Node) -> Result {
     let Some(text) = text else {
         return Err(reader.wrong_type(&node, "a text or a list of words"));
     };
-    let Some(words) = shlex::split(text) else {
+    let Some(words) = split_words(text) else {
         return Err(reader.error(&node.span, "has a quote that is not closed"));
     };
     let words = words.into_iter().map(|word| Node::text(&node.span, word));
@@ -114,7 +115,10 @@ fn keyed(
 ) -> Result {
     let Value::Seq(items) = node.value else {
         return match node.value {
-            Value::Map(_) => Ok(node),
+            Value::Map(ref map) => match map.get("") {
+                Some(entry) => Err(reader.error(&entry.key, "has an entry without a name")),
+                None => Ok(node),
+            },
             _ => Err(reader.wrong_type(&node, "a list or a mapping")),
         };
     };

@@ -1,6 +1,7 @@
 //! Volumes of a service: `[SOURCE:]TARGET[:OPTIONS]`.
 
 use super::super::error::ComposeError;
+use super::super::files::clean;
 use super::super::node::{Entry, Map, Node, Value};
 use super::super::read::Reader;
 
@@ -21,17 +22,51 @@ pub fn volume(reader: &mut Reader<'_>, node: Node) -> Result<Node, ComposeError>
         let path = reader.path(text).to_string_lossy().into_owned();
         entry.node.value = Value::Text(path);
     }
-    if let Some(target) = long.get("target")
+    if is_bind {
+        create_source(&mut long);
+    }
+    let target = long.as_map_mut().and_then(|map| map.get_mut("target"));
+    if let Some(Entry { node: target, .. }) = target
         && let Some(text) = target.scalar()
-        && !text.starts_with('/')
     {
-        let error = reader.error(
-            &target.span,
-            format!("has `{text}`, no absolute path, in its container"),
-        );
-        return Err(error.help(HELP));
+        if !text.starts_with('/') {
+            let error = reader.error(
+                &target.span,
+                format!("has `{text}`, no absolute path, in its container"),
+            );
+            return Err(error.help(HELP));
+        }
+        // Two ways to write one place are one place.
+        target.value = Value::Text(clean(text));
     }
     Ok(long)
+}
+
+/// A bind mount's folder is made where it is missing, unless it says otherwise; that of one
+/// without the mounts below it is not, since no daemon does both.
+fn create_source(long: &mut Node) {
+    let span = long.span.clone();
+    let Some(map) = long.as_map_mut() else {
+        return;
+    };
+    let bind = map.entry("bind".into()).or_insert_with(|| Entry {
+        key: span.clone(),
+        node: Node::new(&span, Value::Map(Map::new())),
+    });
+    if bind.node.value.is_null() {
+        bind.node.value = Value::Map(Map::new());
+    }
+    let recursive = bind.node.get("recursive").and_then(Node::scalar);
+    let made = recursive != Some("disabled");
+    if let Some(options) = bind.node.as_map_mut() {
+        let create = || Entry {
+            key: span.clone(),
+            node: Node::new(&span, Value::Bool(made)),
+        };
+        options
+            .entry("create_host_path".into())
+            .or_insert_with(create);
+    }
 }
 
 /// A volume at the top of a file. One that is a folder of this machine, which is the local
@@ -101,10 +136,6 @@ fn short(reader: &Reader<'_>, text: &str, node: &Node) -> Result<Node, ComposeEr
     fields.push(("type", value(if is_bind { "bind" } else { "volume" })));
     fields.push(("target", value(target)));
     fields.extend(source.map(|source| ("source", value(source))));
-    if is_bind {
-        // As docker-compose always did for the short form.
-        bind.push(("create_host_path", truth(true)));
-    }
     for (key, options) in [("bind", bind), ("volume", volume)] {
         if !options.is_empty() {
             fields.push((key, Node::map(&node.span, options)));

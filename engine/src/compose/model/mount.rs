@@ -64,9 +64,9 @@ pub struct BindOptions {
     /// How mounts below it spread: `rprivate`, `rshared` and the like.
     #[serde(default, skip_serializing_if = "is_default")]
     pub propagation: Option<String>,
-    /// True if a missing folder of the host is made.
+    /// True if a missing folder of the host is made. A bind mount always says it.
     #[serde(default, skip_serializing_if = "is_default")]
-    pub create_host_path: bool,
+    pub create_host_path: Option<bool>,
     /// Whether mounts below it come along.
     #[serde(default, skip_serializing_if = "is_default")]
     pub recursive: Option<String>,

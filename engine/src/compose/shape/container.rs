@@ -312,7 +312,7 @@ pub(super) const CONTAINER: &[Key] = &[
     key("stop_signal", TEXT),
     key("storage_opt", TEXT_MAP),
     key("sysctls", LABELS),
-    key("tmpfs", ONE_OR_MORE).merged(UNIQUE),
+    key("tmpfs", ONE_OR_MORE).merged(Merge::Unique(forms::mounts::tmpfs)),
     key("ulimits", ULIMITS),
     key("umask", Kind::Nullable(&Kind::Mode)).refused("no daemon can set it"),
     key("use_api_socket", BOOL)

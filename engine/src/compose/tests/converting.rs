@@ -6,16 +6,16 @@ use super::super::ComposeError;
 use super::{Folder, told};
 use crate::app::{App, MountSource, Probe, RestartPolicy};
 
-fn app(folder: &Folder) -> Result<App, ComposeError> {
+pub fn app(folder: &Folder) -> Result<App, ComposeError> {
     folder.load()?.to_app()
 }
 
-fn converted(files: &[(&str, &str)]) -> App {
+pub fn converted(files: &[(&str, &str)]) -> App {
     app(&Folder::new(files)).unwrap_or_else(|error| panic!("{}", told(&error)))
 }
 
 /// A service as JSON, of one file with these lines of the service `web`.
-fn web(lines: &str) -> Value {
+pub fn web(lines: &str) -> Value {
     let lines: String = lines.lines().map(|line| format!("    {line}\n")).collect();
     let text = format!("services:\n  web:\n    image: i\n{lines}");
     let app = converted(&[("compose.yaml", &text)]);
@@ -167,7 +167,11 @@ fn what_can_not_be_an_app_is_an_error_with_its_place() {
         ),
         (
             "services:\n  a: {build: {context: ., dockerfile: ../D}}",
-            "compose.yaml:2:39: service `a` has its Dockerfile outside",
+            "compose.yaml:2:39: service `a` has a Dockerfile that can't be read",
+        ),
+        (
+            "services:\n  a: {image: i, volumes: [{type: bind, source: ., target: /x, bind: {recursive: disabled, create_host_path: true}}]}",
+            "compose.yaml:2:109: service `a` has a folder that is to be made",
         ),
         (
             "services:\n  a: {build: {context: ., platforms: [linux/a, linux/b]}}",
@@ -293,4 +297,30 @@ fn a_rollout_that_can_not_be_is_told_with_its_place() {
         let column = "    x-rengine: ".len() + own.find(place).expect("it") + 1;
         assert_eq!(at, format!("compose.yaml:4:{column}"), "{own}: {text}");
     }
+}
+
+#[test]
+fn when_a_container_starts_again_is_said_by_deploy_first() {
+    let restart = |lines: &str| web(lines)["container"]["restart"].clone();
+    assert_eq!(restart("restart: always"), "always");
+    let both =
+        "restart: always\ndeploy: {restart_policy: {condition: on-failure, max_attempts: 3}}";
+    assert_eq!(restart(both), "on-failure:3");
+    let none = "restart: always\ndeploy: {restart_policy: {condition: none}}";
+    assert_eq!(restart(none), "no");
+}
+
+#[test]
+fn a_dockerfile_may_be_outside_of_its_context() {
+    let app = converted(&[
+        (
+            "compose.yaml",
+            "services: {a: {build: {context: ./app, dockerfile: ../docker/D}}}",
+        ),
+        ("docker/D", "FROM scratch\n"),
+        ("app/x", ""),
+    ]);
+    let build = app.services["a"].image.build().expect("a build");
+    assert_eq!(build.dockerfile.as_deref(), Some("FROM scratch\n"));
+    assert_eq!(build.dockerfile_path, "Dockerfile");
 }

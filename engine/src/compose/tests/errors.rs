@@ -60,6 +60,18 @@ fn every_error_has_its_place() {
             "services:\n  a b: {image: i}",
             "compose.yaml:2:3: `a b` is not a name",
         ),
+        (
+            "services:\n  web:\n    image: i\n    environment: {\"\": x}",
+            "compose.yaml:4:19: `services.web.environment` has an entry without a name",
+        ),
+        (
+            "services:\n  web:\n    image: i\n    depends_on: {dbb: {condition: service_started}}\n  db: {image: i}",
+            "compose.yaml:4:18: service `web` has no service `dbb` to use (did you mean `db`?)",
+        ),
+        (
+            "services:\n  web: {image: i, network_mode: 'service:dbb'}",
+            "compose.yaml:2:8: service `web` has no service `dbb` to use",
+        ),
         // Types
         (
             "services: [web]",

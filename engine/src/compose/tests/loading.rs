@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::super::{Options, load};
-use super::{Folder, strings, told, web};
+use super::{Folder, told, web};
 
 #[test]
 fn files_are_found_in_order_and_a_second_one_is_told() {
@@ -84,83 +84,6 @@ fn the_project_has_a_name() {
         told(&error).ends_with("such as `asked`)"),
         "{}",
         told(&error)
-    );
-}
-
-#[test]
-fn variables_come_from_the_environment_before_dotenv() {
-    let folder = Folder::new(&[
-        (".env", "SET=file\nOWN=file\n"),
-        ("other.env", "OWN=other\n"),
-        (
-            "compose.yaml",
-            "services: {a: {image: \"$SET-$OWN-$COMPOSE_PROJECT_NAME-${NONE}\"}}",
-        ),
-    ]);
-    let project = folder.load().expect("a project");
-    assert_eq!(
-        project.services["a"].container.image.as_deref(),
-        Some("value-file-shop-")
-    );
-    assert_eq!(
-        project.warnings[0].message,
-        "the variable `NONE` is not set, and taken for empty"
-    );
-    assert_eq!(project.warnings[0].place.to_string(), "compose.yaml:1:56");
-    let env_files = vec!["other.env".into()];
-    let project = load(&Options {
-        env_files,
-        ..folder.options()
-    })
-    .expect("a project");
-    assert_eq!(
-        project.services["a"].container.image.as_deref(),
-        Some("value-other-shop-")
-    );
-}
-
-#[test]
-fn a_variable_fits_where_a_number_or_a_list_is_meant() {
-    let folder = Folder::new(&[
-        (".env", "PORT=8080\nREPLICAS=3\nON=true\nMEM=64m\n"),
-        (
-            "compose.yaml",
-            "services:\n  a:\n    image: i\n    init: ${ON}\n    mem_limit: ${MEM}\n    \
-             scale: $REPLICAS\n    ports: [\"${PORT}:80\"]\n    command: echo $$PORT\n",
-        ),
-    ]);
-    let json = folder.json();
-    let service = &json["services"]["a"];
-    assert_eq!(service["init"], true);
-    assert_eq!(service["mem_limit"], "67108864");
-    assert_eq!(service["scale"], 3);
-    assert_eq!(service["ports"][0]["published"], "8080");
-    assert_eq!(service["command"], json!(["echo", "$PORT"]));
-}
-
-#[test]
-fn environment_files_give_way_to_environment() {
-    let folder = Folder::new(&[
-        ("a.env", "A=a\nB=a\nC='$A'\nSET\n"),
-        ("b.env", "B=b\nD=\"$A x\"\n"),
-        ("raw.env", "E=\"$A\"\n"),
-        ("label.env", "one=1\ntwo=2\n"),
-        (
-            "compose.yaml",
-            "services:\n  web:\n    image: i\n    label_file: label.env\n    labels: [two=mine]\n    \
-             env_file:\n    - a.env\n    - {path: b.env}\n    - {path: raw.env, format: raw}\n    \
-             - {path: none.env, required: false}\n    environment:\n      A: mine\n      EMPTY:\n      NONE:\n",
-        ),
-    ]);
-    let service = folder.json()["services"]["web"].clone();
-    let wanted = json!({
-        "A": "mine", "B": "b", "C": "$A", "SET": "value", "D": " x", "E": "\"$A\"",
-        "EMPTY": "", "NONE": null,
-    });
-    assert_eq!(service["environment"], wanted);
-    assert_eq!(
-        service["labels"],
-        json!(strings(&[("one", "1"), ("two", "mine")]))
     );
 }
 
@@ -353,4 +276,21 @@ fn canonical_yaml_is_read_as_the_same() {
         .unwrap_or_else(|error| panic!("{}\n{}", told(&error), project.to_yaml()));
     assert_eq!(again.to_json(), project.to_json());
     assert_eq!(again.to_yaml(), project.to_yaml());
+}
+
+#[test]
+fn ports_may_be_written_as_docker_takes_them() {
+    let service = web(
+        "ports: ['53:53/UDP', '0:80', {target: 81, host_ip: '[::1]', published: '0'}]\n\
+         expose: ['54/UDP']\ncpu_shares: 0o10",
+    );
+    let ports = &service["ports"];
+    assert_eq!(
+        (&ports[0]["protocol"], &ports[0]["published"]),
+        (&json!("udp"), &json!("53"))
+    );
+    assert_eq!(ports[1].get("published"), None);
+    assert_eq!(ports[2]["host_ip"], "::1");
+    assert_eq!(ports[2].get("published"), None);
+    assert_eq!(service["cpu_shares"], 8);
 }

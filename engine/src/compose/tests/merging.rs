@@ -217,3 +217,44 @@ fn documents_of_one_file_are_merged_as_files_are() {
         json!({"A": "1", "B": "2"})
     );
 }
+
+#[test]
+fn one_place_may_be_written_in_several_ways() {
+    let service = merged(
+        "tmpfs: ['/run:size=1m', /tmp]\nvolumes: [a:/data]\nports: ['80:80']",
+        "tmpfs: [/run/:size=2m]\nvolumes: ['b:/data/']\nports: ['0.0.0.0:80:80']",
+    );
+    assert_eq!(service["tmpfs"], json!(["/run/:size=2m", "/tmp"]));
+    assert_eq!(service["volumes"].as_array().map(Vec::len), Some(1));
+    assert_eq!(service["volumes"][0]["source"], "b");
+    assert_eq!(service["volumes"][0]["target"], "/data");
+    assert_eq!(service["ports"].as_array().map(Vec::len), Some(1));
+    assert_eq!(service["ports"][0]["host_ip"], "0.0.0.0");
+}
+
+#[test]
+fn what_a_service_takes_away_it_takes_from_earlier_files_and_from_what_it_extends() {
+    let folder = Folder::new(&[
+        (
+            "compose.yaml",
+            "services: {a: {image: i, ports: ['80:80'], labels: {a: 1}, environment: {A: 1, B: 1}, user: me}}\n",
+        ),
+        (
+            "base.yaml",
+            "services: {base: {ports: ['90:90'], labels: {b: 1}, environment: {A: 2}, tty: !reset null, \
+             user: !reset null, dns: [1.1.1.1]}}\n",
+        ),
+        (
+            "compose.override.yaml",
+            "services:\n  a:\n    extends: {service: base, file: base.yaml}\n    ports: !reset []\n    \
+             labels: !override {c: 1}\n    environment: {A: !reset null}\n    dns: !reset []\n",
+        ),
+    ]);
+    let service = &folder.json()["services"]["a"];
+    assert_eq!(service.get("ports"), None);
+    assert_eq!(service["labels"], json!({"c": "1"}));
+    assert_eq!(service["environment"], json!({"B": "1"}));
+    assert_eq!(service.get("dns"), None);
+    // What the other one takes away is no matter of this one.
+    assert_eq!(service["user"], "me");
+}

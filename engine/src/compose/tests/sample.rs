@@ -45,6 +45,7 @@ pub fn sample(kind: &Kind, path: &str) -> Value {
         ("volumes[].type", json!("tmpfs")),
         ("deploy.mode", json!("replicated")),
         ("bind.recursive", json!("disabled")),
+        ("bind.create_host_path", json!(false)),
         ("ports[].target", json!(81)),
         ("watch[].action", json!("rebuild")),
         ("watch[].include", json!(["sample"])),

@@ -137,6 +137,7 @@ impl Writer<'_> {
             }
         };
         let options = &mount.options;
+        let is_bind = kind == model::VolumeType::Bind;
         model::VolumeMount {
             kind,
             source,
@@ -145,7 +146,7 @@ impl Writer<'_> {
             consistency: None,
             bind: model::BindOptions {
                 propagation: options.propagation.clone(),
-                create_host_path: options.create_host_path,
+                create_host_path: is_bind.then_some(options.create_host_path),
                 recursive: options.non_recursive.then(|| "disabled".to_owned()),
                 selinux: None,
             },
