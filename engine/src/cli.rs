@@ -4,6 +4,7 @@
 mod completions;
 mod config;
 mod control;
+mod demands;
 mod deploy;
 mod doctor;
 mod down;

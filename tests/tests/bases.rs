@@ -132,6 +132,12 @@ fn a_base_is_published_signed_and_extended_and_what_it_requires_takes_part() {
     assert_eq!(refused.code, 2, "{refused:#?}");
     let said = format!("does not extend the base {host}/security/base");
     assert!(refused.stderr.contains(&said), "{refused:#?}");
+    // What runs can be stopped all the same.
+    let mut command = project.command(&["down"]);
+    user.at_home(command.env("RENGINE_REQUIRED_BASES", format!("{host}/security/base")));
+    command.current_dir(project.path());
+    let down = Outcome::from(command.output().expect("rengine runs"));
+    assert_eq!(down.code, 0, "{down:#?}");
 
     // The registry goes away, and nobody needs it.
     registry.stop();
@@ -502,4 +508,104 @@ fn bases_extend_bases_in_files_and_registries_but_not_themselves() {
         &["plan"],
         &["`https://` is not `oci://`", "plugins.toml:1:"],
     );
+}
+
+#[test]
+fn who_runs_the_deploys_gets_the_base_that_is_published() {
+    let mut registry = Registry::start_with(Access::Open);
+    let forger = Registry::start_with(Access::Open);
+    let host = registry.host.clone();
+    let platform = Team::new();
+    let (key, public) = keys(&platform, "platform");
+    let path = plugin("harden.wasm").display().to_string();
+    let harden = format!("{host}/platform/harden:1.0.0");
+    platform.done(&["plugin", "push", &path, &harden, "--sign", &key]);
+    let push = |text: &str, place: &str, more: &[&str]| {
+        platform.write("base.toml", text);
+        platform.done(&[&["plugin", "push", "base.toml", place], more].concat());
+    };
+    let text = format!("[plugins.harden]\nsource = \"oci://{harden}\"\nrequired = true\n");
+    push(
+        &text,
+        &format!("{host}/platform/base:3.0.0"),
+        &["--sign", &key],
+    );
+
+    let user = Team::new();
+    user.write(
+        "plugins.toml",
+        &format!("extends = [\"oci://{host}/platform/base:^3\"]\n"),
+    );
+    user.done(&["plugin", "fetch"]);
+    let old = user.read("plugins.lock");
+    push(
+        &format!("# More.\n{text}"),
+        &format!("{host}/platform/base:3.1.0"),
+        &["--sign", &key],
+    );
+    user.done(&["plugin", "update", "--yes"]);
+    let place = format!("{host}/platform/base");
+    user.write("platform.pub", &public);
+    let keyed = format!("{place}={}", user.path().join("platform.pub").display());
+    let asked = |team: &Team, bases: &str, args: &[&str]| {
+        let mut command = team.command(&[&["plugin", "list"], args].concat());
+        command.env("RENGINE_REQUIRED_BASES", bases);
+        Outcome::from(command.output().expect("rengine runs"))
+    };
+    for bases in [&place, &keyed] {
+        let listed = asked(&user, bases, &["--locked"]);
+        assert_eq!(listed.code, 0, "{listed:#?}");
+    }
+    // An old one under the version of a new one, signed as it was.
+    let new = user.read("plugins.lock");
+    assert!(
+        new.contains("3.1.0") && old.contains("version = \"3.0.0\""),
+        "{old}"
+    );
+    user.write(
+        "plugins.lock",
+        &old.replace("version = \"3.0.0\"", "version = \"3.1.0\""),
+    );
+    user.fails(
+        &["plugin", "list"],
+        &[
+            "plugins.lock says of base",
+            "it is the version 3.0.0, not `3.1.0`",
+        ],
+    );
+    user.write("plugins.lock", &new);
+
+    // One that its project made, and says that it came from there.
+    let forged = Team::new();
+    push(
+        &text.replace("required = true", ""),
+        &format!("{}/platform/base:3.1.0", forger.host),
+        &[],
+    );
+    let extends = format!("extends = [\"oci://{}/platform/base:^3\"]\n", forger.host);
+    forged.write("plugins.toml", &extends);
+    forged.done(&["plugin", "vendor"]);
+    for file in ["plugins.toml", "plugins.lock"] {
+        forged.write(file, &forged.read(file).replace(&forger.host, &host));
+    }
+    forged.done(&["plugin", "list", "--locked", "--offline"]);
+    let offline = ["--locked", "--offline"];
+    for (bases, args, said) in [
+        (
+            &place,
+            &offline[..],
+            "--offline was given, and no key for it",
+        ),
+        (&place, &offline[..1], "nobody says that the base"),
+        (&keyed, &offline[..], "it is not signed"),
+        (&keyed, &offline[..1], "it is not signed"),
+    ] {
+        let refused = asked(&forged, bases, args).failed_with(&[said, "plugins.toml:1:12"]);
+        assert_eq!(refused.code, 2, "{refused:#?}");
+    }
+
+    // The key does without the registry.
+    registry.stop();
+    assert_eq!(asked(&user, &keyed, &offline).code, 0);
+    asked(&user, &place, &offline).failed_with(&["HOST/PATH=/etc/rengine/platform.pub"]);
 }

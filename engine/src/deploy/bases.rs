@@ -1,6 +1,8 @@
 //! Has the bases that a project extends: files, and artifacts of registries, which are verified before anything
 //! of them is believed.
 
+mod demand;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -10,7 +12,9 @@ use miette::Diagnostic;
 use super::DeployError;
 use super::sources::{Sources, store};
 use crate::manifest::{Base, BaseFrom, Bases, Draft, Extended, Fragment, ManifestError, Target};
-use crate::registry::{Digest, Lock, RegistryError, Resolver, Source, Trust};
+use crate::registry::{Digest, Lock, RegistryError, Resolver, Signer, Source, Trust};
+
+pub use demand::Demand;
 
 /// How deep bases may extend others.
 const MAX_DEPTH: usize = 8;
@@ -149,6 +153,7 @@ impl<'a> Gathering<'a> {
         self.seen.push(id.clone());
         let mut above = whose.above.clone();
         above.push(id);
+        let mut trust = whose.trust.clone();
         let (fragment, from, vouched) = match &entry.target {
             Target::File(_) => {
                 let read = Fragment::file(&path, self.draft.dir());
@@ -166,12 +171,27 @@ impl<'a> Gathering<'a> {
                 let locked = self.lock.base(&source.to_string());
                 let locked = locked.filter(|_| !(self.anew)(source)).cloned();
                 let resolver = self.resolver()?;
-                let base = resolver.base(source, &whose.trust, locked.as_ref()).await;
-                let base = base.map_err(|error| DeployError::Base {
+                let wrong = |error: RegistryError| DeployError::Base {
                     at: entry.at.clone(),
                     help: error.help().map(|help| help.to_string()),
                     error: Box::new(error),
-                })?;
+                };
+                let base = resolver.base(source, &whose.trust, locked.as_ref()).await;
+                let mut base = base.map_err(wrong)?;
+                let mut demands = self.sources.demands.iter();
+                let demand = demands.find(|demand| demand.repository == source.repository);
+                if let Some(demand) = demand {
+                    let signers = demand.check(&resolver, source, &base.locked).await;
+                    for signer in signers.map_err(wrong)? {
+                        let same = |known: &Signer| known.fingerprint == signer.fingerprint;
+                        if !base.signers.iter().any(same) {
+                            base.signers.push(signer);
+                        }
+                    }
+                    if !demand.keys.is_empty() {
+                        trust = Arc::new(demand.trust());
+                    }
+                }
                 let id = Id::Artifact(base.locked.digest.to_string());
                 if whose.above.contains(&id) {
                     return Err(circle());
@@ -190,7 +210,7 @@ impl<'a> Gathering<'a> {
             }
         };
         let head = fragment.head()?;
-        let trust = whose.trust.below(head.trust.as_ref());
+        let trust = trust.below(head.trust.as_ref());
         let below = Whose {
             trust: Arc::new(trust.clone()),
             vouched,

@@ -213,6 +213,30 @@ pub enum RegistryError {
         /// Which.
         what: String,
     },
+    /// Nobody says that a base that is required is the one that is published.
+    #[error("nobody says that the {part} is what its registry has: {reason}")]
+    #[diagnostic(help(
+        "nothing was touched. Where RENGINE_REQUIRED_BASES names a key, as in `HOST/PATH=/etc/rengine/platform.pub`, \
+         the base's signature says so, also without its registry"
+    ))]
+    Unconfirmed {
+        /// The base.
+        part: Part,
+        /// Why not.
+        reason: String,
+    },
+    /// A tag names what says of itself that it is another version.
+    #[error("{reference} can't be taken: {reason}")]
+    #[diagnostic(help(
+        "nothing of it was used. Who published it sees to it that it says the version of its tag, as \
+         `rengine plugin push` does; named by its digest it is taken as it is"
+    ))]
+    Mislabelled {
+        /// What the tag names.
+        reference: String,
+        /// What it says.
+        reason: String,
+    },
     /// plugins.lock has what plugins.toml has not.
     #[error("plugins.lock has {part}, and plugins.toml has not: {mode} was given")]
     #[diagnostic(help(

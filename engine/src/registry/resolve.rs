@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
+use super::manifest::version_of;
 use super::store::read_signatures;
 use super::{
     Described, Digest, Lock, Locked, Part, Registries, RegistryError, Repository, Signer, Source,
@@ -225,6 +226,15 @@ impl Resolver {
                 });
             }
             let manifest = self.manifest(part, repository, digest).await?;
+            let said = version_of(&manifest);
+            // Otherwise an old one runs under the name of a new one, signed as it is.
+            if let Some(what) = source.pick.denies(version.as_deref(), said.as_deref()) {
+                return Err(RegistryError::Drift {
+                    part: part.clone(),
+                    against: "artifact",
+                    what,
+                });
+            }
             return Ok((version.clone(), digest.clone(), manifest));
         }
         if let Some(mode) = self.mode.flag() {
@@ -234,7 +244,16 @@ impl Resolver {
             });
         }
         let picked = self.registries.pick(repository, &source.pick).await?;
-        self.store.put(&picked.2)?;
+        let (version, digest, manifest) = &picked;
+        // It could be locked, and would be refused from then on.
+        let said = version_of(manifest);
+        if let Some(reason) = source.pick.denies(version.as_deref(), said.as_deref()) {
+            return Err(RegistryError::Mislabelled {
+                reference: format!("{repository}@{digest}"),
+                reason,
+            });
+        }
+        self.store.put(manifest)?;
         Ok(picked)
     }
 
