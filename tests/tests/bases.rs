@@ -284,7 +284,27 @@ fn another_version_of_a_base_is_told_and_what_it_grants_needs_a_yes() {
     let place = format!("{host}/platform/base");
     team.done(&["plugin", "update", &place, "--yes"]);
     assert!(team.read("plugins.lock").contains("3.1.0"));
+    // What has less checked needs one, too.
+    let text = base(
+        &host,
+        "grants = { state = true }\non-error = \"warn\"\ntimeout = \"1s\"",
+    );
+    team.write("base.toml", &text.replace("required = true\n", ""));
+    let newest = format!("{place}:3.2.0");
+    team.done(&["plugin", "push", "base.toml", &newest, "--sign", &key]);
+    let refused = team.fails(
+        &["plugin", "update"],
+        &[
+            "! plugin harden only warns where it refuses or fails",
+            "! plugin harden has the timeout 1s",
+            "! no longer: plugin harden is required by oci://",
+            "- no longer: plugin harden ends the deploy",
+            "--yes",
+        ],
+    );
+    assert!(!refused.stderr.contains("static"), "{refused:#?}");
 
+    let text = format!("extends = [\"{source}\"]\n[trust]\nkeys = [\"platform.pub\"]\n");
     // Left in plugins.lock, it is not what is wanted.
     let old = team.read("plugins.lock");
     team.write("plugins.toml", &text.replace(&format!("\"{source}\""), ""));

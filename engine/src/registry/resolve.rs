@@ -8,8 +8,8 @@ use bytes::Bytes;
 use super::manifest::version_of;
 use super::store::read_signatures;
 use super::{
-    Described, Digest, Lock, Locked, Part, Registries, RegistryError, Repository, Signer, Source,
-    Store, Trust, Untrusted,
+    Described, Digest, Lock, Locked, Part, Registries, RegistryError, Repository, Signature,
+    Signer, Source, Store, Trust, Untrusted,
 };
 
 /// Plugins that are kept with the project, by digest, as in the store.
@@ -290,9 +290,9 @@ impl Resolver {
         if self.mode.offline {
             return Err(untrusted(why));
         }
-        let found = self.registries.signatures(repository, digest).await?;
-        let signers = trust.check(&found, repository, digest);
-        let signers = signers.map_err(untrusted)?;
+        let check = |found: &[Signature]| trust.check(found, repository, digest);
+        let signed = self.registries.signed(repository, digest, check).await?;
+        let (found, signers) = signed.map_err(untrusted)?;
         self.store.put_signatures(digest, &found)?;
         Ok(signers)
     }
