@@ -39,6 +39,15 @@ fn a_base_is_published_signed_and_extended_and_what_it_requires_takes_part() {
     platform.write("wrong.toml", "[plugins.x]\npath = \"x.wasm\"\n");
     let wrong = ["plugin", "push", "wrong.toml", &place];
     platform.fails(&wrong, &["wrong.toml:2:8", "brings no files"]);
+    let escapes = "[plugins.x]\nsource = \"oci://r.example/x:1\"\n\
+                   timeout = \"\\u001b]0;pwn\\u0007\\u001b[2Jx\"\n";
+    platform.write("wrong.toml", escapes);
+    let refused = platform.fails(&wrong, &["wrong.toml:3:11", "]0;pwn"]);
+    let bad = refused
+        .stderr
+        .chars()
+        .find(|c| c.is_control() && *c != '\n');
+    assert_eq!(bad, None, "{refused:#?}");
     platform.write("wrong.toml", &"#".repeat((1 << 20) + 1));
     platform.fails(&wrong, &["is no base", "1MiB is the limit"]);
 
@@ -289,7 +298,9 @@ fn another_version_of_a_base_is_told_and_what_it_grants_needs_a_yes() {
         &host,
         "grants = { state = true }\non-error = \"warn\"\ntimeout = \"1s\"",
     );
-    team.write("base.toml", &text.replace("required = true\n", ""));
+    let without = text.replace("required = true\n", "");
+    let without = without.replace("open = [\"memory\"]\n", "");
+    team.write("base.toml", &without);
     let newest = format!("{place}:3.2.0");
     team.done(&["plugin", "push", "base.toml", &newest, "--sign", &key]);
     let refused = team.fails(
@@ -623,6 +634,26 @@ fn who_runs_the_deploys_gets_the_base_that_is_published() {
         let refused = asked(&forged, bases, args).failed_with(&[said, "plugins.toml:1:12"]);
         assert_eq!(refused.code, 2, "{refused:#?}");
     }
+
+    // What an artifact is called is no reason to write over a file of that name.
+    let named = format!("{host}/platform/plugins:1.0.0");
+    push(&text, &named, &["--sign", &key]);
+    let own = user.read("plugins.toml");
+    user.fails(
+        &["plugin", "pull", &named],
+        &["plugins.toml is there already", "--force"],
+    );
+    assert_eq!(user.read("plugins.toml"), own);
+    user.done(&["plugin", "pull", &named, "-o", "pulled.toml"]);
+    assert_eq!(user.read("pulled.toml"), text);
+    user.done(&["plugin", "pull", &format!("{host}/platform/base:3.0.0")]);
+    user.done(&[
+        "plugin",
+        "pull",
+        &format!("{host}/platform/base:3.1.0"),
+        "--force",
+    ]);
+    assert!(user.read("base.toml").starts_with("# More."));
 
     // The key does without the registry.
     registry.stop();
