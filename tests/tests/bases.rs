@@ -635,6 +635,18 @@ fn who_runs_the_deploys_gets_the_base_that_is_published() {
         assert_eq!(refused.code, 2, "{refused:#?}");
     }
 
+    // What it requires is not for a base of the project's own to say first.
+    let own = "[plugins.harden]\nsource = \"oci://HARDEN\"\nservices = []\n";
+    user.write("own.toml", &own.replace("HARDEN", &harden));
+    let both = format!("extends = [\"own.toml\", \"oci://{place}:^3\"]\n");
+    let one = user.read("plugins.toml");
+    user.write("plugins.toml", &both);
+    asked(&user, &keyed, &[]).failed_with(&[
+        "base:3.1.0:",
+        "the base own.toml says something of it before",
+    ]);
+    user.write("plugins.toml", &one);
+
     // What an artifact is called is no reason to write over a file of that name.
     let named = format!("{host}/platform/plugins:1.0.0");
     push(&text, &named, &["--sign", &key]);

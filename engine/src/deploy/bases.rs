@@ -55,6 +55,7 @@ pub async fn gather(
         trust: Arc::new(head.trust.unwrap_or_default()),
         vouched: true,
         above: Vec::new(),
+        demanded: false,
         depth: 0,
     };
     gathering
@@ -80,6 +81,8 @@ struct Whose {
     vouched: bool,
     /// It and those that extend it.
     above: Vec<Id>,
+    /// True if whoever runs the deploys wants it extended.
+    demanded: bool,
     depth: usize,
 }
 
@@ -90,7 +93,8 @@ struct Gathering<'a> {
     lock: Lock,
     registries: std::collections::BTreeMap<String, crate::registry::RegistrySettings>,
     resolver: Option<Resolver>,
-    seen: Vec<Id>,
+    /// Those that are there, and whether whoever runs the deploys wants them.
+    seen: Vec<(Id, bool)>,
     found: Vec<Base>,
 }
 
@@ -138,7 +142,15 @@ impl<'a> Gathering<'a> {
         if whose.above.contains(&id) {
             return Err(circle());
         }
-        if self.seen.contains(&id) {
+        if let Some((_, demanded)) = self.seen.iter().find(|(seen, _)| *seen == id) {
+            if whose.demanded && !demanded {
+                // It was believed for what the project says of it.
+                let message = format!(
+                    "the base {} is a part of one that whoever runs the deploys asks for, and is extended before",
+                    entry.text
+                );
+                return Err(refused(message, "take it out of `extends` there"));
+            }
             // It is there, before all that extend it.
             return Ok(());
         }
@@ -150,7 +162,15 @@ impl<'a> Gathering<'a> {
             let message = format!("there are more than {MAX_BASES} bases");
             return Err(refused(message, "put some of them together"));
         }
-        self.seen.push(id.clone());
+        let demand = match &entry.target {
+            Target::Registry(source) => {
+                let mut demands = self.sources.demands.iter();
+                demands.find(|demand| demand.repository == source.repository)
+            }
+            Target::File(_) => None,
+        };
+        let demanded = whose.demanded || demand.is_some();
+        self.seen.push((id.clone(), demanded));
         let mut above = whose.above.clone();
         above.push(id);
         let mut trust = whose.trust.clone();
@@ -178,8 +198,6 @@ impl<'a> Gathering<'a> {
                 };
                 let base = resolver.base(source, &whose.trust, locked.as_ref()).await;
                 let mut base = base.map_err(wrong)?;
-                let mut demands = self.sources.demands.iter();
-                let demand = demands.find(|demand| demand.repository == source.repository);
                 if let Some(demand) = demand {
                     let signers = demand.check(&resolver, source, &base.locked).await;
                     for signer in signers.map_err(wrong)? {
@@ -215,11 +233,12 @@ impl<'a> Gathering<'a> {
             trust: Arc::new(trust.clone()),
             vouched,
             above,
+            demanded,
             depth: whose.depth + 1,
         };
         self.visit(fragment.clone(), head.extends, below).await?;
-        self.found
-            .push(Base::new(fragment, entry, from, vouched, trust));
+        let base = Base::new(fragment, entry, from, vouched, trust);
+        self.found.push(base.demanded(demanded));
         Ok(())
     }
 
