@@ -22,6 +22,7 @@ mod service;
 mod settings;
 mod share;
 mod size;
+mod sockets;
 mod text;
 mod volume;
 mod words;
@@ -38,6 +39,7 @@ pub use service::{Command, Condition, Dependency, PullPolicy, SERVICE_MODE, Serv
 pub use settings::{BlockIo, ContainerFile, DeviceRequest, Logging, Swap, Ulimit};
 pub use share::{NoShare, Share};
 pub use size::{ByteSize, Cpus, ParseCpusError, ParseSizeError};
+pub use sockets::usual_sockets;
 pub(crate) use text::{familiar, hex};
 pub use volume::{Volume, VolumesFrom, VolumesOwner};
 pub(crate) use words::split_words;

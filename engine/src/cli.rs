@@ -4,12 +4,14 @@
 mod completions;
 mod config;
 mod control;
+mod demands;
 mod deploy;
 mod doctor;
 mod down;
 mod edge;
 mod error;
 mod exec;
+mod file;
 mod history;
 mod init;
 mod interrupt;
@@ -189,7 +191,17 @@ pub fn main() -> ProcessExitCode {
     // A task that sits in a call of the system must not hold up the end.
     runtime.shutdown_background();
     match result {
-        Ok(()) => ProcessExitCode::SUCCESS,
+        Ok(()) => match ui.lost() {
+            None => ProcessExitCode::SUCCESS,
+            Some(reason) => {
+                ui.error(&CliError::Io {
+                    what: "writing",
+                    path: PathBuf::from("standard output"),
+                    reason: reason.to_owned(),
+                });
+                ProcessExitCode::from(ExitCode::Failed as u8)
+            }
+        },
         // A process that was run for somebody has said all there is to say.
         Err(CliError::Ended { code }) => {
             ProcessExitCode::from(u8::try_from(code).unwrap_or(u8::MAX))
@@ -240,7 +252,7 @@ async fn run(cli: Cli, ui: Ui) -> Result<(), CliError> {
         Command::Doctor => doctor::run(global, ui).await,
         Command::Edge(command) => edge::run(global, command, ui).await,
         Command::Completions(args) => {
-            completions::run(&args);
+            completions::run(&args, ui);
             Ok(())
         }
     }

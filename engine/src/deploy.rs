@@ -43,7 +43,7 @@ mod walk;
 mod watch;
 
 pub use crate::plugin::Outcome;
-pub use bases::{Anew, gather};
+pub use bases::{Anew, Demand, gather};
 pub use edge::edge_image;
 pub use error::DeployError;
 pub use event::{Event, LockStep, PluginSummary, Reporter, ServiceSummary};

@@ -9,12 +9,15 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::marker::PhantomData;
 use std::str::FromStr;
+use std::sync::LazyLock;
 
 use thiserror::Error;
 
 pub use address::Special;
 pub use http::{Host, HttpGrants, Origin, ParseOriginError, Scheme};
 pub use variable::{ParseVariableError, Variable};
+
+use crate::app::usual_sockets;
 
 /// The grants of one plugin, as plugins.toml gives them. The default grants nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Deserialize)]
@@ -97,7 +100,7 @@ impl Grants {
             &what,
             format!("bind-mounts = [\"/{}\"]", path.join("/")),
         )?;
-        let socket = SOCKETS.iter().any(|socket| below(&normal(socket), &path));
+        let socket = has_one(&path, &SOCKETS);
         let what = format!("{what}, which has the daemon's socket in it,");
         granted(!socket || self.docker_socket, what, "docker-socket = true")
     }
@@ -242,13 +245,37 @@ where
     from.deserialize_str(Text(expected, PhantomData))
 }
 
-/// Where daemons have their sockets.
-const SOCKETS: [&str; 4] = [
-    "/var/run/docker.sock",
-    "/run/docker.sock",
-    "/run/podman/podman.sock",
-    "/var/run/podman/podman.sock",
-];
+/// Where daemons have their sockets on this machine.
+static SOCKETS: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let env = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty());
+    sockets(&env)
+});
+
+/// Where daemons have their sockets: the usual places, and the one that the environment names. What is in `/run` is
+/// in `/var/run`, too.
+fn sockets(env: &dyn Fn(&str) -> Option<String>) -> Vec<String> {
+    let mut sockets: Vec<_> = usual_sockets(env)
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    let named = env("DOCKER_HOST");
+    sockets.extend(named.and_then(|url| Some(url.strip_prefix("unix://")?.to_owned())));
+    sockets.retain(|socket| socket.starts_with('/'));
+    let others: Vec<_> = sockets
+        .iter()
+        .filter_map(|socket| match socket.strip_prefix("/var/run/") {
+            Some(rest) => Some(format!("/run/{rest}")),
+            None => Some(format!("/var/run/{}", socket.strip_prefix("/run/")?)),
+        })
+        .collect();
+    sockets.extend(others);
+    sockets
+}
+
+/// True if a path is one of these, or a folder that one is in.
+fn has_one(path: &[&str], sockets: &[String]) -> bool {
+    sockets.iter().any(|socket| below(&normal(socket), path))
+}
 
 /// The parts of an absolute path, with `.` and `..` taken out by their letters: what comes of
 /// it can't leave a folder by way of `..`.
@@ -327,5 +354,40 @@ mod tests {
         assert!(all.allows_bind("/srv", true).is_ok());
         let socket = grants("bind-mounts = [\"/run\"]\ndocker-socket = true");
         assert!(socket.allows_bind("/run/docker.sock", false).is_ok());
+    }
+
+    #[test]
+    fn a_socket_is_where_a_user_has_a_daemon_too() {
+        let env = |name: &str| match name {
+            "XDG_RUNTIME_DIR" => Some("/run/user/7".to_owned()),
+            "HOME" => Some("/home/u".to_owned()),
+            "DOCKER_HOST" => Some("unix:///srv/daemon/own.sock".to_owned()),
+            _ => None,
+        };
+        let sockets = sockets(&env);
+        for path in [
+            "/run/user/7/docker.sock",
+            "/var/run/user/7",
+            "/home/u/.docker/run/docker.sock",
+            "/home/u/.docker",
+            "/run/user/7/podman/podman.sock",
+            "/run/user/./7/x/../podman",
+            "/run/podman/podman.sock",
+            "/var/run/podman",
+            "/run/docker.sock",
+            "/srv/daemon/own.sock",
+            "/srv",
+        ] {
+            assert!(has_one(&normal(path), &sockets), "{path}");
+        }
+        for path in [
+            "/home/u/app",
+            "/home/other",
+            "/run/user/8",
+            "/run/docker",
+            "/srv/data",
+        ] {
+            assert!(!has_one(&normal(path), &sockets), "{path}");
+        }
     }
 }

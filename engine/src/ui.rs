@@ -6,6 +6,7 @@ mod plan;
 mod policy;
 mod progress;
 mod release;
+mod safe;
 mod style;
 mod text;
 
@@ -134,7 +135,7 @@ impl Ui {
     pub fn json(self, value: &impl Serialize) {
         // Types of ours, with string keys: they always serialise.
         if let Ok(text) = serde_json::to_string(value) {
-            print(&self.redactor().redact(&text));
+            print(&json::clean(&text, &self.redactor()));
         }
     }
 
@@ -155,6 +156,11 @@ impl Ui {
     /// Standard output, for a server whose lines are its own.
     pub fn lines(self) -> Box<dyn Write + Send> {
         Box::new(std::io::stdout())
+    }
+
+    /// Why some of what was to be written to standard output is not there, if that is so.
+    pub fn lost(self) -> Option<&'static str> {
+        LOST.get().map(String::as_str)
     }
 
     /// Writes a remark for people; nothing if quiet or with `--json`.
@@ -204,7 +210,8 @@ impl Ui {
             let handler = GraphicalReportHandler::new_themed(theme)
                 .with_width(terminal_width())
                 .with_links(false);
-            if handler.render_report(&mut text, error).is_ok() {
+            let copy = safe::Safe::of(error, redactor);
+            if handler.render_report(&mut text, &copy).is_ok() {
                 return redactor.redact(&text).into_owned();
             }
             text.clear();
@@ -233,14 +240,50 @@ fn terminal_width() -> usize {
     columns.unwrap_or(100usize).clamp(NARROWEST, WIDEST)
 }
 
-/// Standard output may be closed, as by `| head`: that is no error of ours.
+/// Why not all of standard output could be written, where that is told to nobody else.
+static LOST: OnceLock<String> = OnceLock::new();
+
 fn print(text: &str) {
-    let mut out = std::io::stdout().lock();
     let newline = if text.ends_with('\n') || text.is_empty() {
         ""
     } else {
         "\n"
     };
-    let _ = write!(out, "{text}{newline}");
-    let _ = out.flush();
+    let written = write_all(&mut std::io::stdout().lock(), &[text, newline]);
+    if let Err(error) = written {
+        // Who comes first says why; what comes after it is lost, too.
+        let _ = LOST.set(error.to_string());
+    }
+}
+
+/// Standard output may be closed, as by `| head`: that is no error of ours.
+fn write_all(out: &mut impl Write, texts: &[&str]) -> std::io::Result<()> {
+    let written = texts
+        .iter()
+        .try_for_each(|text| out.write_all(text.as_bytes()));
+    match written.and_then(|()| out.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_reads_no_more_is_no_error_and_a_full_disk_is_one() {
+        struct Out(std::io::ErrorKind);
+        impl Write for Out {
+            fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+                Err(self.0.into())
+            }
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+        let write = |kind| write_all(&mut Out(kind), &["text", "\n"]);
+        assert!(write(std::io::ErrorKind::BrokenPipe).is_ok());
+        assert!(write(std::io::ErrorKind::StorageFull).is_err());
+    }
 }

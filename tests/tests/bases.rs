@@ -39,6 +39,15 @@ fn a_base_is_published_signed_and_extended_and_what_it_requires_takes_part() {
     platform.write("wrong.toml", "[plugins.x]\npath = \"x.wasm\"\n");
     let wrong = ["plugin", "push", "wrong.toml", &place];
     platform.fails(&wrong, &["wrong.toml:2:8", "brings no files"]);
+    let escapes = "[plugins.x]\nsource = \"oci://r.example/x:1\"\n\
+                   timeout = \"\\u001b]0;pwn\\u0007\\u001b[2Jx\"\n";
+    platform.write("wrong.toml", escapes);
+    let refused = platform.fails(&wrong, &["wrong.toml:3:11", "]0;pwn"]);
+    let bad = refused
+        .stderr
+        .chars()
+        .find(|c| c.is_control() && *c != '\n');
+    assert_eq!(bad, None, "{refused:#?}");
     platform.write("wrong.toml", &"#".repeat((1 << 20) + 1));
     platform.fails(&wrong, &["is no base", "1MiB is the limit"]);
 
@@ -132,6 +141,12 @@ fn a_base_is_published_signed_and_extended_and_what_it_requires_takes_part() {
     assert_eq!(refused.code, 2, "{refused:#?}");
     let said = format!("does not extend the base {host}/security/base");
     assert!(refused.stderr.contains(&said), "{refused:#?}");
+    // What runs can be stopped all the same.
+    let mut command = project.command(&["down"]);
+    user.at_home(command.env("RENGINE_REQUIRED_BASES", format!("{host}/security/base")));
+    command.current_dir(project.path());
+    let down = Outcome::from(command.output().expect("rengine runs"));
+    assert_eq!(down.code, 0, "{down:#?}");
 
     // The registry goes away, and nobody needs it.
     registry.stop();
@@ -278,7 +293,29 @@ fn another_version_of_a_base_is_told_and_what_it_grants_needs_a_yes() {
     let place = format!("{host}/platform/base");
     team.done(&["plugin", "update", &place, "--yes"]);
     assert!(team.read("plugins.lock").contains("3.1.0"));
+    // What has less checked needs one, too.
+    let text = base(
+        &host,
+        "grants = { state = true }\non-error = \"warn\"\ntimeout = \"1s\"",
+    );
+    let without = text.replace("required = true\n", "");
+    let without = without.replace("open = [\"memory\"]\n", "");
+    team.write("base.toml", &without);
+    let newest = format!("{place}:3.2.0");
+    team.done(&["plugin", "push", "base.toml", &newest, "--sign", &key]);
+    let refused = team.fails(
+        &["plugin", "update"],
+        &[
+            "! plugin harden only warns where it refuses or fails",
+            "! plugin harden has the timeout 1s",
+            "! no longer: plugin harden is required by oci://",
+            "- no longer: plugin harden ends the deploy",
+            "--yes",
+        ],
+    );
+    assert!(!refused.stderr.contains("static"), "{refused:#?}");
 
+    let text = format!("extends = [\"{source}\"]\n[trust]\nkeys = [\"platform.pub\"]\n");
     // Left in plugins.lock, it is not what is wanted.
     let old = team.read("plugins.lock");
     team.write("plugins.toml", &text.replace(&format!("\"{source}\""), ""));
@@ -502,4 +539,136 @@ fn bases_extend_bases_in_files_and_registries_but_not_themselves() {
         &["plan"],
         &["`https://` is not `oci://`", "plugins.toml:1:"],
     );
+}
+
+#[test]
+fn who_runs_the_deploys_gets_the_base_that_is_published() {
+    let mut registry = Registry::start_with(Access::Open);
+    let forger = Registry::start_with(Access::Open);
+    let host = registry.host.clone();
+    let platform = Team::new();
+    let (key, public) = keys(&platform, "platform");
+    let path = plugin("harden.wasm").display().to_string();
+    let harden = format!("{host}/platform/harden:1.0.0");
+    platform.done(&["plugin", "push", &path, &harden, "--sign", &key]);
+    let push = |text: &str, place: &str, more: &[&str]| {
+        platform.write("base.toml", text);
+        platform.done(&[&["plugin", "push", "base.toml", place], more].concat());
+    };
+    let text = format!("[plugins.harden]\nsource = \"oci://{harden}\"\nrequired = true\n");
+    push(
+        &text,
+        &format!("{host}/platform/base:3.0.0"),
+        &["--sign", &key],
+    );
+
+    let user = Team::new();
+    user.write(
+        "plugins.toml",
+        &format!("extends = [\"oci://{host}/platform/base:^3\"]\n"),
+    );
+    user.done(&["plugin", "fetch"]);
+    let old = user.read("plugins.lock");
+    push(
+        &format!("# More.\n{text}"),
+        &format!("{host}/platform/base:3.1.0"),
+        &["--sign", &key],
+    );
+    user.done(&["plugin", "update", "--yes"]);
+    let place = format!("{host}/platform/base");
+    user.write("platform.pub", &public);
+    let keyed = format!("{place}={}", user.path().join("platform.pub").display());
+    let asked = |team: &Team, bases: &str, args: &[&str]| {
+        let mut command = team.command(&[&["plugin", "list"], args].concat());
+        command.env("RENGINE_REQUIRED_BASES", bases);
+        Outcome::from(command.output().expect("rengine runs"))
+    };
+    for bases in [&place, &keyed] {
+        let listed = asked(&user, bases, &["--locked"]);
+        assert_eq!(listed.code, 0, "{listed:#?}");
+    }
+    // An old one under the version of a new one, signed as it was.
+    let new = user.read("plugins.lock");
+    assert!(
+        new.contains("3.1.0") && old.contains("version = \"3.0.0\""),
+        "{old}"
+    );
+    user.write(
+        "plugins.lock",
+        &old.replace("version = \"3.0.0\"", "version = \"3.1.0\""),
+    );
+    user.fails(
+        &["plugin", "list"],
+        &[
+            "plugins.lock says of base",
+            "it is the version 3.0.0, not `3.1.0`",
+        ],
+    );
+    user.write("plugins.lock", &new);
+
+    // One that its project made, and says that it came from there.
+    let forged = Team::new();
+    push(
+        &text.replace("required = true", ""),
+        &format!("{}/platform/base:3.1.0", forger.host),
+        &[],
+    );
+    let extends = format!("extends = [\"oci://{}/platform/base:^3\"]\n", forger.host);
+    forged.write("plugins.toml", &extends);
+    forged.done(&["plugin", "vendor"]);
+    for file in ["plugins.toml", "plugins.lock"] {
+        forged.write(file, &forged.read(file).replace(&forger.host, &host));
+    }
+    forged.done(&["plugin", "list", "--locked", "--offline"]);
+    let offline = ["--locked", "--offline"];
+    for (bases, args, said) in [
+        (
+            &place,
+            &offline[..],
+            "--offline was given, and no key for it",
+        ),
+        (&place, &offline[..1], "nobody says that the base"),
+        (&keyed, &offline[..], "it is not signed"),
+        (&keyed, &offline[..1], "it is not signed"),
+    ] {
+        let refused = asked(&forged, bases, args).failed_with(&[said, "plugins.toml:1:12"]);
+        assert_eq!(refused.code, 2, "{refused:#?}");
+    }
+
+    // What it requires is not for a base of the project's own to say first.
+    let own = "[plugins.harden]\nsource = \"oci://HARDEN\"\nservices = []\n";
+    user.write("own.toml", &own.replace("HARDEN", &harden));
+    let both = format!("extends = [\"own.toml\", \"oci://{place}:^3\"]\n");
+    let one = user.read("plugins.toml");
+    user.write("plugins.toml", &both);
+    asked(&user, &keyed, &[]).failed_with(&[
+        "base:3.1.0:",
+        "the base own.toml says something of it before",
+    ]);
+    user.write("plugins.toml", &one);
+
+    // What an artifact is called is no reason to write over a file of that name.
+    let named = format!("{host}/platform/plugins:1.0.0");
+    push(&text, &named, &["--sign", &key]);
+    let own = user.read("plugins.toml");
+    user.fails(
+        &["plugin", "pull", &named],
+        &["plugins.toml is there already", "--force"],
+    );
+    assert_eq!(user.read("plugins.toml"), own);
+    user.done(&["plugin", "pull", &named, "-o", "pulled.toml"]);
+    assert_eq!(user.read("pulled.toml"), text);
+    user.done(&["plugin", "pull", &format!("{host}/platform/base:3.0.0")]);
+    user.done(&[
+        "plugin",
+        "pull",
+        &format!("{host}/platform/base:3.1.0"),
+        "--force",
+    ]);
+    assert!(user.read("base.toml").starts_with("# More."));
+
+    // The key does without the registry.
+    registry.stop();
+    assert_eq!(asked(&user, &keyed, &offline).code, 0);
+    asked(&user, &place, &offline).failed_with(&["HOST/PATH=/etc/rengine/platform.pub"]);
 }

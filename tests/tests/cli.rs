@@ -197,6 +197,33 @@ fn completions_know_the_commands() {
         assert!(script.stdout.contains("doctor"), "{shell}");
     }
     assert_eq!(project.rengine(&["completions", "dosh"]).code, 2);
+
+    // Nobody reads them, and nowhere is room for them.
+    let write_to = |out: std::process::Stdio| {
+        let mut command = project.command(&["completions", "bash"]);
+        let child = command
+            .stdout(out)
+            .stderr(std::process::Stdio::piped())
+            .spawn();
+        Outcome::from(
+            child
+                .expect("rengine runs")
+                .wait_with_output()
+                .expect("it ends"),
+        )
+    };
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let closed = write_to(writer.into());
+    assert_eq!((closed.code, closed.stderr.as_str()), (0, ""), "{closed:?}");
+    let full = std::fs::File::options().write(true).open("/dev/full");
+    let full = write_to(full.expect("a device").into());
+    assert_eq!(full.code, 1, "{full:?}");
+    assert!(
+        full.stderr
+            .contains("writing standard output failed: No space left"),
+        "{full:?}"
+    );
 }
 
 #[test]

@@ -93,7 +93,7 @@ async fn with_plugins(
     sources: session::SourceArgs,
     ui: Ui,
 ) -> Result<(), CliError> {
-    let manifest = session::load_manifest(global, sources, ui).await?;
+    let manifest = session::load_undemanded(global, sources, ui).await?;
     let reporter = ui.reporter();
     let plugins = Hooks::begin(&manifest, &sources.sources(&reporter));
     let docker = session::connect(global, &manifest, ui).await?;

@@ -32,7 +32,7 @@ pub struct DownArgs {
 }
 
 pub async fn run(global: &GlobalArgs, args: DownArgs, ui: Ui) -> Result<(), CliError> {
-    let manifest = match session::load_manifest(global, args.sources, ui).await {
+    let manifest = match session::load_undemanded(global, args.sources, ui).await {
         // What can't be had is no reason to leave the app running.
         Err(CliError::Deploy(DeployError::Base { .. })) => session::load_app(global, ui).await?,
         loaded => loaded?,

@@ -57,6 +57,15 @@ pub enum CliError {
         /// The file.
         path: PathBuf,
     },
+    /// `plugin pull` would write over a file that nobody named.
+    #[error("{} is there already", path.display())]
+    #[diagnostic(help(
+        "nothing was written: `-o FILE` says where to, and `--force` writes over what is there"
+    ))]
+    PullExists {
+        /// The file.
+        path: PathBuf,
+    },
     /// `plugin keygen` would write over a key.
     #[error("{} is there already, and no key is written over", path.display())]
     #[diagnostic(help(
@@ -253,6 +262,7 @@ impl CliError {
             | Self::Endpoint(_)
             | Self::Io { .. }
             | Self::Exists { .. }
+            | Self::PullExists { .. }
             | Self::KeyExists { .. }
             | Self::NoService { .. }
             | Self::Edit(_)

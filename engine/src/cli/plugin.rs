@@ -147,7 +147,12 @@ impl Project {
         ui: Ui,
     ) -> Result<Self, CliError> {
         let draft = session::draft(global)?;
-        let bases = gather(&draft, &sources.sources(&ui.reporter()), anew).await?;
+        // What is kept here has to do for deploys, too.
+        let with = Sources {
+            demands: session::signed_demands()?,
+            ..sources.sources(&ui.reporter())
+        };
+        let bases = gather(&draft, &with, anew).await?;
         let manifest = session::finish(global, &draft, &bases, ui)?;
         Ok(Self {
             wanted: WantedPlugins::of(&manifest),

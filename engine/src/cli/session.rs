@@ -7,18 +7,14 @@ use std::time::Duration;
 use clap::Args;
 use tokio::time::timeout;
 
-use super::GlobalArgs;
 use super::error::CliError;
+use super::{GlobalArgs, demands};
 use crate::credentials::Credentials;
-use crate::deploy::{DeployError, Reporter, Sources, gather};
+use crate::deploy::{Demand, DeployError, Reporter, Sources, gather};
 use crate::docker::{BuilderChoice, Docker, DockerError, Endpoint, EndpointError, EndpointSource};
 use crate::manifest::{Bases, Draft, Manifest};
-use crate::registry::{Mode, RegistryError, SCHEME, Source};
+use crate::registry::{Mode, RegistryError};
 use crate::ui::Ui;
-
-/// Places of bases in registries, with commas between them, that whatever is deployed has to extend. For whoever
-/// runs the deploys of others, who can change what a plugins.toml says.
-const REQUIRED_BASES: &str = "RENGINE_REQUIRED_BASES";
 
 /// Who waits longer for a daemon is told so. One that does not live at all is given up before, but for ssh.
 const LONG: Duration = Duration::from_secs(15);
@@ -44,6 +40,7 @@ impl SourceArgs {
             },
             credentials: Credentials::from_env(&env),
             reporter: reporter.clone(),
+            demands: Vec::new(),
         }
     }
 }
@@ -52,30 +49,41 @@ fn env(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// Reads plugins.toml, or what stands for it, with the bases that it extends. Its secrets are not printed from
-/// then on, by reporters that are made then.
+/// Reads plugins.toml, or what stands for it, with the bases that it extends, and those that whoever runs the
+/// deploys wants extended. Its secrets are not printed from then on, by reporters that are made then.
 pub async fn load_manifest(
+    global: &GlobalArgs,
+    sources: SourceArgs,
+    ui: Ui,
+) -> Result<Manifest, CliError> {
+    let demands = demands::read(&env)?;
+    let draft = draft(global)?;
+    let with = Sources {
+        demands: demands.clone(),
+        ..sources.sources(&ui.reporter())
+    };
+    let bases = gather(&draft, &with, &|_| false).await?;
+    let manifest = finish(global, &draft, &bases, ui)?;
+    demands::check(&demands, &manifest, draft.path())?;
+    Ok(manifest)
+}
+
+/// The same for commands that deploy nothing, whatever has to be extended.
+pub async fn load_undemanded(
     global: &GlobalArgs,
     sources: SourceArgs,
     ui: Ui,
 ) -> Result<Manifest, CliError> {
     let draft = draft(global)?;
     let bases = gather(&draft, &sources.sources(&ui.reporter()), &|_| false).await?;
-    let manifest = finish(global, &draft, &bases, ui)?;
-    for wanted in env(REQUIRED_BASES).iter().flat_map(|text| text.split(',')) {
-        let wanted = wanted.trim().trim_start_matches(SCHEME);
-        let is = |source: &Source| source.repository.to_string() == wanted;
-        let mut extended = manifest.policy.locked.iter();
-        let found = extended.any(|base| base.source.parse().is_ok_and(|source| is(&source)));
-        if !wanted.is_empty() && !found {
-            return Err(CliError::NoBase {
-                path: draft.path(),
-                base: wanted.to_owned(),
-                variable: REQUIRED_BASES,
-            });
-        }
-    }
-    Ok(manifest)
+    finish(global, &draft, &bases, ui)
+}
+
+/// The bases that whoever runs the deploys wants extended, and whose signatures say which those are.
+pub fn signed_demands() -> Result<Vec<Demand>, CliError> {
+    let mut demands = demands::read(&env)?;
+    demands.retain(|demand| !demand.keys.is_empty());
+    Ok(demands)
 }
 
 /// The same for commands that call no plugin: no registry is asked. Bases that are not on this machine are gone

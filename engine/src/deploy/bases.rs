@@ -1,6 +1,8 @@
 //! Has the bases that a project extends: files, and artifacts of registries, which are verified before anything
 //! of them is believed.
 
+mod demand;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -10,7 +12,9 @@ use miette::Diagnostic;
 use super::DeployError;
 use super::sources::{Sources, store};
 use crate::manifest::{Base, BaseFrom, Bases, Draft, Extended, Fragment, ManifestError, Target};
-use crate::registry::{Digest, Lock, RegistryError, Resolver, Source, Trust};
+use crate::registry::{Digest, Lock, RegistryError, Resolver, Signer, Source, Trust};
+
+pub use demand::Demand;
 
 /// How deep bases may extend others.
 const MAX_DEPTH: usize = 8;
@@ -51,6 +55,7 @@ pub async fn gather(
         trust: Arc::new(head.trust.unwrap_or_default()),
         vouched: true,
         above: Vec::new(),
+        demanded: false,
         depth: 0,
     };
     gathering
@@ -76,6 +81,8 @@ struct Whose {
     vouched: bool,
     /// It and those that extend it.
     above: Vec<Id>,
+    /// True if whoever runs the deploys wants it extended.
+    demanded: bool,
     depth: usize,
 }
 
@@ -86,7 +93,8 @@ struct Gathering<'a> {
     lock: Lock,
     registries: std::collections::BTreeMap<String, crate::registry::RegistrySettings>,
     resolver: Option<Resolver>,
-    seen: Vec<Id>,
+    /// Those that are there, and whether whoever runs the deploys wants them.
+    seen: Vec<(Id, bool)>,
     found: Vec<Base>,
 }
 
@@ -134,7 +142,15 @@ impl<'a> Gathering<'a> {
         if whose.above.contains(&id) {
             return Err(circle());
         }
-        if self.seen.contains(&id) {
+        if let Some((_, demanded)) = self.seen.iter().find(|(seen, _)| *seen == id) {
+            if whose.demanded && !demanded {
+                // It was believed for what the project says of it.
+                let message = format!(
+                    "the base {} is a part of one that whoever runs the deploys asks for, and is extended before",
+                    entry.text
+                );
+                return Err(refused(message, "take it out of `extends` there"));
+            }
             // It is there, before all that extend it.
             return Ok(());
         }
@@ -146,9 +162,18 @@ impl<'a> Gathering<'a> {
             let message = format!("there are more than {MAX_BASES} bases");
             return Err(refused(message, "put some of them together"));
         }
-        self.seen.push(id.clone());
+        let demand = match &entry.target {
+            Target::Registry(source) => {
+                let mut demands = self.sources.demands.iter();
+                demands.find(|demand| demand.repository == source.repository)
+            }
+            Target::File(_) => None,
+        };
+        let demanded = whose.demanded || demand.is_some();
+        self.seen.push((id.clone(), demanded));
         let mut above = whose.above.clone();
         above.push(id);
+        let mut trust = whose.trust.clone();
         let (fragment, from, vouched) = match &entry.target {
             Target::File(_) => {
                 let read = Fragment::file(&path, self.draft.dir());
@@ -166,12 +191,25 @@ impl<'a> Gathering<'a> {
                 let locked = self.lock.base(&source.to_string());
                 let locked = locked.filter(|_| !(self.anew)(source)).cloned();
                 let resolver = self.resolver()?;
-                let base = resolver.base(source, &whose.trust, locked.as_ref()).await;
-                let base = base.map_err(|error| DeployError::Base {
+                let wrong = |error: RegistryError| DeployError::Base {
                     at: entry.at.clone(),
                     help: error.help().map(|help| help.to_string()),
                     error: Box::new(error),
-                })?;
+                };
+                let base = resolver.base(source, &whose.trust, locked.as_ref()).await;
+                let mut base = base.map_err(wrong)?;
+                if let Some(demand) = demand {
+                    let signers = demand.check(&resolver, source, &base.locked).await;
+                    for signer in signers.map_err(wrong)? {
+                        let same = |known: &Signer| known.fingerprint == signer.fingerprint;
+                        if !base.signers.iter().any(same) {
+                            base.signers.push(signer);
+                        }
+                    }
+                    if !demand.keys.is_empty() {
+                        trust = Arc::new(demand.trust());
+                    }
+                }
                 let id = Id::Artifact(base.locked.digest.to_string());
                 if whose.above.contains(&id) {
                     return Err(circle());
@@ -190,16 +228,17 @@ impl<'a> Gathering<'a> {
             }
         };
         let head = fragment.head()?;
-        let trust = whose.trust.below(head.trust.as_ref());
+        let trust = trust.below(head.trust.as_ref());
         let below = Whose {
             trust: Arc::new(trust.clone()),
             vouched,
             above,
+            demanded,
             depth: whose.depth + 1,
         };
         self.visit(fragment.clone(), head.extends, below).await?;
-        self.found
-            .push(Base::new(fragment, entry, from, vouched, trust));
+        let base = Base::new(fragment, entry, from, vouched, trust);
+        self.found.push(base.demanded(demanded));
         Ok(())
     }
 

@@ -363,6 +363,7 @@ impl DeployError {
             Self::NotRequired { .. } => ExitCode::Refused,
             Self::Registry(error) | Self::Base { error, .. } => match **error {
                 RegistryError::Unreachable { .. }
+                | RegistryError::Impostor { .. }
                 | RegistryError::Failed { .. }
                 | RegistryError::Store(_) => ExitCode::Failed,
                 _ => ExitCode::BadInput,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{DeployError, Event, Reporter, cache_folder};
+use super::{Demand, DeployError, Event, Reporter, cache_folder};
 use crate::credentials::Credentials;
 use crate::manifest::{FILE_NAME, Manifest, PluginSource};
 use crate::registry::{
@@ -22,6 +22,8 @@ pub struct Sources {
     pub credentials: Credentials,
     /// Who is told of downloads, and of what is locked.
     pub reporter: Arc<dyn Reporter>,
+    /// The bases that whoever runs this wants extended.
+    pub demands: Vec<Demand>,
 }
 
 impl Sources {

@@ -96,6 +96,8 @@ pub struct Base {
     pub(super) vouched: bool,
     /// Whose word counts for the plugins that it brings.
     pub(super) trust: Trust,
+    /// True if whoever runs the deploys wants it extended, or it is a part of one that is wanted.
+    pub(super) demanded: bool,
 }
 
 impl Base {
@@ -129,7 +131,13 @@ impl Base {
             locked,
             vouched,
             trust,
+            demanded: false,
         }
+    }
+
+    /// The same as one that whoever runs the deploys wants extended, where that is so.
+    pub fn demanded(self, demanded: bool) -> Self {
+        Self { demanded, ..self }
     }
 }
 

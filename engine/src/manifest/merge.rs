@@ -42,6 +42,9 @@ struct Plugin {
     required: Option<usize>,
     /// What that one says of its configuration.
     fixed: BTreeSet<String>,
+    /// The first base that says something of it before it is required, and is not wanted by whoever runs the
+    /// deploys.
+    outside: Option<usize>,
 }
 
 /// What all files together say.
@@ -144,6 +147,7 @@ impl<'a> Layers<'a> {
                         from: layer,
                         required: None,
                         fixed: BTreeSet::new(),
+                        outside: self.is_outside(layer).then_some(layer),
                         said: part,
                     };
                     self.require(&mut plugin, layer)?;
@@ -152,6 +156,11 @@ impl<'a> Layers<'a> {
             }
         }
         self.finish(plugins, overrides)
+    }
+
+    /// True for a base that nobody but the project wants.
+    fn is_outside(&self, layer: usize) -> bool {
+        self.bases.get(layer).is_some_and(|base| !base.demanded)
     }
 
     /// Takes note that a base requires a plugin, and of which keys of its configuration.

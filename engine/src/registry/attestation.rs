@@ -7,7 +7,8 @@ use bytes::Bytes;
 use serde::Deserialize;
 use thiserror::Error;
 
-use super::beside::Beside;
+use super::beside::{Beside, newest};
+use super::client::Ask;
 use super::manifest::Descriptor;
 use super::signatures::SIGNATURE;
 use super::{Digest, Envelope, PublicKey, Registries, RegistryError, Repository, Signer};
@@ -141,7 +142,7 @@ fn check(
 }
 
 impl Registries {
-    /// The envelopes beside an image, in the order in which they came.
+    /// The newest envelopes beside an image, in the order in which they came.
     ///
     /// # Errors
     ///
@@ -151,12 +152,13 @@ impl Registries {
         repository: &Repository,
         digest: &Digest,
     ) -> Result<Vec<Envelope>, RegistryError> {
-        let layers = self
-            .beside(Beside::Attestations, repository, digest)
-            .await?;
+        // A mirror may have older ones, and nothing says so.
+        let asked = self.beside(Beside::Attestations, repository, digest, Ask::Itself);
+        let mut layers = asked.await?;
+        layers.retain(|layer| layer.media_type == LAYER);
         let mut envelopes = Vec::new();
-        for layer in layers.iter().take(MAX_ATTESTATIONS) {
-            let (true, Ok(digest)) = (layer.media_type == LAYER, layer.digest.parse()) else {
+        for layer in newest(&layers, MAX_ATTESTATIONS) {
+            let Ok(digest) = layer.digest.parse() else {
                 continue;
             };
             let bytes = self.small(repository, &digest, MAX_ENVELOPE_BYTES).await?;

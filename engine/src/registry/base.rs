@@ -9,11 +9,14 @@ use std::fmt;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::client::Ask;
 use super::manifest::{
     CREATED, DESCRIPTION, Descriptor, LICENSES, Manifest, REVISION, SOURCE, TITLE, VERSION,
 };
+use super::version::is_whole;
 use super::{
-    Digest, LockedBase, Metadata, Part, RegistryError, Resolver, Signer, Source as Place, Trust,
+    Digest, LockedBase, Metadata, Part, Pick, RegistryError, Resolver, Signer, Source as Place,
+    Trust,
 };
 use crate::app::ByteSize;
 
@@ -197,6 +200,60 @@ impl Resolver {
             locked: is,
             signers,
         })
+    }
+
+    /// Whose signatures a base has, of those whose word counts for somebody else than the project.
+    ///
+    /// # Errors
+    ///
+    /// If there is none.
+    pub async fn vouched(
+        &self,
+        source: &Place,
+        trust: &Trust,
+        locked: &LockedBase,
+    ) -> Result<Vec<Signer>, RegistryError> {
+        let part = Part::Base(source.to_string());
+        let (repository, digest) = (&source.repository, &locked.digest);
+        self.trusted(&part, trust, repository, digest).await
+    }
+
+    /// Asks the registry itself whether a base is there as it is locked: under its tag, or where that is one that
+    /// moves, at all. plugins.lock, what is vendored and mirrors are the project's.
+    ///
+    /// # Errors
+    ///
+    /// If it is not, or it can't be asked.
+    pub async fn confirm(&self, source: &Place, locked: &LockedBase) -> Result<(), RegistryError> {
+        let unconfirmed = |reason: String| RegistryError::Unconfirmed {
+            part: Part::Base(source.to_string()),
+            reason,
+        };
+        if self.mode.offline {
+            let reason = "--offline was given, and no key for it";
+            return Err(unconfirmed(reason.to_owned()));
+        }
+        let tag = locked.version.as_deref().filter(|tag| is_whole(tag));
+        let tag = tag.filter(|_| !matches!(source.pick, Pick::Digest { .. }));
+        let which = tag.unwrap_or(locked.digest.as_str());
+        let repository = &source.repository;
+        let asked = self.registries.tagged(repository, which, Ask::Itself).await;
+        let there = match asked {
+            Ok(manifest) => Digest::of(&manifest),
+            Err(RegistryError::NotFound { .. }) => {
+                let host = repository.host();
+                return Err(unconfirmed(format!("{host} does not have {which}")));
+            }
+            Err(error) => return Err(error),
+        };
+        match there == locked.digest {
+            true => Ok(()),
+            false => {
+                let locked = &locked.digest;
+                let reason = format!("plugins.lock has {locked}, and {which} is {there} there");
+                Err(unconfirmed(reason))
+            }
+        }
     }
 }
 

@@ -34,18 +34,22 @@ pub(super) fn is_beside(tag: &str) -> bool {
     })
 }
 
+/// The last of some layers, which are the newest: each is put behind those that are there.
+pub(super) fn newest(layers: &[Descriptor], count: usize) -> &[Descriptor] {
+    let older = layers.len().saturating_sub(count);
+    layers.get(older..).unwrap_or_default()
+}
+
 impl Registries {
-    /// The layers beside an artifact. Each is to be verified, whoever gives it: mirrors are asked, too.
+    /// The layers beside an artifact. Each is to be verified, whoever gives it: mirrors may be asked, too.
     pub(super) async fn beside(
         &self,
         kind: Beside,
         repository: &Repository,
         digest: &Digest,
+        ask: Ask,
     ) -> Result<Vec<Descriptor>, RegistryError> {
-        let manifest = match self
-            .tagged(repository, &kind.tag(digest), Ask::Mirrors)
-            .await
-        {
+        let manifest = match self.tagged(repository, &kind.tag(digest), ask).await {
             Ok(manifest) => manifest,
             Err(RegistryError::NotFound { .. }) => return Ok(Vec::new()),
             Err(error) => return Err(error),
@@ -83,5 +87,21 @@ impl Registries {
         self.push(repository, &tag, &[bytes, config], &manifest)
             .await?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_put_there_last_is_looked_at() {
+        let layers: Vec<_> = (0..70u8)
+            .map(|count| Descriptor::of("x", &[count]))
+            .collect();
+        let found = newest(&layers, 64);
+        assert_eq!((found.len(), found.last()), (64, layers.last()));
+        assert_eq!(newest(&layers[..3], 64), &layers[..3]);
+        assert!(newest(&[], 64).is_empty());
     }
 }

@@ -92,6 +92,12 @@ impl Registries {
         }
     }
 
+    /// True if others than the registry itself are asked for what is in a repository.
+    pub(super) fn has_mirrors(&self, repository: &Repository) -> bool {
+        let settings = self.inner.settings.get(repository.host());
+        settings.is_some_and(|settings| !settings.mirrors.is_empty())
+    }
+
     /// The tags of a repository, in the registry's order, but for those of signatures and the like.
     ///
     /// # Errors

@@ -76,9 +76,23 @@ pub enum RegistryError {
         /// What to look at.
         help: String,
     },
-    /// It failed, several times.
+    /// It is somebody else, or nobody knows who signed its certificate.
+    #[error("can't {action}: the certificate of {host} does not count: {reason}")]
+    #[diagnostic(help(
+        "nothing was sent to it; where its certificates are one's own, `[registries.\"{host}\"]` in plugins.toml \
+         names them: `ca = \"FILE.pem\"`"
+    ))]
+    Impostor {
+        /// What was to be done.
+        action: String,
+        /// The registry.
+        host: String,
+        /// Why.
+        reason: String,
+    },
+    /// It failed.
     #[error("can't {action}: {host} failed: {reason}")]
-    #[diagnostic(help("it was tried several times; try again later"))]
+    #[diagnostic(help("{help}"))]
     Failed {
         /// What was to be done.
         action: String,
@@ -86,6 +100,8 @@ pub enum RegistryError {
         host: String,
         /// What it said.
         reason: String,
+        /// What to do.
+        help: &'static str,
     },
     /// What came is not what its digest says.
     #[error(
@@ -213,6 +229,30 @@ pub enum RegistryError {
         /// Which.
         what: String,
     },
+    /// Nobody says that a base that is required is the one that is published.
+    #[error("nobody says that the {part} is what its registry has: {reason}")]
+    #[diagnostic(help(
+        "nothing was touched. Where RENGINE_REQUIRED_BASES names a key, as in `HOST/PATH=/etc/rengine/platform.pub`, \
+         the base's signature says so, also without its registry"
+    ))]
+    Unconfirmed {
+        /// The base.
+        part: Part,
+        /// Why not.
+        reason: String,
+    },
+    /// A tag names what says of itself that it is another version.
+    #[error("{reference} can't be taken: {reason}")]
+    #[diagnostic(help(
+        "nothing of it was used. Who published it sees to it that it says the version of its tag, as \
+         `rengine plugin push` does; named by its digest it is taken as it is"
+    ))]
+    Mislabelled {
+        /// What the tag names.
+        reference: String,
+        /// What it says.
+        reason: String,
+    },
     /// plugins.lock has what plugins.toml has not.
     #[error("plugins.lock has {part}, and plugins.toml has not: {mode} was given")]
     #[diagnostic(help(
@@ -264,6 +304,8 @@ pub(super) enum Failure {
     },
     /// No connection, or none any more; worth another try.
     Unreachable(String),
+    /// It is not shown to be the one that is meant; not worth one.
+    Certificate(String),
     /// Not for this user.
     Denied,
     /// Not there.
@@ -277,6 +319,25 @@ pub(super) enum Failure {
     },
     /// Anything else.
     Other(String),
+}
+
+/// True if an error comes from a certificate that does not count.
+pub(super) fn has_bad_certificate(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(rustls::Error::InvalidCertificate(_)) = error.downcast_ref() {
+            return true;
+        }
+        // An error of input and output does not say what is in it.
+        let inner = error
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::get_ref);
+        next = match inner {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    false
 }
 
 /// An error with what is behind it: the outermost says little of a connection.

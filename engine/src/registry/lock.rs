@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::Digest;
+use super::bounded::bounded;
 
 /// The file, beside plugins.toml.
 pub const FILE_NAME: &str = "plugins.lock";
@@ -112,17 +113,13 @@ impl Lock {
             path: path.to_owned(),
             reason,
         };
-        match std::fs::metadata(path) {
-            Ok(facts) if facts.len() > MAX_FILE_BYTES => {
-                return Err(error("it is too large to be one".to_owned()));
-            }
-            Ok(_) => {}
-            Err(wrong) if wrong.kind() == std::io::ErrorKind::NotFound => {
-                return Ok(Self::default());
-            }
+        let bytes = match bounded(path, MAX_FILE_BYTES) {
+            Ok(bytes) => bytes,
+            Err(wrong) if wrong.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
             Err(wrong) => return Err(error(wrong.to_string())),
-        }
-        let text = std::fs::read_to_string(path).map_err(|wrong| error(wrong.to_string()))?;
+        };
+        let text = String::from_utf8(bytes);
+        let text = text.map_err(|_| error("it is not UTF-8 text".to_owned()))?;
         Self::parse(&text).map_err(error)
     }
 
@@ -240,18 +237,31 @@ impl Lock {
 /// Writes a file that others see as it was or as it will be. One process at a time does so, in a file beside
 /// it; what one leaves there that is killed, the next one writes over.
 fn replace(path: &Path, text: &str) -> io::Result<()> {
-    use std::os::unix::fs::MetadataExt;
+    use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
     let draft = path.with_added_extension("new");
+    // A link there could lead to any file of this user, and a pipe to nowhere.
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
     let mut file = loop {
-        let file = OpenOptions::new()
+        if fs::symlink_metadata(&draft).is_ok_and(|there| !there.is_file() || there.nlink() > 1) {
+            fs::remove_file(&draft)?;
+        }
+        let opened = OpenOptions::new()
             .create(true)
             .truncate(false)
             .write(true)
-            .open(&draft)?;
+            .custom_flags(flags.bits().cast_signed())
+            .open(&draft);
+        let file = match opened {
+            Err(error) if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
+                continue;
+            }
+            opened => opened?,
+        };
         file.lock()?;
         // Whoever had it before has put it in its place: then this is plugins.lock.
         let own = file.metadata()?;
-        if fs::metadata(&draft).is_ok_and(|there| there.ino() == own.ino()) {
+        let there = fs::symlink_metadata(&draft);
+        if own.is_file() && there.is_ok_and(|there| there.ino() == own.ino()) {
             break file;
         }
     };
@@ -338,6 +348,54 @@ mod tests {
         });
         let left = fs::read_dir(folder.path()).expect("a folder").count();
         assert_eq!(left, 1, "nothing is left beside it");
+    }
+
+    #[test]
+    fn nothing_is_written_through_what_lies_beside_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join(FILE_NAME);
+        let (draft, victim) = (
+            folder.path().join("plugins.lock.new"),
+            folder.path().join("victim"),
+        );
+        fs::write(&victim, "mine").expect("written");
+        let mut lock = Lock::default();
+        lock.set(locked("size"));
+        let ways: [fn(&Path, &Path) -> io::Result<()>; 3] = [
+            |victim, draft| std::os::unix::fs::symlink(victim, draft),
+            |victim, draft| fs::hard_link(victim, draft),
+            |_, draft| {
+                let mode = rustix::fs::Mode::from_raw_mode(0o600);
+                let kind = rustix::fs::FileType::Fifo;
+                Ok(rustix::fs::mknodat(rustix::fs::CWD, draft, kind, mode, 0)?)
+            },
+        ];
+        for way in ways {
+            way(&victim, &draft).expect("made");
+            lock.store(&path).expect("written");
+            assert_eq!(fs::read_to_string(&victim).expect("readable"), "mine");
+            assert_eq!(Lock::load(&path).as_ref(), Ok(&lock));
+            assert!(!draft.exists());
+        }
+    }
+
+    #[test]
+    fn what_is_no_file_or_has_no_end_is_not_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join(FILE_NAME);
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        let fifo = rustix::fs::FileType::Fifo;
+        rustix::fs::mknodat(rustix::fs::CWD, &path, fifo, mode, 0).expect("made");
+        let error = Lock::load(&path).expect_err("nobody writes to it");
+        assert_eq!(error.reason, "it is not a file");
+        fs::remove_file(&path).expect("there");
+        std::os::unix::fs::symlink("/dev/zero", &path).expect("made");
+        let error = Lock::load(&path).expect_err("it has no end");
+        assert_eq!(error.reason, "it is not a file");
+        fs::remove_file(&path).expect("there");
+        fs::write(&path, "#".repeat(MAX_FILE_BYTES as usize + 1)).expect("written");
+        let error = Lock::load(&path).expect_err("it is large");
+        assert_eq!(error.reason, "it is too large");
     }
 
     #[test]

@@ -70,6 +70,12 @@ impl Manifest {
     }
 }
 
+/// The version that an artifact says it is, where its manifest can be read.
+pub fn version_of(manifest: &[u8]) -> Option<String> {
+    let manifest: Manifest = serde_json::from_slice(manifest).ok()?;
+    manifest.annotations?.remove(VERSION)
+}
+
 /// What names a blob. Members that are not known here are kept as they are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

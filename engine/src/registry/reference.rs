@@ -8,6 +8,7 @@ use regex::Regex;
 use semver::VersionReq;
 use thiserror::Error;
 
+use super::version::may_have;
 use super::{Digest, version};
 
 /// Docker Hub, as references leave it out.
@@ -108,6 +109,24 @@ impl Pick {
                 format!("{} is not {tag}", is())
             }),
         }
+    }
+}
+
+impl Pick {
+    /// Why an artifact that says of itself that it is the version `said` is nothing that this picks under a tag;
+    /// `None` if it may be. A signature is for the artifact with what it says, and not for a tag: who says
+    /// which one that is, such as plugins.lock, could bring an old one under the name of a new one.
+    pub(super) fn denies(&self, tag: Option<&str>, said: Option<&str>) -> Option<String> {
+        let (tag, said) = (tag?, said?);
+        let fits = match self {
+            // Whoever writes a digest says which one is meant.
+            Self::Digest { .. } => true,
+            Self::Tag(_) => may_have(tag, said),
+            Self::Range(range) => {
+                may_have(tag, said) && version(said).is_none_or(|version| range.matches(&version))
+            }
+        };
+        (!fits).then(|| format!("it says of itself that it is the version {said}, not `{tag}`"))
     }
 }
 

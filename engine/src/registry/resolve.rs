@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
+use super::manifest::version_of;
 use super::store::read_signatures;
 use super::{
-    Described, Digest, Lock, Locked, Part, Registries, RegistryError, Repository, Signer, Source,
-    Store, Trust, Untrusted,
+    Described, Digest, Lock, Locked, Part, Registries, RegistryError, Repository, Signature,
+    Signer, Source, Store, Trust, Untrusted,
 };
 
 /// Plugins that are kept with the project, by digest, as in the store.
@@ -225,6 +226,15 @@ impl Resolver {
                 });
             }
             let manifest = self.manifest(part, repository, digest).await?;
+            let said = version_of(&manifest);
+            // Otherwise an old one runs under the name of a new one, signed as it is.
+            if let Some(what) = source.pick.denies(version.as_deref(), said.as_deref()) {
+                return Err(RegistryError::Drift {
+                    part: part.clone(),
+                    against: "artifact",
+                    what,
+                });
+            }
             return Ok((version.clone(), digest.clone(), manifest));
         }
         if let Some(mode) = self.mode.flag() {
@@ -234,7 +244,16 @@ impl Resolver {
             });
         }
         let picked = self.registries.pick(repository, &source.pick).await?;
-        self.store.put(&picked.2)?;
+        let (version, digest, manifest) = &picked;
+        // It could be locked, and would be refused from then on.
+        let said = version_of(manifest);
+        if let Some(reason) = source.pick.denies(version.as_deref(), said.as_deref()) {
+            return Err(RegistryError::Mislabelled {
+                reference: format!("{repository}@{digest}"),
+                reason,
+            });
+        }
+        self.store.put(manifest)?;
         Ok(picked)
     }
 
@@ -271,9 +290,9 @@ impl Resolver {
         if self.mode.offline {
             return Err(untrusted(why));
         }
-        let found = self.registries.signatures(repository, digest).await?;
-        let signers = trust.check(&found, repository, digest);
-        let signers = signers.map_err(untrusted)?;
+        let check = |found: &[Signature]| trust.check(found, repository, digest);
+        let signed = self.registries.signed(repository, digest, check).await?;
+        let (found, signers) = signed.map_err(untrusted)?;
         self.store.put_signatures(digest, &found)?;
         Ok(signers)
     }

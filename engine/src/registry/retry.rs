@@ -46,6 +46,10 @@ pub(super) fn told(
         Failure::Passing { reason, wait } => RegistryError::Failed {
             action,
             host,
+            help: match wait.is_some_and(|wait| wait > MAX_WAIT) {
+                true => "it was not tried again: nobody waits here for so long; try again then",
+                false => "it was tried several times; try again later",
+            },
             reason: match wait {
                 None => reason,
                 Some(wait) => {
@@ -55,6 +59,12 @@ pub(super) fn told(
             },
         },
         Failure::Other(reason) => RegistryError::Failed {
+            action,
+            host,
+            reason,
+            help: "another try would end the same way; those who run it may know more",
+        },
+        Failure::Certificate(reason) => RegistryError::Impostor {
             action,
             host,
             reason,
@@ -115,5 +125,34 @@ mod tests {
         assert!(pause(&Failure::Unreachable(text.clone()), wait).is_some());
         assert_eq!(pause(&Failure::Other(text), wait), None);
         assert_eq!(pause(&Failure::Denied, wait), None);
+    }
+
+    #[test]
+    fn what_was_tried_once_is_not_said_to_have_been_tried_often() {
+        use miette::Diagnostic;
+        let repository: super::super::Reference = "r.example/a".parse().expect("a place");
+        let asked = Asked {
+            action: "get it",
+            repository: &repository.repository,
+        };
+        let passing = |wait: Option<u64>| Failure::Passing {
+            reason: "503".to_owned(),
+            wait: wait.map(Duration::from_secs),
+        };
+        for (failure, said) in [
+            (passing(None), "several times"),
+            (passing(Some(20)), "several times"),
+            (passing(Some(3600)), "not tried again"),
+            (Failure::Other("400".to_owned()), "end the same way"),
+            (Failure::Certificate("UnknownIssuer".to_owned()), "ca = "),
+        ] {
+            assert_eq!(
+                pause(&Failure::Certificate(String::new()), FIRST_WAIT),
+                None
+            );
+            let error = told(failure, asked, "r.example", None);
+            let help = error.help().expect("a help").to_string();
+            assert!(help.contains(said), "{said}: {help}");
+        }
     }
 }

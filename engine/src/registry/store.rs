@@ -25,6 +25,7 @@ use miette::Diagnostic;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
+use super::bounded::bounded;
 use super::{Digest, Outline, Signature};
 use crate::app::hex;
 use crate::stamp::Stamp;
@@ -65,6 +66,12 @@ const FOLDERS: [&str; 7] = [
     "signatures",
     "used",
 ];
+/// The largest file of signatures that is read, in bytes.
+const MAX_SIGNATURES_BYTES: u64 = 16 << 20;
+/// How many signatures of one artifact are kept: of several places, each with the newest of its own.
+const MAX_SIGNATURES: usize = 256;
+/// How old what a writer left has to be before it is nobody's any more.
+const STALE: Duration = Duration::from_secs(60 * 60);
 /// How old the note of a use may be before it is written again.
 const USE_NOTE: Duration = Duration::from_secs(60 * 60);
 
@@ -179,7 +186,8 @@ impl Store {
         read_signatures(&self.root.join("signatures").join(digest.hex()))
     }
 
-    /// Keeps the signatures of an artifact.
+    /// Keeps the signatures of an artifact, with those that are kept: one artifact may be in several places, each with
+    /// signatures of its own.
     ///
     /// # Errors
     ///
@@ -190,7 +198,14 @@ impl Store {
         signatures: &[Signature],
     ) -> Result<(), StoreError> {
         let path = self.root.join("signatures").join(digest.hex());
-        let text = serde_json::to_vec(signatures).unwrap_or_default();
+        // Several processes may have some at the same time.
+        let turn = format!("{}.sig", digest.hex());
+        let _turn = Turn::take(&self.root.join("locks").join(turn))?;
+        let mut kept = read_signatures(&path);
+        kept.retain(|known| !signatures.contains(known));
+        kept.extend_from_slice(signatures);
+        let old = kept.len().saturating_sub(MAX_SIGNATURES);
+        let text = serde_json::to_vec(kept.get(old..).unwrap_or_default()).unwrap_or_default();
         self.write(&path, &text)
             .map_err(|error| StoreError::new(&path, &error))
     }
@@ -249,13 +264,23 @@ impl Store {
         let partial = self.root.join("partial");
         for entry in fs::read_dir(&partial).map_err(|error| StoreError::new(&partial, &error))? {
             let Ok(entry) = entry else { continue };
-            let lock = self.root.join("locks").join(entry.file_name());
+            let Ok(facts) = entry.metadata() else {
+                continue;
+            };
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if format!("sha256:{name}").parse::<Digest>().is_err() {
+                // A file that is about to be put in its place, or was by somebody who was killed.
+                let written = facts.modified().ok().and_then(|time| time.elapsed().ok());
+                if written.is_some_and(|age| age > STALE) {
+                    remove(&entry.path(), facts.len())?;
+                }
+                continue;
+            }
+            let lock = self.root.join("locks").join(&*name);
             // One that is being filled has a holder, and nobody begins to before it is away.
             if let Some(_turn) = Turn::try_take(&lock) {
-                remove(
-                    &entry.path(),
-                    entry.metadata().map_or(0, |facts| facts.len()),
-                )?;
+                remove(&entry.path(), facts.len())?;
             }
         }
         let seen = self.root.join("seen");
@@ -359,7 +384,7 @@ impl Store {
 
 /// Reads a file of signatures; what can't be read has none.
 pub(super) fn read_signatures(path: &Path) -> Vec<Signature> {
-    let text = fs::read(path).unwrap_or_default();
+    let text = bounded(path, MAX_SIGNATURES_BYTES).unwrap_or_default();
     serde_json::from_slice(&text).unwrap_or_default()
 }
 

@@ -17,6 +17,8 @@ use crate::credentials::Login;
 
 /// How long a token counts that does not say it: by the specification.
 const DEFAULT_LIFE: Duration = Duration::from_secs(60);
+/// How long a token counts at most, whatever is said of it.
+const LONGEST_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long before its end a token is not used any more.
 const MARGIN: Duration = Duration::from_secs(10);
 /// The largest answer of a token server, in bytes.
@@ -165,7 +167,7 @@ impl Passes {
             return Ok((Pass::Bearer(token), None));
         }
         let basic = self.basic();
-        let realm = asked.realm(host, login.is_some())?;
+        let realm = asked.realm(login.is_some())?;
         // An identity token stands for a password, and Docker leaves that out then.
         let identity = login.and_then(|login| login.identity_token.as_deref());
         let Some(identity) = identity else {
@@ -195,7 +197,7 @@ struct Asked<'a> {
 
 impl Asked<'_> {
     /// Where the server is. Who this is, is not sent to one without TLS, unless it is on this machine.
-    fn realm(self, host: &Host, secret: bool) -> Result<Url, Failure> {
+    fn realm(self, secret: bool) -> Result<Url, Failure> {
         let wrong = |words: &str| {
             let realm = self.realm;
             Failure::Other(format!("{words}: it names the token server {realm}"))
@@ -204,7 +206,7 @@ impl Asked<'_> {
         let near = realm.host_str().is_some_and(is_loopback);
         match realm.scheme() {
             "https" => Ok(realm),
-            "http" if !secret || near || !host.is_tls() => Ok(realm),
+            "http" if !secret || near => Ok(realm),
             _ => Err(wrong("no password is sent without TLS")),
         }
     }
@@ -261,7 +263,8 @@ async fn token(
     struct Answer {
         token: Option<String>,
         access_token: Option<String>,
-        expires_in: Option<u64>,
+        #[serde(default)]
+        expires_in: serde_json::Value,
     }
     if response.status() != StatusCode::OK {
         return Err(host.refused(response).await);
@@ -270,13 +273,24 @@ async fn token(
         .body(response, MAX_TOKEN_BYTES, "the token server's answer")
         .await?;
     let answer: Option<Answer> = serde_json::from_slice(&bytes).ok();
-    let life = answer.as_ref().and_then(|answer| answer.expires_in);
-    let life = life.map_or(DEFAULT_LIFE, Duration::from_secs);
+    let life = answer.as_ref().and_then(|answer| life(&answer.expires_in));
+    let life = life.unwrap_or(DEFAULT_LIFE);
     let token = answer.and_then(|answer| answer.token.or(answer.access_token));
     // The answer itself may be half a secret.
     let none = || Failure::Other("its token server gives no token".to_owned());
     let token = token.filter(|token| !token.is_empty()).ok_or_else(none)?;
     Ok((Pass::Bearer(token), Some(life)))
+}
+
+/// What a server says of how long a token counts, in seconds; not all write it as the specification has it.
+fn life(said: &serde_json::Value) -> Option<Duration> {
+    let seconds = match said {
+        serde_json::Value::String(text) => text.trim().parse().ok()?,
+        other => other.as_f64()?,
+    };
+    let seconds = Some(seconds).filter(|seconds: &f64| seconds.is_finite())?;
+    let seconds = seconds.clamp(0.0, LONGEST_LIFE.as_secs_f64());
+    Some(Duration::from_secs_f64(seconds))
 }
 
 #[cfg(test)]
@@ -307,5 +321,57 @@ mod tests {
         );
         assert!(of(&["Bearer service=\"r\"", "=;=", "Bearer realm"]).is_empty());
         assert!(of(&[]).is_empty());
+    }
+
+    #[test]
+    fn no_token_counts_longer_than_a_day() {
+        for (said, seconds) in [
+            ("300", Some(300)),
+            ("300.0", Some(300)),
+            ("\"300\"", Some(300)),
+            ("-5", Some(0)),
+            ("0", Some(0)),
+            ("18446744073709551615", Some(86_400)),
+            ("1e300", Some(86_400)),
+            ("\"-inf\"", None),
+            ("\"NaN\"", None),
+            ("\"soon\"", None),
+            ("null", None),
+            ("{}", None),
+        ] {
+            let value = serde_json::from_str(said).expect(said);
+            assert_eq!(life(&value), seconds.map(Duration::from_secs), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_password_goes_to_this_machine_or_by_tls() {
+        let sent = |realm: &str, secret: bool| {
+            let asked = Asked {
+                realm,
+                service: None,
+                scope: "repository:a:pull",
+            };
+            asked.realm(secret).is_ok()
+        };
+        for near in [
+            "http://127.0.0.1:5001/token",
+            "http://localhost/token",
+            "http://[::1]/token",
+        ] {
+            assert!(sent(near, true), "{near}");
+        }
+        assert!(sent("https://auth.example/token", true));
+        assert!(
+            sent("http://auth.example/token", false),
+            "nobody is named there"
+        );
+        for far in [
+            "http://auth.example/token",
+            "http://10.0.0.1/token",
+            "ftp://localhost/token",
+        ] {
+            assert!(!sent(far, true), "{far}");
+        }
     }
 }

@@ -22,6 +22,24 @@ pub fn version(tag: &str) -> Option<Version> {
     }
 }
 
+/// True for a tag that names one version for good; others, such as `1.2` and `latest`, move.
+pub(super) fn is_whole(tag: &str) -> bool {
+    let dots = tag.matches('.').count();
+    dots >= 2 && version(tag).is_some()
+}
+
+/// True if an artifact that says of itself that it is the version `said` may have this tag. What is no
+/// version says nothing of it.
+pub(super) fn may_have(tag: &str, said: &str) -> bool {
+    let (Some(tagged), Some(is)) = (version(tag), version(said)) else {
+        return true;
+    };
+    match is_whole(tag) {
+        true => tagged.cmp_precedence(&is).is_eq(),
+        false => (tagged.major, tagged.minor) == (is.major, is.minor),
+    }
+}
+
 /// Of `tags`, the highest version that fits `range`; of two that are one version, the longer tag,
 /// since `1.2` moves and `1.2.0` does not.
 pub fn highest<'a>(tags: impl Iterator<Item = &'a str>, range: &VersionReq) -> Option<&'a str> {
@@ -36,6 +54,32 @@ pub fn highest<'a>(tags: impl Iterator<Item = &'a str>, range: &VersionReq) -> O
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_artifact_has_the_tag_of_its_version() {
+        for (tag, said) in [
+            ("1.2.0", "1.2.0"),
+            ("v1.2.0", "1.2.0"),
+            ("1.2.0", "v1.2.0+build.7"),
+            ("1.2.0_build.7", "1.2.0+build.7"),
+            ("1.2.0", "1.2"),
+            ("1.2", "1.2.7"),
+            ("latest", "1.2.0"),
+            ("1.2.0", "a7c9f1e"),
+            ("1.2.0", ""),
+        ] {
+            assert!(may_have(tag, said), "{tag} {said}");
+        }
+        for (tag, said) in [
+            ("1.2.0", "1.1.9"),
+            ("1.2.0", "1.2.0-rc.1"),
+            ("1.2.5", "1.2"),
+            ("1.2", "1.1.9"),
+            ("v2.0", "1.0.0"),
+        ] {
+            assert!(!may_have(tag, said), "{tag} {said}");
+        }
+    }
 
     #[test]
     fn the_highest_version_of_a_range_is_taken() {

@@ -12,7 +12,7 @@ use tokio::time::error::Elapsed;
 
 use super::Digest;
 use super::answer::retry_after;
-use super::error::{Failure, causes};
+use super::error::{Failure, causes, has_bad_certificate};
 use super::manifest::{DOCKER_INDEX, DOCKER_MANIFEST, INDEX, MANIFEST};
 use super::token::{Pass, Passes, challenges};
 use crate::app::ByteSize;
@@ -347,11 +347,6 @@ impl Host {
         self.once(request, &Pass::Nobody, self.timeout).await
     }
 
-    /// True if the registry is asked with TLS.
-    pub fn is_tls(&self) -> bool {
-        self.base.scheme() == "https"
-    }
-
     /// What comes, up to a limit.
     pub async fn body(
         &self,
@@ -377,9 +372,14 @@ impl Host {
 
     fn in_time<T>(&self, outcome: Result<reqwest::Result<T>, Elapsed>) -> Result<T, Failure> {
         match outcome {
-            Ok(outcome) => {
-                outcome.map_err(|error| Failure::Unreachable(causes(&error.without_url())))
-            }
+            Ok(outcome) => outcome.map_err(|error| {
+                let error = error.without_url();
+                let reason = causes(&error);
+                match has_bad_certificate(&error) {
+                    true => Failure::Certificate(reason),
+                    false => Failure::Unreachable(reason),
+                }
+            }),
             Err(_) => {
                 let time = humantime::format_duration(self.timeout);
                 Err(Failure::Unreachable(format!("it said nothing for {time}")))

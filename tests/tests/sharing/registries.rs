@@ -101,7 +101,10 @@ fn a_registry_wants_a_name_or_has_a_certificate_of_its_own() {
     std::fs::write(team.path().join("stranger.pem"), stranger).expect("written");
     let registries = |ca: &str| format!("[registries.\"{}\"]\nca = \"{ca}\"\n", registry.host);
     team.write("plugins.toml", &registries("stranger.pem"));
-    team.fails(&["plugin", "push", &path, &reference], &["ertificate"]);
+    team.fails(
+        &["plugin", "push", &path, &reference],
+        &["the certificate of 127.0.0.1", "does not count", "`ca = "],
+    );
     team.write("plugins.toml", &registries(&ca));
     team.done(&["plugin", "push", &path, &reference]);
     team.done(&["plugin", "info", &reference]);
@@ -164,4 +167,49 @@ fn a_mirror_is_asked_first_and_believed_nothing() {
         assert!(!mirror.requests().is_empty(), "it was asked first");
         assert_eq!(other.read("plugins.lock"), user.read("plugins.lock"));
     }
+}
+
+#[test]
+fn a_mirror_with_old_signatures_is_not_the_last_word() {
+    let registry = Registry::start_with(Access::Open);
+    let mirror = Registry::start_with(Access::Open);
+    publish(&mirror, "harden.wasm", "team/harden:1.0.0");
+    let platform = Team::new();
+    let (key, public) = keys(&platform, "platform");
+    let (stranger, _) = keys(&platform, "stranger");
+    let copy = format!("{}/team/harden:1.0.0", mirror.host);
+    platform.done(&["plugin", "sign", &copy, "--key", &stranger]);
+    let reference = publish(&registry, "harden.wasm", "team/harden:1.0.0");
+    platform.done(&["plugin", "sign", &reference, "--key", &key]);
+    let digest = |reference: &str| {
+        let info = platform
+            .done(&["plugin", "info", reference, "--json"])
+            .stdout;
+        let info: serde_json::Value = serde_json::from_str(&info).expect("JSON");
+        info["digest"].as_str().expect("text").to_owned()
+    };
+    assert_eq!(
+        digest(&copy),
+        digest(&reference),
+        "one artifact in two places"
+    );
+
+    let user = Team::new();
+    user.write("platform.pub", &public);
+    let (host, mirrored) = (&registry.host, &mirror.host);
+    let toml = |source: &str| {
+        format!(
+            "[plugins.harden]\nsource = \"oci://{host}/team/harden{source}\"\n\
+             [trust]\nkeys = [\"platform.pub\"]\n\
+             [registries.\"{host}\"]\nmirrors = [\"{mirrored}\"]\n"
+        )
+    };
+    user.write("plugins.toml", &toml(":1.0.0"));
+    user.done(&["plugin", "fetch"]);
+    user.done(&["plugin", "verify", &reference, "--key", "platform.pub"]);
+    // By its digest it is the newest, too.
+    user.write("plugins.toml", &toml(&format!("@{}", digest(&reference))));
+    user.done(&["plugin", "fetch"]);
+    let outdated = user.done(&["plugin", "outdated"]).stdout;
+    assert!(outdated.contains("up to date"), "{outdated}");
 }

@@ -22,6 +22,9 @@ struct Row {
     /// The newest there is.
     newest: Option<String>,
     source: String,
+    /// True if what is locked is the newest there is, under whatever name.
+    #[serde(skip)]
+    is_newest: bool,
 }
 
 pub async fn run(global: &GlobalArgs, ui: Ui) -> Result<(), CliError> {
@@ -58,12 +61,22 @@ pub async fn run(global: &GlobalArgs, ui: Ui) -> Result<(), CliError> {
             }
             _ => tag,
         });
+        let newest = newest.map(|(_, tag)| tag.clone());
+        // What is named by its digest may be the newest one without a word on its version.
+        let is_newest = match &newest {
+            Some(newest) if is_fixed && locked_as.as_ref() != Some(newest) => {
+                let pick = Pick::Tag(newest.clone());
+                registries.pick(&source.repository, &pick).await?.1 == digest
+            }
+            _ => false,
+        };
         Ok(Row {
+            is_newest,
             kind,
             name: name.clone(),
             locked: locked_as.clone(),
             allowed,
-            newest: newest.map(|(_, tag)| tag.clone()),
+            newest,
             source: source.to_string(),
         })
     });
@@ -75,6 +88,7 @@ pub async fn run(global: &GlobalArgs, ui: Ui) -> Result<(), CliError> {
         return Ok(());
     }
     rows.retain(|row| row.locked != row.allowed || row.locked != row.newest);
+    rows.retain(|row| !row.is_newest);
     if rows.is_empty() {
         ui.result("all plugins are up to date");
         return Ok(());

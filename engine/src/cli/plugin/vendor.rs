@@ -7,6 +7,7 @@ use super::Project;
 use super::add::refused;
 use crate::cli::GlobalArgs;
 use crate::cli::error::CliError;
+use crate::cli::file::place;
 use crate::cli::session::SourceArgs;
 use crate::deploy::store;
 use crate::registry::VENDOR_FOLDER;
@@ -36,7 +37,7 @@ pub async fn run(global: &GlobalArgs, sources: SourceArgs, ui: Ui) -> Result<(),
             let path = folder.join(digest.hex());
             // It may be vendored and not in the store, as on a machine without a registry.
             if let Some(bytes) = store.read(digest).map_err(refused)? {
-                std::fs::write(&path, bytes).map_err(|error| failed("writing", &path, error))?;
+                place(&path, &bytes).map_err(|error| failed("writing", &path, error))?;
             }
         }
     }
@@ -47,7 +48,7 @@ pub async fn run(global: &GlobalArgs, sources: SourceArgs, ui: Ui) -> Result<(),
         let signatures = store.signatures(artifact);
         if !signatures.is_empty() {
             let text = serde_json::to_vec(&signatures).unwrap_or_default();
-            std::fs::write(&path, text).map_err(|error| failed("writing", &path, error))?;
+            place(&path, &text).map_err(|error| failed("writing", &path, error))?;
         }
     }
     // What is not wanted any more goes; files that are none of ours stay.

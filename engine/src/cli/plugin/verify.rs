@@ -7,7 +7,7 @@ use clap::Args;
 use super::add::refused;
 use crate::cli::GlobalArgs;
 use crate::cli::error::CliError;
-use crate::registry::{KeyError, PublicKey, verify};
+use crate::registry::{KeyError, PublicKey, Signature, Signer, Untrusted, verify};
 use crate::ui::Ui;
 
 /// What to verify, and by which keys.
@@ -28,15 +28,16 @@ pub async fn run(global: &GlobalArgs, args: VerifyArgs, ui: Ui) -> Result<(), Cl
     let reference = args.reference.parse().map_err(refused)?;
     let published = super::published(&registries, reference).await?;
     let (repository, digest) = (&published.repository, &published.digest);
-    let signatures = registries
-        .signatures(repository, digest)
-        .await
-        .map_err(refused)?;
     let now = jiff::Timestamp::now();
-    let verified = verify(&signatures, &keys, repository, digest, now);
-    let signers = verified.map_err(|why| published.untrusted(why))?;
+    let check = |found: &[Signature]| -> Result<Vec<Signer>, Untrusted> {
+        let signers = verify(found, &keys, repository, digest, now)?;
+        Ok(signers.into_iter().map(PublicKey::signer).collect())
+    };
+    let signed = registries.signed(repository, digest, check).await;
+    let signed = signed.map_err(refused)?;
+    let (_, signers) = signed.map_err(|why| published.untrusted(why))?;
     let artifact = published.to_string();
-    for signer in signers.into_iter().map(PublicKey::signer) {
+    for signer in signers {
         match ui.is_json() {
             true => ui.json(&serde_json::json!({
                 "event": "plugin-verified",

@@ -3,8 +3,9 @@
 use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use crate::app::usual_sockets;
 use crate::credentials::config_folder;
 
 use super::{Address, Endpoint, EndpointError, EndpointSource, contexts};
@@ -84,26 +85,10 @@ fn certificates(set: Env<'_>) -> Option<PathBuf> {
     folder.or_else(|| config_folder(set))
 }
 
-fn usual_sockets(set: Env<'_>) -> Vec<PathBuf> {
-    let user = rustix::process::getuid().as_raw();
-    let runtime = set("XDG_RUNTIME_DIR").unwrap_or_else(|| format!("/run/user/{user}"));
-    let runtime = Path::new(&runtime);
-    let home = set("HOME").map(|home| Path::new(&home).join(".docker/run/docker.sock"));
-    [
-        Some(PathBuf::from("/var/run/docker.sock")),
-        Some(runtime.join("docker.sock")),
-        home,
-        Some(runtime.join("podman/podman.sock")),
-        Some(PathBuf::from("/run/podman/podman.sock")),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::net::UnixListener;
+    use std::path::Path;
 
     use super::*;
 
@@ -154,30 +139,6 @@ mod tests {
         assert_eq!(found(true).socket_path(), Some(path("one").as_path()));
         let none = usual(vec![path("none")], false);
         assert!(matches!(none, Err(EndpointError::NotFound { .. })));
-    }
-
-    #[test]
-    fn the_usual_sockets_are_dockers_and_then_podmans() {
-        let env = |name: &str| match name {
-            "XDG_RUNTIME_DIR" => Some("/run/user/7".to_owned()),
-            "HOME" => Some("/home/u".to_owned()),
-            _ => None,
-        };
-        let sockets = usual_sockets(&env);
-        let sockets: Vec<_> = sockets
-            .iter()
-            .map(|path| path.display().to_string())
-            .collect();
-        assert_eq!(
-            sockets,
-            [
-                "/var/run/docker.sock",
-                "/run/user/7/docker.sock",
-                "/home/u/.docker/run/docker.sock",
-                "/run/user/7/podman/podman.sock",
-                "/run/podman/podman.sock",
-            ]
-        );
     }
 
     // What `printf web | sha256sum` prints.

@@ -455,3 +455,33 @@ fn an_app_can_be_looked_at_without_its_bases() {
     assert_eq!(manifest.app.name.as_str(), "shop");
     assert!(manifest.plugins.is_empty() && manifest.warnings.is_empty());
 }
+
+#[test]
+fn what_a_wanted_base_requires_nobody_weakens_before() {
+    let own = "[plugins.harden]\nsource = \"oci://r.example/harden:^1.2\"\non-error = \"warn\"\n";
+    let load = |order: [(&str, bool); 2]| {
+        let bases = order.iter().enumerate().map(|(index, (text, demanded))| {
+            let base = artifact(&format!("oci://r.example/base-{index}:3"), text, true)?;
+            Ok(base.demanded(*demanded))
+        });
+        let bases: Result<Vec<_>, ManifestError> = bases.collect();
+        let bases = Bases::Known(bases?);
+        convert::manifest("", None, PathBuf::from("/"), None, &bases, &|_| None)
+    };
+    let (file, message, at) = error(load([(own, false), (REQUIRED, true)]));
+    assert_eq!(
+        (file.as_str(), at.as_str()),
+        ("r.example/base-1:3", "harden")
+    );
+    assert!(
+        message.contains("the base oci://r.example/base-0:3 says something of it before"),
+        "{message}"
+    );
+    let (_, message, _) = error(load([(REQUIRED, true), (own, false)]));
+    assert!(message.contains("`on-error` can't be changed"), "{message}");
+    // Of those that are wanted, each may say what it likes; and so may all where none is.
+    let own = own.replace("on-error = \"warn\"", "on-error = \"fail\"");
+    load([(&own, true), (REQUIRED, true)]).expect("both are wanted");
+    load([(&own, false), (REQUIRED, false)]).expect("none is");
+    load([(REQUIRED, true), (&own, false)]).expect("it is as strict");
+}

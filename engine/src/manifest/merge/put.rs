@@ -29,6 +29,24 @@ impl Layers<'_> {
             // Otherwise it could put another component below what others grant.
             let what = format!("changes plugin `{}`, which another brings", part.name);
             unvouched(base, self.reader(layer), Some(part.span.clone()), &what)?;
+            // What comes first says what is not said later, and whose signature counts: a project could have
+            // a base of its own say that.
+            let requires = part.required.as_ref().is_some_and(|said| said.value);
+            let outside = plugin.outside.and_then(|outside| self.bases.get(outside));
+            if let Some(outside) = outside.filter(|_| base.demanded && requires) {
+                let message = format!(
+                    "plugin `{}` is required by a base that whoever runs the deploys asks for, and the base {} \
+                     says something of it before",
+                    part.name, outside.facts.reference
+                );
+                let help = "take that one out of `extends`, or put it behind this one";
+                let reader = self.reader(layer);
+                return Err(reader.error(part.span, message, Some(help.to_owned())));
+            }
+        }
+        let fixed_inside = plugin.required.is_some_and(|by| !self.is_outside(by));
+        if self.is_outside(layer) && !fixed_inside {
+            plugin.outside.get_or_insert(layer);
         }
         let mut put = Put {
             layers: self,

@@ -140,3 +140,32 @@ fn only_this_machine_is_asked_without_tls() {
         assert_eq!(is_loopback(host), loopback, "{host}");
     }
 }
+
+#[test]
+fn what_an_artifact_says_of_itself_has_to_be_what_its_tag_says() {
+    let zeros = format!("sha256:{}", "0".repeat(64));
+    let denies = |pick: &str, tag: &str, said: &str| {
+        let source: Source = format!("oci://r.example/a{pick}").parse().expect(pick);
+        source.pick.denies(Some(tag), Some(said))
+    };
+    for (pick, tag, said) in [
+        (":1.2.0", "1.2.0", "1.2.0"),
+        (":^1.2", "1.3.0", "1.3.0"),
+        (":latest", "latest", "1.0.0"),
+        (&format!(":1.2.0@{zeros}"), "1.2.0", "1.1.0"),
+    ] {
+        assert_eq!(denies(pick, tag, said), None, "{pick}");
+    }
+    for (pick, tag, said) in [
+        (":1.2.0", "1.2.0", "1.1.0"),
+        (":^1.2", "1.3.0", "1.2.0"),
+        (":^1.2", "1.2.0", "1.1.0"),
+        (":>=1.2.0, <1.2.5", "1.2", "1.2.7"),
+    ] {
+        let why = denies(pick, tag, said).unwrap_or_default();
+        assert!(
+            why.contains(&format!("the version {said}, not `{tag}`")),
+            "{pick}: {why}"
+        );
+    }
+}

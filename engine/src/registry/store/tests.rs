@@ -115,3 +115,48 @@ fn a_folder_of_others_is_refused() {
     let error = Store::open(folder.path()).expect_err("others can write");
     assert!(error.to_string().contains("others can write"), "{error}");
 }
+
+#[test]
+fn signatures_of_several_places_are_kept_together() {
+    let (_folder, store) = store();
+    let digest = Digest::of(b"in two places");
+    let signature = |name: &str| Signature {
+        payload: name.as_bytes().to_vec(),
+        bytes: vec![1],
+    };
+    let (one, two) = (signature("one"), signature("two"));
+    let put = |signatures: &[Signature]| {
+        store.put_signatures(&digest, signatures).expect("kept");
+        store.signatures(&digest)
+    };
+    let only = std::slice::from_ref(&one);
+    assert_eq!(put(only), only);
+    assert_eq!(put(std::slice::from_ref(&two)), [one.clone(), two.clone()]);
+    assert_eq!(
+        put(std::slice::from_ref(&one)),
+        [two.clone(), one.clone()],
+        "each once"
+    );
+    let many: Vec<_> = (0..MAX_SIGNATURES)
+        .map(|count| signature(&count.to_string()))
+        .collect();
+    assert_eq!(put(&many), many, "the newest");
+    assert_eq!(put(std::slice::from_ref(&two)).last(), Some(&two));
+    assert_eq!(store.signatures(&digest).len(), MAX_SIGNATURES);
+}
+
+#[test]
+fn pruning_leaves_what_is_being_written() {
+    let (_folder, store) = store();
+    let partial = store.root.join("partial");
+    let file = tempfile::NamedTempFile::new_in(&partial).expect("a file");
+    let left = partial.join(".tmpOld");
+    fs::write(&left, b"of one that was killed").expect("written");
+    let old = SystemTime::now() - 2 * STALE;
+    let opened = File::options().write(true).open(&left).expect("there");
+    opened.set_modified(old).expect("set");
+    assert_eq!(store.prune(&|_| true).expect("pruned"), (1, 22));
+    file.persist(store.root.join("blobs/sha256/x"))
+        .expect("it is still there");
+    assert!(!left.exists());
+}
