@@ -65,6 +65,6 @@ pub use saved::SavedPlan;
 pub use sources::{PluginFile, Sources, WantedPlugins, store};
 pub use summary::addresses;
 pub use watch::{
-    Condition, LogEntry, News, Picture, Row, Stats, Traffic, Watch, WatchEvent, WatchOptions,
-    Weight, follow_logs, follow_stats,
+    Condition, LogEntry, News, Picture, Reread, Row, Stats, Traffic, Watch, WatchEvent,
+    WatchOptions, Weight, follow_logs, follow_stats,
 };
