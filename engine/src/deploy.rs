@@ -52,7 +52,7 @@ pub use git::revision as git_revision;
 pub use hooks::{Hooks, Loading, cache_folder};
 pub use ledger::releases;
 pub use limits::{LIMITS, Limit};
-pub use lock::{lock_holder, lock_person, take_lock};
+pub use lock::{lock_holder, lock_person, take_lock, tell_lock};
 pub use oneoff::{OneOff, create_one_off};
 pub use policy::record as policy_record;
 pub use prepare::{Options, Prepared, effective, prepare};
