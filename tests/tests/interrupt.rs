@@ -125,7 +125,7 @@ fn taken_over(name: &str) -> (App, Running, String) {
     }
     let old = app.0.containers().remove(0);
     app.0.write("index.html", "three");
-    let wait = "until [ -e /tmp/go ]; do sleep 0.1; done";
+    let wait = "until [ -e /go ]; do sleep 0.1; done";
     app.write(&format!(
         "{WEB}    pre_stop:\n      - command: [\"sh\", \"-c\", \"{wait}\"]\n"
     ));
@@ -149,10 +149,10 @@ fn goes_back(app: &App, third: &str) {
 
 #[test]
 fn ctrl_c_once_it_has_taken_over_lets_it_come_to_its_end() {
-    let (app, mut deploy, old) = taken_over("int-over");
+    let (app, mut deploy, old) = taken_over("over-int");
     deploy.signal("INT");
     deploy.wait_for("brought to its end");
-    docker(&["exec", &old, "touch", "/tmp/go"]);
+    docker(&["exec", &old, "touch", "/go"]);
     let deployed = done(deploy.finish());
     assert!(deployed.stdout.contains("web"), "{deployed:?}");
     answers(&app.0, "three");
@@ -163,7 +163,7 @@ fn ctrl_c_once_it_has_taken_over_lets_it_come_to_its_end() {
 
 #[test]
 fn what_was_killed_once_it_had_taken_over_is_gone_back_from() {
-    let (app, deploy, _) = taken_over("kill-over");
+    let (app, deploy, _) = taken_over("over-kill");
     deploy.signal("KILL");
     deploy.finish();
     answers(&app.0, "three");

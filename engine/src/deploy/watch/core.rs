@@ -318,7 +318,9 @@ impl Core {
             return;
         };
         let moved = matches!(result, Err(Failure::Moved(_)));
-        self.stale = moved || !matches!(doing, Doing::Remedy(_, Remedy::Restart));
+        let begun = !matches!(result, Err(Failure::Unread(_)));
+        let restart = matches!(doing, Doing::Remedy(_, Remedy::Restart));
+        self.stale = moved || begun && !restart;
         match doing {
             Doing::Remedy(key, remedy) => self.remedied(&key, remedy, result, now),
             Doing::RollBack(to) => match result {
