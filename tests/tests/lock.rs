@@ -1,9 +1,5 @@
 //! The app's lock: who has it, who waits for it, and who takes it over.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
-use rengine_tests::proxy::{Line, Proxy};
 use rengine_tests::{Outcome, Project, docker, until};
 
 fn done(outcome: Outcome) -> Outcome {
@@ -226,31 +222,6 @@ fn a_long_deploy_gives_signs_of_life_and_stops_when_it_is_robbed() {
     project.configure(FAST);
     done(project.rengine(&["deploy"]));
     assert_eq!(project.containers().len(), 1);
-}
-
-#[test]
-fn a_deploy_that_can_give_no_signs_of_life_stops_when_it_is_robbed() {
-    let project = Project::new("lkmute", "hello", NEVER_HEALTHY);
-    let mute = Arc::new(AtomicBool::new(false));
-    let judge = mute.clone();
-    let proxy = Proxy::before_shared(move |call| {
-        let sign = call.what == "POST /volumes/create" && !call.done;
-        match sign && judge.load(Ordering::SeqCst) {
-            true => Line::Lost,
-            false => Line::Good,
-        }
-    });
-    let mut deploy = project.start(&["--host", &proxy.url(), "deploy", "-v"]);
-    deploy.wait_for("✔ start");
-    mute.store(true, Ordering::SeqCst);
-    done(project.rengine(&["lock", "release", "--force"]));
-    let robbed = deploy.finish();
-    assert_eq!(robbed.code, 5, "{robbed:?}");
-    assert!(robbed.stderr.contains("another took it over"), "{robbed:?}");
-    project.configure(FAST);
-    done(project.rengine(&["deploy"]));
-    assert_eq!(project.containers().len(), 1);
-    assert_eq!(beats(&project), 0);
 }
 
 #[test]
