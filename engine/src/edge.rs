@@ -29,6 +29,7 @@ mod histogram;
 mod image;
 mod keeper;
 mod lanes;
+mod leaving;
 mod listen;
 mod log;
 mod metrics;

@@ -31,6 +31,7 @@ use indexmap::IndexMap;
 
 use crate::app::{App, BuildSecret, ByteSize, Name};
 use crate::compose::Project;
+use crate::edge::Network;
 use crate::grants::Grants;
 use crate::plugin::Limits;
 use crate::registry::{RegistrySettings, Source, Trust};
@@ -135,6 +136,8 @@ pub struct EdgeSection {
     pub hold: Option<Duration>,
     /// How long old containers may take to end what they do; the edge's own default if `None`.
     pub drain: Option<Duration>,
+    /// Other proxies, whose word is taken for who asked them.
+    pub trust: Vec<Network>,
     /// Certificates for ports on which TLS is spoken.
     pub tls: Vec<TlsSection>,
 }

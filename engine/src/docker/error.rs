@@ -200,6 +200,20 @@ pub enum DockerError {
         /// What it printed up to then.
         output: String,
     },
+    /// A program of rengine's own printed more than is read of it.
+    #[error("`{command}` in {container} printed more than {limit} bytes")]
+    #[diagnostic(
+        code(rengine::docker::exec_output),
+        help("`docker exec` shows what it says")
+    )]
+    ExecOutput {
+        /// The container.
+        container: String,
+        /// The command.
+        command: String,
+        /// What is read, in bytes.
+        limit: usize,
+    },
     /// Somebody else deploys this app, or keeps others from doing so.
     #[error("`{app}` is {}", locked(holder.as_deref()))]
     #[diagnostic(

@@ -10,13 +10,15 @@ use crate::app::Command;
 
 /// What is kept of a command's output.
 const MAX_OUTPUT: usize = 64 * 1024;
+/// What is kept of what a program of rengine's own says, which is read as a whole.
+const MAX_OWN_OUTPUT: usize = 16 * 1024 * 1024;
 
 /// How a command ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExecOutcome {
     /// Its exit status.
     pub exit_code: i64,
-    /// What it printed, both streams together: the first 64 KiB.
+    /// What it printed, both streams together: the first 64 KiB, but for [`Docker::exec_own`].
     pub output: String,
 }
 
@@ -35,6 +37,29 @@ impl Docker {
         self.exec_as(id, &command, timeout).await
     }
 
+    /// The same for a program of rengine's own, of which up to 16 MiB are kept. Fails if it printed more, with
+    /// [`DockerError::ExecOutput`].
+    pub async fn exec_own(
+        &self,
+        id: &str,
+        command: &[String],
+        timeout: Duration,
+    ) -> Result<ExecOutcome, DockerError> {
+        let own = Command {
+            command: command.to_vec(),
+            ..Command::default()
+        };
+        let outcome = self.exec_up_to(id, &own, timeout, MAX_OWN_OUTPUT).await?;
+        match outcome.output.len() < MAX_OWN_OUTPUT {
+            true => Ok(outcome),
+            false => Err(DockerError::ExecOutput {
+                container: id.to_owned(),
+                command: command.join(" "),
+                limit: MAX_OWN_OUTPUT,
+            }),
+        }
+    }
+
     /// The same, with all that can be said of a command.
     pub async fn exec_as(
         &self,
@@ -42,8 +67,18 @@ impl Docker {
         command: &Command,
         timeout: Duration,
     ) -> Result<ExecOutcome, DockerError> {
+        self.exec_up_to(id, command, timeout, MAX_OUTPUT).await
+    }
+
+    async fn exec_up_to(
+        &self,
+        id: &str,
+        command: &Command,
+        timeout: Duration,
+        most: usize,
+    ) -> Result<ExecOutcome, DockerError> {
         let mut output = Vec::new();
-        match tokio::time::timeout(timeout, self.run(id, command, &mut output)).await {
+        match tokio::time::timeout(timeout, self.run(id, command, most, &mut output)).await {
             Ok(exit_code) => Ok(ExecOutcome {
                 exit_code: exit_code?,
                 output: String::from_utf8_lossy(&output).into_owned(),
@@ -61,6 +96,7 @@ impl Docker {
         &self,
         id: &str,
         command: &Command,
+        most: usize,
         output: &mut Vec<u8>,
     ) -> Result<i64, DockerError> {
         let words = command.command.join(" ");
@@ -94,7 +130,7 @@ impl Docker {
             // All of it is read, so that the command never waits for somebody to do so.
             while let Some(chunk) = chunks.next().await {
                 let bytes = chunk.map_err(error)?.into_bytes();
-                let room = MAX_OUTPUT - output.len();
+                let room = most - output.len();
                 output.extend_from_slice(&bytes[..bytes.len().min(room)]);
             }
         }

@@ -53,6 +53,11 @@ impl ControlClient {
         }
     }
 
+    /// To what answers at a socket.
+    pub(super) fn at(socket: PathBuf) -> Self {
+        Self { socket }
+    }
+
     /// Which release runs, and in which process.
     pub async fn version(&self) -> Result<Release, ControlError> {
         let request = Request::get("/v1/version").body(Full::default());

@@ -10,12 +10,14 @@ use futures_util::stream::FuturesUnordered;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustix::net::sockopt;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
 use super::defaults::{
-    FIRST_WORDS, HEAD_TIMEOUT, HELLO_TIMEOUT, IDLE_GRACE, MAX_HEAD, MAX_STREAMS, STALL_TIMEOUT,
+    FIRST_WORDS, HEAD_TIMEOUT, HELLO_TIMEOUT, IDLE_GRACE, KEEP_ALIVE, KEEP_ALIVE_INTERVAL,
+    KEEP_ALIVE_TRIES, MAX_HEAD, MAX_STREAMS, STALL_TIMEOUT,
 };
 use super::headers::Client;
 use super::listen::Spoken;
@@ -56,7 +58,7 @@ pub async fn serve(
     shared: Arc<Shared>,
 ) {
     // A connection that broke before it could be set up ends by itself.
-    if stream.set_nodelay(true).is_err() {
+    if stream.set_nodelay(true).is_err() || keep_alive(&stream).is_err() {
         return;
     }
     let address = address.to_canonical();
@@ -95,6 +97,15 @@ pub async fn serve(
             }
         }
     }
+}
+
+/// Has the kernel end a connection whose other end is gone without a word: a tunnel has no other limit.
+pub fn keep_alive(stream: &TcpStream) -> io::Result<()> {
+    sockopt::set_socket_keepalive(stream, true)?;
+    sockopt::set_tcp_keepidle(stream, KEEP_ALIVE)?;
+    sockopt::set_tcp_keepintvl(stream, KEEP_ALIVE_INTERVAL)?;
+    sockopt::set_tcp_keepcnt(stream, KEEP_ALIVE_TRIES)?;
+    Ok(())
 }
 
 /// What a connection begins with.

@@ -35,7 +35,7 @@ use super::histogram::Bucket;
 use super::routes::{Address, Routes, TargetState};
 use super::table::{Table, drained};
 use super::worker::Inner;
-use super::{EdgeError, metrics};
+use super::{EdgeError, leaving, metrics};
 
 /// The name of the socket in the edge's folder.
 pub const SOCKET: &str = "control.sock";
@@ -146,12 +146,7 @@ pub fn private_socket(folder: &Path, name: &str) -> Result<UnixListener, EdgeErr
 /// Serves the control socket, and metrics on a port if asked.
 pub fn serve(inner: &Arc<Inner>, metrics_port: Option<u16>) -> Result<(), EdgeError> {
     let socket = private_socket(&inner.folder, SOCKET)?;
-    let all = inner.clone();
-    tokio::spawn(inner.over.clone().run_until_cancelled_owned(async move {
-        while let Ok((stream, _)) = socket.accept().await {
-            tokio::spawn(converse(stream, all.clone(), Access::All));
-        }
-    }));
+    answer_on(socket, inner, Access::All);
     let Some(port) = metrics_port else {
         return Ok(());
     };
@@ -177,9 +172,27 @@ pub fn serve(inner: &Arc<Inner>, metrics_port: Option<u16>) -> Result<(), EdgeEr
     Ok(())
 }
 
+/// Serves another socket, for the worker that has taken over from this one.
+pub fn serve_leaving(inner: &Arc<Inner>, name: &str) -> Result<(), EdgeError> {
+    let socket = private_socket(&inner.folder, name)?;
+    answer_on(socket, inner, Access::Drain);
+    Ok(())
+}
+
+fn answer_on(socket: UnixListener, inner: &Arc<Inner>, access: Access) {
+    let all = inner.clone();
+    tokio::spawn(inner.over.clone().run_until_cancelled_owned(async move {
+        while let Ok((stream, _)) = socket.accept().await {
+            tokio::spawn(converse(stream, all.clone(), access));
+        }
+    }));
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Access {
     All,
+    /// Of a worker that leaves.
+    Drain,
     Metrics,
 }
 
@@ -212,11 +225,20 @@ async fn answer(
         _ if access == Access::Metrics => {
             failure(StatusCode::NOT_FOUND, "only /metrics is here", None)
         }
+        (&Method::POST, "/v1/drain") if access == Access::Drain => {
+            leaving::catch_up(inner).await;
+            drain(&request, inner, access).await
+        }
+        _ if access == Access::Drain => failure(
+            StatusCode::NOT_FOUND,
+            "this worker leaves: it only drains",
+            None,
+        ),
         (&Method::GET, "/v1/version") => json(&release()),
         (&Method::GET, "/v1/state") => json(&state(inner)),
         (&Method::PUT, "/v1/routes") => put(request, inner).await,
         (&Method::PUT, "/v1/out") => out(request, inner).await,
-        (&Method::POST, "/v1/drain") => drain(&request, inner).await,
+        (&Method::POST, "/v1/drain") => drain(&request, inner, access).await,
         _ => failure(StatusCode::NOT_FOUND, "there is no such request", None),
     }
 }
@@ -357,7 +379,11 @@ async fn out(request: Request<Incoming>, inner: &Inner) -> Response<Full<Bytes>>
     json(&Out { out })
 }
 
-async fn drain(request: &Request<Incoming>, inner: &Inner) -> Response<Full<Bytes>> {
+async fn drain(
+    request: &Request<Incoming>,
+    inner: &Inner,
+    access: Access,
+) -> Response<Full<Bytes>> {
     let mut only = None;
     let mut limit = DRAIN;
     for pair in request
@@ -392,12 +418,21 @@ async fn drain(request: &Request<Incoming>, inner: &Inner) -> Response<Full<Byte
         .filter(|(_, state)| *state == TargetState::Draining)
         .map(|(target, _)| target.clone())
         .collect();
-    let drained = drained(&draining, limit).await;
-    let outstanding = draining
-        .iter()
-        .map(|target| (target.address.to_string(), target.outstanding()));
-    json(&Drained {
-        drained,
-        outstanding: outstanding.collect(),
-    })
+    let others = async {
+        match access {
+            Access::All => Some(leaving::drained(&inner.folder, only, limit).await),
+            _ => None,
+        }
+    };
+    let (drained, others) = tokio::join!(drained(&draining, limit), others);
+    let mut all = others.unwrap_or(Drained {
+        drained: true,
+        outstanding: BTreeMap::new(),
+    });
+    all.drained &= drained;
+    for target in &draining {
+        let outstanding = all.outstanding.entry(target.address.to_string());
+        *outstanding.or_default() += target.outstanding();
+    }
+    json(&all)
 }

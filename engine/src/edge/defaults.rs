@@ -55,10 +55,21 @@ pub const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// Time for a check's answer.
 pub const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long nothing comes on a connection until the other end is asked whether it is still there, how often it is asked
+/// again, and how many questions without an answer end it: whoever lost their network says no goodbye.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(60);
+/// See [`KEEP_ALIVE`].
+pub const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
+/// See [`KEEP_ALIVE`].
+pub const KEEP_ALIVE_TRIES: u32 = 3;
 /// How long targets may take to end what they do.
 pub const DRAIN: Duration = Duration::from_secs(30);
 /// How often it is looked at whether they have.
 pub const DRAIN_INTERVAL: Duration = Duration::from_millis(20);
+/// How long is waited for a file to become free, where too many are open for another connection.
+pub const FILES_INTERVAL: Duration = Duration::from_millis(50);
+/// How often a process that was replaced looks whether routes are others by now.
+pub const FOLLOW: Duration = Duration::from_millis(100);
 /// How long a process that was replaced waits before it closes connections that are idle: a client
 /// that uses its connection is told to close it, and loses no request that crosses the closing.
 pub const IDLE_GRACE: Duration = Duration::from_secs(5);

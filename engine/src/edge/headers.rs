@@ -21,12 +21,13 @@ static FORWARDED: [HeaderName; 5] = [
     FORWARDED_FOR,
     FORWARDED_PROTO,
     FORWARDED_HOST,
-    HeaderName::from_static("x-forwarded-port"),
+    FORWARDED_PORT,
     header::FORWARDED,
 ];
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 /// A request's name, by which it is found in logs.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The longest name of a request that is taken from somebody else.
@@ -72,6 +73,14 @@ pub fn check(head: &request::Parts) -> Result<(), Unfit> {
     };
     if host.is_some_and(|host| text(host).is_none()) {
         return Err(unfit(StatusCode::BAD_REQUEST, "the Host header is no host"));
+    }
+    // It counts more than the header.
+    let authority = head.uri.authority();
+    if authority.is_some_and(|authority| authority.as_str().contains('@')) {
+        return Err(unfit(
+            StatusCode::BAD_REQUEST,
+            "the request's target has a user",
+        ));
     }
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
     if let Some(coding) = codings.next() {
@@ -133,6 +142,25 @@ pub fn strip(headers: &mut HeaderMap) {
         }
     }
     remove_all(headers, &HOP_BY_HOP);
+}
+
+/// Takes out those that are the same to servers that know no difference between `-` and `_`, as CGI and what came
+/// of it.
+fn remove_alike(headers: &mut HeaderMap, names: &[HeaderName]) {
+    // Nearly no request has one.
+    if !headers.keys().any(|name| name.as_str().contains('_')) {
+        return;
+    }
+    let alike = |name: &&HeaderName| {
+        name.as_str().contains('_')
+            && names
+                .iter()
+                .any(|own| own.as_str() == name.as_str().replace('_', "-"))
+    };
+    let found: Vec<HeaderName> = headers.keys().filter(alike).cloned().collect();
+    for name in found {
+        headers.remove(name);
+    }
 }
 
 /// Takes out those that are there: to look through the few headers is faster than to look each name up.
@@ -214,6 +242,7 @@ fn forwarded(headers: &mut HeaderMap, client: Client) {
         }
     } else {
         remove_all(headers, &FORWARDED);
+        remove_alike(headers, &FORWARDED);
     }
     chain.push_str(&client.address.to_canonical().to_string());
     if let Ok(value) = HeaderValue::try_from(chain) {
@@ -222,8 +251,23 @@ fn forwarded(headers: &mut HeaderMap, client: Client) {
     let scheme = if client.tls { "https" } else { "http" };
     let proto = headers.entry(FORWARDED_PROTO);
     proto.or_insert(HeaderValue::from_static(scheme));
-    if let Some(host) = headers.get(header::HOST).cloned() {
-        headers.entry(FORWARDED_HOST).or_insert(host);
+    let Some(host) = headers.get(header::HOST).cloned() else {
+        return;
+    };
+    headers
+        .entry(FORWARDED_PORT)
+        .or_insert_with(|| asked_port(&host, client.tls));
+    headers.entry(FORWARDED_HOST).or_insert(host);
+}
+
+/// The port that a client asked: the one in the host that it names, or else the one that stands for how it spoke.
+fn asked_port(host: &HeaderValue, tls: bool) -> HeaderValue {
+    let named = host.to_str().ok();
+    let named = named.and_then(|host| host.parse::<uri::Authority>().ok());
+    match named.and_then(|host| host.port_u16()) {
+        Some(port) => HeaderValue::from(port),
+        None if tls => HeaderValue::from_static("443"),
+        None => HeaderValue::from_static("80"),
     }
 }
 
@@ -284,6 +328,9 @@ mod tests {
             ("x-forwarded-for", "127.0.0.1"),
             ("x-forwarded-proto", "https"),
             ("x-forwarded-host", "admin"),
+            ("x-forwarded-port", "1"),
+            ("x_forwarded_for", "127.0.0.1"),
+            ("x_other", "1"),
             ("forwarded", "for=127.0.0.1"),
             ("x-request-id", "mine"),
         ];
@@ -291,8 +338,10 @@ mod tests {
         host: shop.example
         x-forwarded-for: 203.0.113.9
         x-forwarded-host: shop.example
+        x-forwarded-port: 80
         x-forwarded-proto: http
         x-request-id: id
+        x_other: 1
         ");
         let proxy = Client {
             trusted: true,
@@ -303,8 +352,11 @@ mod tests {
         host: shop.example
         x-forwarded-for: 127.0.0.1, 203.0.113.9
         x-forwarded-host: admin
+        x-forwarded-port: 1
         x-forwarded-proto: https
         x-request-id: id
+        x_forwarded_for: 127.0.0.1
+        x_other: 1
         ");
         assert_eq!(given_id(&head(&lines).headers, STRANGER), None);
         assert_eq!(
@@ -313,6 +365,24 @@ mod tests {
         );
         let odd = head(&[("x-request-id", "a b")]);
         assert_eq!(given_id(&odd.headers, proxy), None);
+    }
+
+    #[test]
+    fn the_port_is_the_one_that_was_asked() {
+        let tls = Client {
+            tls: true,
+            ..STRANGER
+        };
+        for (host, client, port) in [
+            ("shop.example", STRANGER, "80"),
+            ("shop.example", tls, "443"),
+            ("shop.example:8443", tls, "8443"),
+            ("[::1]:8080", STRANGER, "8080"),
+        ] {
+            let sent = sent(&[("host", host)], client);
+            let line = format!("x-forwarded-port: {port}\n");
+            assert!(sent.contains(&line), "{host}: {sent}");
+        }
     }
 
     #[test]
@@ -335,6 +405,7 @@ mod tests {
         te: trailers
         x-forwarded-for: 203.0.113.9
         x-forwarded-host: shop.example
+        x-forwarded-port: 80
         x-forwarded-proto: http
         x-request-id: id
         ");
@@ -390,6 +461,12 @@ mod tests {
                 501,
             ),
         ];
+        let mut with_user = head(&[("host", "a")]);
+        with_user.uri = Uri::from_static("http://user@b/");
+        assert_eq!(
+            check(&with_user).map_err(|unfit| unfit.status.as_u16()),
+            Err(400)
+        );
         for (lines, status) in cases {
             let result = check(&head(lines))
                 .err()

@@ -18,6 +18,7 @@ use tokio::task::unconstrained;
 use tokio::time::timeout;
 
 use super::body::RequestBody;
+use super::connection::keep_alive;
 use super::defaults::{
     CONNECT_TIMEOUT, FRESH, IDLE_TIMEOUT, MAX_HEAD, MAX_IDLE, NAME_LIFETIME, STALL_TIMEOUT,
 };
@@ -173,6 +174,16 @@ impl Sender {
     }
 }
 
+/// True if a connection could not be made since too many files are open here, which says nothing of the other end and
+/// gets better with time.
+pub fn files_are_short(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let short = [Errno::MFILE, Errno::NFILE].map(Errno::raw_os_error);
+    error
+        .raw_os_error()
+        .is_some_and(|code| short.contains(&code))
+}
+
 impl Pool {
     /// Without connections yet.
     pub fn new(address: Address, protocol: Protocol) -> Arc<Self> {
@@ -325,6 +336,7 @@ impl Pool {
             match TcpStream::connect(address).await {
                 Ok(stream) => {
                     stream.set_nodelay(true)?;
+                    keep_alive(&stream)?;
                     return Ok(stream);
                 }
                 Err(error) => last = error,

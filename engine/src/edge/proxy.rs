@@ -8,14 +8,14 @@ use bytes::Bytes;
 use http::header::{self, HeaderValue};
 use http::{Request, Response, StatusCode, Version, request};
 use hyper::body::Incoming;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::body::{InFlight, RequestBody, ResponseBody, Written};
 use super::connection::Peer;
-use super::defaults::MAX_RESENT;
+use super::defaults::{FILES_INTERVAL, MAX_RESENT};
 use super::headers::{self, Client};
 use super::log::Entry;
-use super::pool::Sender;
+use super::pool::{Sender, files_are_short};
 use super::routes::Protocol;
 use super::service::Service;
 use super::table::Refused;
@@ -172,6 +172,7 @@ async fn send(
     let mut avoid: Option<Arc<Target>> = None;
     let mut resent = 0;
     let mut waiting = None;
+    let since = Instant::now();
     loop {
         let acquired = shared
             .tables
@@ -192,6 +193,17 @@ async fn send(
             Some(sender) => sender,
             None => match target.pool.connect().await {
                 Ok(sender) => sender,
+                Err(error) if files_are_short(&error) => {
+                    if since.elapsed() > service.hold() {
+                        return Err(NoAnswer {
+                            status: StatusCode::SERVICE_UNAVAILABLE,
+                            reason: "too many connections are open".to_owned(),
+                            service: Some(service),
+                        });
+                    }
+                    sleep(FILES_INTERVAL).await;
+                    continue;
+                }
                 Err(_) => {
                     // Nothing was sent: another target, or this one when it is back.
                     shared.tables.refused(&service, &target);
@@ -202,6 +214,8 @@ async fn send(
         };
         if service.spec.protocol == Protocol::H2c {
             for_http2(&mut request, port);
+        } else {
+            framed(&mut request);
         }
         entry.sent += 1;
         let sent = Instant::now();
@@ -248,6 +262,18 @@ async fn send(
         resent += 1;
         service.gate.metrics.resent.fetch_add(1, Ordering::Relaxed);
         avoid = Some(target);
+    }
+}
+
+/// Says how the end of a body is found that has no length. hyper does so on its own but for methods whose requests
+/// have no body as a rule, as GET.
+fn framed(request: &mut Request<RequestBody>) {
+    let has_length = request.headers().contains_key(header::CONTENT_LENGTH);
+    if !has_length && matches!(request.body(), RequestBody::Streaming(_)) {
+        let chunked = HeaderValue::from_static("chunked");
+        request
+            .headers_mut()
+            .insert(header::TRANSFER_ENCODING, chunked);
     }
 }
 

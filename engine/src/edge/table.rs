@@ -47,10 +47,16 @@ impl Table {
                     let same = before.filter(|before| {
                         before.spec.protocol == spec.protocol && before.spec.check == spec.check
                     });
-                    let same = same.and_then(|before| before.target(&target.address));
-                    let new =
-                        || Target::new(target.address.clone(), spec.protocol, spec.check.clone());
-                    (same.cloned().unwrap_or_else(new), target.state)
+                    let known = before.and_then(|before| before.target(&target.address));
+                    let target_now = match (known, same) {
+                        (Some(known), Some(_)) => known.clone(),
+                        (Some(known), None) => known.successor(spec.protocol, spec.check.clone()),
+                        (None, _) => {
+                            let address = target.address.clone();
+                            Target::new(address, spec.protocol, spec.check.clone())
+                        }
+                    };
+                    (target_now, target.state)
                 });
                 let service = Service {
                     name: name.clone(),

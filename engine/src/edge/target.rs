@@ -25,7 +25,8 @@ pub struct Target {
     pub counts: Counts,
     /// Cancelled when no table names it any more.
     pub gone: CancellationToken,
-    outstanding: AtomicUsize,
+    /// Shared with those that follow it at the same address.
+    outstanding: Arc<AtomicUsize>,
     health: Mutex<Health>,
     /// Until when it is taken out, in milliseconds since [`EPOCH`]; 0 if it is not.
     out_until: AtomicU64,
@@ -73,9 +74,24 @@ impl Target {
             check,
             counts: Counts::default(),
             gone: CancellationToken::new(),
-            outstanding: AtomicUsize::new(0),
+            outstanding: Arc::default(),
             health: Mutex::default(),
             out_until: AtomicU64::new(0),
+        })
+    }
+
+    /// One at the same address that is spoken with in another way, or asked something else: what this one has not
+    /// ended yet is still to be ended there, and who is taken out stays so.
+    pub fn successor(&self, protocol: Protocol, check: Option<Check>) -> Arc<Self> {
+        Arc::new(Self {
+            pool: Pool::new(self.address.clone(), protocol),
+            address: self.address.clone(),
+            check,
+            counts: Counts::default(),
+            gone: CancellationToken::new(),
+            outstanding: self.outstanding.clone(),
+            health: Mutex::default(),
+            out_until: AtomicU64::new(self.out_until.load(Ordering::Relaxed)),
         })
     }
 

@@ -6,10 +6,12 @@ use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::io::copy_bidirectional;
 use tokio::net::TcpStream;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::connection::Peer;
+use super::defaults::FILES_INTERVAL;
 use super::log::Entry;
+use super::pool::files_are_short;
 use super::target::Lease;
 use super::worker::Shared;
 
@@ -56,6 +58,10 @@ pub async fn tcp(mut client: TcpStream, peer: Peer, shared: &Shared) {
                 target.counts.connections.fetch_add(1, Ordering::Relaxed);
                 let copied = copy_bidirectional(&mut client, &mut stream).await;
                 return end(Some(copied), &mut entry);
+            }
+            // Without a file for it nobody has refused anything.
+            Err(error) if files_are_short(&error) && begun.elapsed() < service.hold() => {
+                sleep(FILES_INTERVAL).await;
             }
             Err(_) => {
                 shared.tables.refused(&service, &target);

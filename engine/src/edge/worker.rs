@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use http::HeaderValue;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
@@ -22,7 +23,7 @@ use super::listen::Listeners;
 use super::log::{Entry, Log, Writer};
 use super::metrics::Metrics;
 use super::table::Tables;
-use super::{EdgeError, Routes, VERSION, control, handover, keeper, tidy};
+use super::{EdgeError, Routes, VERSION, control, handover, keeper, leaving, tidy};
 
 /// What every connection of a worker works with.
 #[derive(Debug)]
@@ -158,9 +159,10 @@ pub struct Inner {
 
 /// What is kept in the folder.
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct Kept {
-    generation: u64,
-    routes: Routes,
+pub(super) struct Kept {
+    /// Counts the changes.
+    pub(super) generation: u64,
+    pub(super) routes: Routes,
     /// Who wrote this.
     #[serde(flatten)]
     by: Option<Program>,
@@ -195,7 +197,7 @@ pub fn kept_routes(json: &[u8]) -> Option<(Routes, Option<Program>)> {
 }
 
 impl Kept {
-    fn read(folder: &Path) -> Result<Self, EdgeError> {
+    pub(super) fn read(folder: &Path) -> Result<Self, EdgeError> {
         let path = folder.join(KEPT);
         match std::fs::read(&path) {
             Ok(json) => serde_json::from_slice(&json)
@@ -223,6 +225,7 @@ impl Kept {
 impl Worker {
     /// Starts, and accepts connections when this returns.
     pub async fn start(options: WorkerOptions, beginning: Beginning) -> Result<Self, EdgeError> {
+        open_many_files();
         let metrics = Arc::new(Metrics::default());
         let (log, writer) = Log::new(options.log, metrics.clone());
         let shared = Arc::new(Shared {
@@ -293,7 +296,12 @@ impl Worker {
         let ended = inner.shared.tasks.wait();
         match limit {
             Some(limit) => drop(timeout(limit, ended).await),
-            None => ended.await,
+            None => {
+                // Without it clients that stay go where they went: no reason to leave them at once.
+                let _ = leaving::follow(&inner);
+                ended.await;
+                leaving::end(&inner.folder);
+            }
         }
         inner.over.cancel();
         inner.shared.tables.put(super::table::Table::default());
@@ -307,6 +315,17 @@ impl Worker {
     pub fn generation(&self) -> u64 {
         self.inner.shared.tables.now().generation
     }
+}
+
+/// Each connection is a file or two, and some daemons give containers a soft limit of 1024. Where more can't be had, what is
+/// there is used.
+fn open_many_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let most = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    let _ = setrlimit(Resource::Nofile, most);
 }
 
 impl Inner {

@@ -7,14 +7,27 @@ use toml::Spanned;
 use super::convert::Reader;
 use super::raw::{EdgeTable, TlsTable};
 use super::{EdgeSection, ManifestError, TlsSection};
+use crate::edge::Network;
 
 impl Reader<'_> {
     pub(crate) fn edge(&self, table: EdgeTable) -> Result<EdgeSection, ManifestError> {
         let tls = table.tls.into_iter();
+        let trust = table.trust.iter();
         Ok(EdgeSection {
             hold: self.duration(table.hold.as_ref())?,
             drain: self.duration(table.drain.as_ref())?,
+            trust: trust
+                .map(|text| self.network(text))
+                .collect::<Result<_, _>>()?,
             tls: tls.map(|tls| self.tls(tls)).collect::<Result<_, _>>()?,
+        })
+    }
+
+    fn network(&self, text: &Spanned<String>) -> Result<Network, ManifestError> {
+        let parsed = text.get_ref().parse::<Network>();
+        parsed.map_err(|error| {
+            let help = "`trust` names the proxies in front of this host, such as \"10.0.0.0/8\"";
+            self.error(text.span(), error.to_string(), Some(help.to_owned()))
         })
     }
 

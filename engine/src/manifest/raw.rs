@@ -155,6 +155,7 @@ pub struct DeployTable {
 pub struct EdgeTable {
     pub hold: Option<Spanned<String>>,
     pub drain: Option<Spanned<String>>,
+    pub trust: Vec<Spanned<String>>,
     pub tls: Vec<Spanned<TlsTable>>,
 }
 

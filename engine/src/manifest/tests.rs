@@ -233,6 +233,24 @@ fn the_examples_of_the_reference_are_valid() {
 }
 
 #[test]
+fn proxies_whose_word_is_taken_are_ranges_of_addresses() {
+    let manifest = parse("[edge]\ntrust = [\"10.0.0.0/8\", \"2001:db8::1\"]").expect("a manifest");
+    let trust: Vec<_> = manifest
+        .edge
+        .trust
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(trust, ["10.0.0.0/8", "2001:db8::1/128"]);
+    let refused = parse("[edge]\ntrust = [\"10.0.0.0/33\"]").expect_err("no range");
+    let told = format!("{refused:?}");
+    assert!(
+        told.contains("`10.0.0.0/33` is no range of addresses"),
+        "{told}"
+    );
+}
+
+#[test]
 fn a_rollout_is_read() {
     let app = |text: &str| {
         let manifest = parse(&format!("[app]\n{text}")).unwrap_or_else(|error| panic!("{error:?}"));

@@ -296,9 +296,12 @@ pub struct EdgeRoutes {
 }
 
 impl EdgeRoutes {
-    /// Those who answer, and for what: `web:80`.
+    /// Those who answer, and for what: `web:80`. Not those who only end what they began.
     fn services(&self) -> Vec<&str> {
-        self.routes.services.keys().map(String::as_str).collect()
+        let names = self.routes.services.keys().map(String::as_str);
+        let listeners = self.routes.listeners.iter();
+        let heard = |name: &&str| listeners.clone().any(|listener| listener.service == *name);
+        names.filter(heard).collect()
     }
 }
 

@@ -42,6 +42,22 @@ async fn requests_reach_a_target_and_say_who_asked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_body_without_a_length_arrives_whatever_the_method() {
+    let edge = Edge::start().await;
+    let target = Target::start("one");
+    edge.route("http", "1s", &[(target.port, "active")]).await;
+    for method in ["GET", "POST", "DELETE"] {
+        let request = format!(
+            "{method} /_search HTTP/1.1\r\nhost: a\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n\
+             6\r\n{{\"q\":1\r\n1\r\n}}\r\n0\r\n\r\n"
+        );
+        let answer = edge.raw(request.as_bytes());
+        assert!(answer.starts_with("HTTP/1.1 200"), "{method}: {answer}");
+        assert!(answer.ends_with("{\"q\":1}"), "{method}: {answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn http2_without_tls_is_spoken() {
     let edge = Edge::start().await;
     let target = Target::start("one");

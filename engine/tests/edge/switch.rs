@@ -1,12 +1,13 @@
 //! Switches, drains and hand-overs, with clients that never stop asking.
 
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use rengine::edge::{Routes, ask_for_upgrade};
 
-use crate::support::{Client, Edge, Load, Target, free_port, until};
+use crate::support::{Client, Edge, Load, Target, free_port, read_head, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_wait_for_a_target_and_not_for_ever() {
@@ -160,6 +161,79 @@ async fn an_upgrade_of_the_edge_loses_nothing() {
     assert!(fine > 500, "{fine}");
     let state = edge.client.state().await.expect("a state");
     assert_eq!(state.generation, 1, "the routes came along");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_stays_with_a_worker_that_was_replaced_goes_where_all_go() {
+    let edge = Edge::start().await;
+    let (one, two) = (Target::start("one"), Target::start("two"));
+    edge.route("http", "60s", &[(one.port, "active")]).await;
+    let mut staying = Client::new(edge.port);
+    staying.get("/").expect("an answer");
+    let mut tunnel = edge.connect();
+    let asked = b"GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n";
+    tunnel.write_all(asked).expect("sent");
+    let mut reader = BufReader::new(tunnel.try_clone().expect("a clone"));
+    let head = read_head(&mut reader).expect("a head");
+    assert!(head.starts_with("HTTP/1.1 101"), "{head}");
+
+    ask_for_upgrade(edge.folder.path(), None)
+        .await
+        .expect("upgraded");
+    let switched = [(two.port, "active"), (one.port, "draining")];
+    edge.route("http", "60s", &switched).await;
+    // The worker that leaves has the tunnel, and is waited for.
+    let drain = |time| edge.client.drain(None, time);
+    let drained = drain(Duration::from_millis(100)).await.expect("asked");
+    assert!(!drained.drained, "{drained:?}");
+    let outstanding: usize = drained.outstanding.values().sum();
+    assert_eq!(outstanding, 1, "{drained:?}");
+    // On a slow machine it was idle for so long that it was closed.
+    let answer = staying.get("/").or_else(|_| staying.get("/"));
+    let (status, body) = answer.expect("an answer");
+    assert!(status == 200 && body.starts_with("two"), "{body}");
+    let echoed = b"still here\n";
+    tunnel.write_all(echoed).expect("sent");
+    let mut line = String::new();
+    reader.read_line(&mut line).expect("an echo");
+    assert_eq!(line.as_bytes(), echoed);
+    drop((tunnel, reader));
+    let drained = drain(Duration::from_secs(20)).await.expect("asked");
+    assert!(drained.drained, "{drained:?}");
+    // One that has ended is not asked any more.
+    until(async || {
+        let entries = std::fs::read_dir(edge.folder.path()).expect("a folder");
+        let mut names = entries.flatten().map(|entry| entry.file_name());
+        !names.any(|name| name.to_string_lossy().starts_with("leaving-"))
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_asked_something_else_still_ends_what_it_began() {
+    let edge = Edge::start().await;
+    let (one, two) = (Target::start("one"), Target::start("two"));
+    edge.route("http", "60s", &[(one.port, "active")]).await;
+    let mut tunnel = edge.connect();
+    let asked = b"GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n";
+    tunnel.write_all(asked).expect("sent");
+    let mut reader = BufReader::new(tunnel.try_clone().expect("a clone"));
+    read_head(&mut reader).expect("a head");
+    // The new release has another check, and speaks another protocol.
+    let json = format!(
+        r#"{{"listeners": [{{"port": {}, "mode": "http", "service": "web"}}],
+            "services": {{"web": {{"protocol": "h2c", "check": {{"path": "/well"}}, "targets": [
+                {{"address": "127.0.0.1:{}"}}, {{"address": "127.0.0.1:{}", "state": "draining"}}]}}}}}}"#,
+        edge.port, two.port, one.port
+    );
+    let routes = Routes::parse(json.as_bytes()).expect("routes");
+    edge.client.apply(&routes, None).await.expect("applied");
+    let drain = |time| edge.client.drain(None, time);
+    let drained = drain(Duration::from_millis(100)).await.expect("asked");
+    assert!(!drained.drained, "{drained:?}");
+    drop((tunnel, reader));
+    let drained = drain(Duration::from_secs(20)).await.expect("asked");
+    assert!(drained.drained, "{drained:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

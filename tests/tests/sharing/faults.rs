@@ -314,7 +314,7 @@ fn a_deploy_that_is_killed_while_it_writes_plugins_lock_changes_nothing() {
     project.configure(&source("1.1.0"));
     // The kernel kills who writes more than 512 bytes to a file (SIGXFSZ).
     let rengine = rengine_tests::rengine();
-    let script = "ulimit -c 0; ulimit -f 1; exec \"$0\" deploy";
+    let script = "ulimit -c 0; ulimit -f 1; exec env --default-signal=XFSZ \"$0\" deploy";
     let mut command = project.program("sh");
     command.args(["-c", script]).arg(rengine);
     let killed = run(command);

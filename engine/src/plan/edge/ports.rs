@@ -11,7 +11,7 @@ use crate::app::{
     AppProtocol, Attachment, MountSource, Name, Network, PortMapping, Probe, Protocol, Service,
     Strategy,
 };
-use crate::edge::{Certificate, Check, HOLD};
+use crate::edge::{Certificate, Check, HOLD, Network as Range};
 
 /// The key of the network that services without any get, if the edge has their ports: Compose's.
 const DEFAULT_NETWORK: &str = "default";
@@ -31,6 +31,8 @@ pub struct EdgeService {
     pub certificates: BTreeMap<u16, Vec<Certificate>>,
     /// How long a request waits while no container can take it.
     pub hold: Duration,
+    /// Other proxies, whose word is taken for who asked them.
+    pub trust: Vec<Range>,
 }
 
 /// A port of the host that the edge has in a service's stead.
@@ -135,6 +137,7 @@ pub fn take(
         check: check(service, &ports),
         certificates: BTreeMap::new(),
         hold: HOLD,
+        trust: Vec::new(),
         ports,
     })
 }

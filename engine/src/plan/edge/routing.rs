@@ -372,10 +372,16 @@ impl<'a> Edges<'a> {
                     },
                     service: key.clone(),
                     certificates,
-                    trust: Vec::new(),
+                    trust: edge.trust.clone(),
                 });
                 let own = || self.service(edge, port, &hosts, &key, before);
                 routes.services.entry(key.clone()).or_insert_with(own);
+            }
+        }
+        // Who answered for what is not there any more ends what they have begun, too.
+        for (key, old) in before.into_iter().flat_map(|before| &before.services) {
+            if !routes.services.contains_key(key) && old.targets.iter().any(is_active) {
+                routes.services.insert(key.clone(), leaving(old));
             }
         }
         routes.listeners.sort_by_key(|listener| listener.port);
@@ -406,7 +412,7 @@ impl<'a> Edges<'a> {
             .collect();
         let old = before.and_then(|before| before.services.get(key));
         let old = old.into_iter().flat_map(|service| &service.targets);
-        for old in old.filter(|old| old.state == TargetState::Active) {
+        for old in old.filter(|old| is_active(old)) {
             if targets.iter().all(|target| target.address != old.address) {
                 targets.push(Target {
                     state: TargetState::Draining,
@@ -459,11 +465,31 @@ fn active(routes: &Routes) -> (Vec<Listener>, BTreeMap<String, Service>) {
     listeners.sort_by_key(|listener| listener.port);
     let mut services = routes.services.clone();
     for service in services.values_mut() {
-        let is_active = |target: &Target| target.state == TargetState::Active;
         service.targets.retain(is_active);
         service.targets.sort_by(|a, b| a.address.cmp(&b.address));
     }
+    let heard = |key: &String| listeners.iter().any(|listener| listener.service == *key);
+    services.retain(|key, service| !service.targets.is_empty() || heard(key));
     (listeners, services)
+}
+
+fn is_active(target: &Target) -> bool {
+    target.state == TargetState::Active
+}
+
+/// A service for which nothing new comes: its targets end what they have begun.
+fn leaving(service: &Service) -> Service {
+    let targets = service.targets.iter().filter(|one| is_active(one));
+    let targets = targets.map(|target| Target {
+        address: target.address.clone(),
+        state: TargetState::Draining,
+        group: None,
+    });
+    Service {
+        targets: targets.collect(),
+        protocol: service.protocol,
+        ..Service::default()
+    }
 }
 
 /// True if a release is older than another one. What can't be compared is not touched.

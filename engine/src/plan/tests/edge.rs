@@ -23,6 +23,7 @@ pub(super) fn fronted() -> WantedService {
         check: None,
         certificates: BTreeMap::new(),
         hold: crate::edge::HOLD,
+        trust: Vec::new(),
     });
     service
 }
@@ -168,6 +169,66 @@ fn the_old_one_answers_until_requests_go_to_the_new_one() {
         after(&plan, "stop"),
         ["drain shop-edge", "commit web shop-web-r2"]
     );
+}
+
+#[test]
+fn who_answered_on_another_port_ends_what_it_began() {
+    let mut service = changed();
+    service.edge.as_mut().expect("an edge").ports[0].container_port = 81;
+    let plan = planned(service.clone(), &behind(&fronted()));
+    assert_snapshot!(plan, @r"
+    create web shop-web-r2 (changed: env.A)
+    start web
+    health web
+    route web:81
+    drain shop-edge
+    commit web shop-web-r2
+    stop web shop-web-r1 (replaced)
+    remove web shop-web-r1 (replaced)
+    ");
+    let mut operations = plan.operations.iter();
+    let routes = operations.find_map(|operation| match &operation.kind {
+        OperationKind::Route { edges } => Some(edges[0].routes.clone()),
+        _ => None,
+    });
+    let routes = routes.expect("a route");
+    assert_eq!(
+        serde_json::to_value(&routes.services["web:80"].targets).expect("JSON"),
+        serde_json::json!([{"address": "web-1-r1:80", "state": "draining"}])
+    );
+    assert!(routes.check().is_ok());
+    assert_eq!(
+        after(&plan, "stop"),
+        ["drain shop-edge", "commit web shop-web-r2"]
+    );
+    // Given back, the new one has something to end.
+    let before = behind(&fronted()).edges.remove(0).routes.expect("routes");
+    let back = crate::plan::edge::returned(&before, &routes);
+    assert_eq!(
+        serde_json::to_value(&back.services["web:81"].targets).expect("JSON"),
+        serde_json::json!([{"address": "web-1-r2:81", "state": "draining"}])
+    );
+    // Nor is that left to be told again.
+    let mut observed = behind(&service);
+    observed.containers[0].edge_target = Some("web-1-r2".into());
+    observed.edges[0].routes = Some(routes);
+    assert_snapshot!(planned(service, &observed), @"");
+}
+
+#[test]
+fn other_proxies_are_told_to_the_edge() {
+    let mut service = fronted();
+    let trusted = "10.0.0.0/8".parse().expect("a range");
+    service.edge.as_mut().expect("an edge").trust = vec![trusted];
+    let plan = planned(service.clone(), &behind(&fronted()));
+    assert_snapshot!(plan, @"route web:80");
+    let mut observed = behind(&service);
+    let listener = |edge: &mut ObservedEdge| {
+        let routes = edge.routes.as_mut().expect("routes");
+        routes.listeners[0].trust = vec![trusted];
+    };
+    listener(&mut observed.edges[0]);
+    assert_snapshot!(planned(service, &observed), @"");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::super::super::service::ServicePlan;
 use super::super::super::wanted::WantedService;
 use super::super::super::{Cause, OperationKind};
 use super::super::ports::EdgePort;
-use super::{Edges, protocol, service_key};
+use super::{Edges, is_active, leaving, protocol, service_key};
 use crate::app::Share;
 use crate::edge::{Routes, Service, Target, TargetState};
 
@@ -217,10 +217,6 @@ impl Edges<'_> {
     }
 }
 
-fn is_active(target: &Target) -> bool {
-    target.state == TargetState::Active
-}
-
 /// Has those end what they do that are on trial; true if there are any.
 fn recall(service: &mut Service) -> bool {
     let groups = std::mem::take(&mut service.shares);
@@ -278,6 +274,11 @@ pub fn returned(before: &Routes, now: &Routes) -> Routes {
                     group: None,
                 });
             }
+        }
+    }
+    for (key, since) in &now.services {
+        if !back.services.contains_key(key) && since.targets.iter().any(is_active) {
+            back.services.insert(key.clone(), leaving(since));
         }
     }
     back
