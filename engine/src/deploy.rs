@@ -52,7 +52,7 @@ pub use git::revision as git_revision;
 pub use hooks::{Hooks, Loading, cache_folder};
 pub use ledger::releases;
 pub use limits::{LIMITS, Limit};
-pub use lock::{lock_holder, lock_person, take_lock};
+pub use lock::{lock_holder, lock_person, take_lock, tell_lock};
 pub use oneoff::{OneOff, create_one_off};
 pub use policy::record as policy_record;
 pub use prepare::{Options, Prepared, effective, prepare};
@@ -65,6 +65,6 @@ pub use saved::SavedPlan;
 pub use sources::{PluginFile, Sources, WantedPlugins, store};
 pub use summary::addresses;
 pub use watch::{
-    Condition, LogEntry, News, Picture, Row, Stats, Traffic, Watch, WatchEvent, WatchOptions,
-    Weight, follow_logs, follow_stats,
+    Condition, LogEntry, News, Picture, Reread, Row, Stats, Traffic, Watch, WatchEvent,
+    WatchOptions, Weight, follow_logs, follow_stats,
 };

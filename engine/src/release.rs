@@ -23,7 +23,7 @@ pub use policy::{BaseRecord, OverrideRecord, PolicyRecord, RequiredRecord};
 pub use provenance::{PAYLOAD_TYPE, PREDICATE, Places, STATEMENT, provenance};
 pub use record::{
     ArtifactRecord, ChangeRecord, GitRevision, ImageRecord, PluginRecord, Record, ReleaseOutcome,
-    ServiceRecord, SignerRecord, StepRecord, find, previous, running,
+    ServiceRecord, SignerRecord, StepRecord, close, find, previous, running,
 };
 pub use seal::{Seal, Unseal};
 

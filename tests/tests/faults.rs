@@ -1,9 +1,13 @@
 //! What goes wrong while an app is deployed: each ends with an error that says what and where, loses
 //! nothing, and the next deploy does what this one could not.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use rengine_tests::compose::App;
 use rengine_tests::dockerd::{Dockerd, SmallDisk};
-use rengine_tests::{Outcome, docker, until};
+use rengine_tests::proxy::{Line, Proxy};
+use rengine_tests::{Outcome, Project, docker, until};
 
 /// A service that others build on, and one that waits for it.
 const TWO: &str = "
@@ -179,6 +183,31 @@ fn with(app: &App, daemon: &Dockerd, args: &[&str]) -> Outcome {
     let mut command = app.0.command(args);
     let output = command.env("DOCKER_HOST", &daemon.host).output();
     Outcome::from(output.expect("rengine runs"))
+}
+
+#[test]
+fn a_deploy_that_can_give_no_signs_of_life_stops_when_its_lock_is_taken() {
+    let never = "stop-signal = \"KILL\"\nhealth = { command = [\"false\"], interval = \"200ms\" }";
+    let project = Project::new("fault-mute", "hello", never);
+    let mute = Arc::new(AtomicBool::new(false));
+    let judge = mute.clone();
+    let proxy = Proxy::before_shared(move |call| {
+        let sign = call.what == "POST /volumes/create" && !call.done;
+        match sign && judge.load(Ordering::SeqCst) {
+            true => Line::Lost,
+            false => Line::Good,
+        }
+    });
+    let mut deploy = project.start(&["--host", &proxy.url(), "deploy", "-v"]);
+    deploy.wait_for("✔ start");
+    mute.store(true, Ordering::SeqCst);
+    let released = project.rengine(&["lock", "release", "--force"]);
+    assert_eq!(released.code, 0, "{released:?}");
+    fails(&deploy.finish(), 5, &["another took it over"]);
+    project.configure("stop-signal = \"KILL\"");
+    let next = project.rengine(&["deploy"]);
+    assert_eq!(next.code, 0, "{next:?}");
+    assert_eq!(project.containers().len(), 1);
 }
 
 #[test]

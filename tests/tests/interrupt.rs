@@ -2,7 +2,10 @@
 
 use std::os::unix::net::UnixListener;
 
-use rengine_tests::{Project, docker, until};
+use rengine_tests::compose::App;
+use rengine_tests::tidy::done;
+use rengine_tests::watching::{history, release};
+use rengine_tests::{Project, Running, docker, until};
 
 /// The port answers with a page, even if the server needs a moment.
 fn answers(project: &Project, page: &str) {
@@ -101,6 +104,70 @@ fn ctrl_c_while_it_waits_for_health_takes_the_new_one_back() {
         answers(&project, "the old one");
     }
     converges(&project);
+}
+
+const WEB: &str = r#"
+services:
+  web:
+    build: .
+    ports: ["PORT:8080"]
+    stop_signal: KILL
+    healthcheck: { test: ["CMD", "true"], interval: 50ms }
+"#;
+
+/// An app of which a third release has taken over, and whose old container has not ended yet: it is told
+/// to by a file. The deploy goes on.
+fn taken_over(name: &str) -> (App, Running, String) {
+    let app = App::new(name, WEB);
+    for page in ["one", "two"] {
+        app.0.write("index.html", page);
+        app.deployed();
+    }
+    let old = app.0.containers().remove(0);
+    app.0.write("index.html", "three");
+    let wait = "until [ -e /go ]; do sleep 0.1; done";
+    app.write(&format!(
+        "{WEB}    pre_stop:\n      - command: [\"sh\", \"-c\", \"{wait}\"]\n"
+    ));
+    let mut deploy = app.0.start(&["deploy", "-v"]);
+    deploy.wait_for("✔ drain");
+    (app, deploy, old)
+}
+
+/// `rengine rollback` goes back from the third release to the second, and not to the first.
+fn goes_back(app: &App, third: &str) {
+    let records = history(&app.0);
+    assert_eq!(records[2]["outcome"], third, "{records:#?}");
+    let shown = done(app.0.rengine(&["show"])).stdout;
+    assert!(shown.contains(&release(&app.0, 3)), "it runs: {shown}");
+    app.done(&["rollback"]);
+    answers(&app.0, "two");
+    let records = history(&app.0);
+    assert_eq!(records[3]["rollback-to"], records[1]["release"]);
+    assert_eq!(names(&app.0).lines().count(), 1, "{}", names(&app.0));
+}
+
+#[test]
+fn ctrl_c_once_it_has_taken_over_lets_it_come_to_its_end() {
+    let (app, mut deploy, old) = taken_over("over-int");
+    deploy.signal("INT");
+    deploy.wait_for("brought to its end");
+    docker(&["exec", &old, "touch", "/go"]);
+    let deployed = done(deploy.finish());
+    assert!(deployed.stdout.contains("web"), "{deployed:?}");
+    answers(&app.0, "three");
+    let new = app.0.containers();
+    assert!(new.len() == 1 && new[0] != old, "{deployed:?}");
+    goes_back(&app, "succeeded");
+}
+
+#[test]
+fn what_was_killed_once_it_had_taken_over_is_gone_back_from() {
+    let (app, deploy, _) = taken_over("over-kill");
+    deploy.signal("KILL");
+    deploy.finish();
+    answers(&app.0, "three");
+    goes_back(&app, "unfinished");
 }
 
 #[test]

@@ -223,3 +223,23 @@ fn a_long_deploy_gives_signs_of_life_and_stops_when_it_is_robbed() {
     done(project.rengine(&["deploy"]));
     assert_eq!(project.containers().len(), 1);
 }
+
+#[test]
+fn whose_lock_is_taken_away_is_told() {
+    let project = Project::new("lktold", "hello", FAST);
+    foreign_lock(&project, 3_600_000);
+    let deployed = done(project.rengine(&["deploy", "--break-lock"]));
+    let took = "took over the lock that was held by alice on elsewhere";
+    assert!(deployed.stderr.contains(took), "{deployed:?}");
+    // Whoever gave the last sign of life long ago is watched first.
+    foreign_lock(&project, 600);
+    until("the lock is silent", || {
+        let lock = project.rengine(&["lock", "--json"]);
+        lock.stdout.contains("\"gone\":true")
+    });
+    let held = done(project.rengine(&["lock", "hold", "-m", "maintenance"]));
+    for told in ["watching the lock", took] {
+        assert!(held.stderr.contains(told), "{held:?}");
+    }
+    done(project.rengine(&["lock", "release"]));
+}

@@ -1,9 +1,10 @@
 //! `rengine watch` beside real containers: what it heals, what it takes back, and what it leaves alone.
 
+use rengine_tests::authority::Authority;
 use rengine_tests::compose::App;
 use rengine_tests::gate::Gate;
 use rengine_tests::load::Load;
-use rengine_tests::watching::{TWO, containers, history, sicken, slow, stop, watch};
+use rengine_tests::watching::{TWO, containers, history, release, sicken, slow, stop, watch};
 use rengine_tests::{Project, docker, plugin, until};
 
 #[test]
@@ -127,6 +128,52 @@ fn what_is_removed_by_hand_is_made_again_and_what_goes_with_down_is_not() {
     let outcome = stop(watch);
     assert!(app.0.containers().is_empty());
     assert!(!outcome.stderr.contains("GIVEN UP"), "{outcome:?}");
+}
+
+#[test]
+fn secrets_and_certificates_are_those_of_the_day() {
+    let with_key = format!("{TWO}    secrets: [key]\nsecrets:\n  key: {{ file: ./key.txt }}\n");
+    let app = App::new("watch-fresh", &with_key);
+    let authority = Authority::new();
+    let turn = |name: &str| {
+        let folder = authority.sign(name, "DNS:localhost", "30");
+        for file in ["cert.pem", "key.pem"] {
+            std::fs::copy(folder.join(file), app.0.path().join(file)).expect("a copy");
+        }
+        app.0.write("key.txt", name);
+        app.deployed();
+    };
+    let edge = format!(
+        "[[edge.tls]]\nport = {}\ncertificate = \"cert.pem\"\nkey = \"key.pem\"\n",
+        app.0.port
+    );
+    app.0.write("plugins.toml", &edge);
+    app.0.write(".dockerignore", "*\n!index.html\n");
+    turn("the first");
+    let mut watch = watch(&app.0, &[]);
+    turn("the second");
+    let second = release(&app.0, 2);
+    watch.wait_for(&format!("watching release {second}, 2 containers"));
+    let before = containers(&app);
+    docker(&["rm", "-f", &before[0]]);
+    watch.wait_for("replaced");
+    let after = containers(&app);
+    assert_eq!(after.len(), 2);
+    assert!(after.contains(&before[1]), "the other one stays");
+    for container in &after {
+        let key = docker(&["exec", container, "cat", "/run/secrets/key"]);
+        assert_eq!(key, "the second");
+    }
+    // The edge has the second certificate, or it would get it now.
+    let again = app.deployed();
+    assert!(again.stderr.contains("nothing to do"), "{again:?}");
+
+    app.write("services: [");
+    docker(&["rm", "-f", &after[0]]);
+    watch.wait_for("the project can't be used");
+    stop(watch);
+    assert_eq!(containers(&app), after[1..]);
+    app.write(&with_key);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use super::error::CliError;
 use super::wait::WaitArgs;
 use super::{GlobalArgs, interrupt, session};
 use crate::deploy::{self, Action, Hooks, Options, Request, SavedPlan};
+use crate::docker::LockNews;
 use crate::ui::{Ui, render_services};
 
 /// What can be asked of a deploy.
@@ -22,7 +23,7 @@ pub struct DeployArgs {
     /// Remove containers of services that are not in the app any more
     #[arg(long)]
     remove_orphans: bool,
-    /// Take over the app's lock from a deploy that is known to be dead
+    /// Remove the app's lock first, whoever holds it: a deploy that goes on stops where it is
     #[arg(long)]
     break_lock: bool,
     #[command(flatten)]
@@ -42,8 +43,10 @@ pub async fn run(global: &GlobalArgs, args: DeployArgs, ui: Ui) -> Result<(), Cl
     let reporter = ui.reporter();
     let plugins = Hooks::begin(&manifest, &args.sources.sources(&reporter));
     let docker = interrupt::unless(&cancel, session::connect(global, &manifest, ui)).await?;
-    if args.break_lock {
-        docker.break_lock(&manifest.app.name).await?;
+    if args.break_lock
+        && let Some(lock) = docker.break_lock(&manifest.app.name).await?
+    {
+        deploy::tell_lock(LockNews::TakenOver(lock.holder), &*reporter);
     }
     let options = Options {
         rebuild: args.rebuild,

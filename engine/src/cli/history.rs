@@ -6,7 +6,7 @@ use super::error::CliError;
 use super::{GlobalArgs, session};
 use crate::app::Name;
 use crate::deploy::{DeployError, find_release, releases};
-use crate::docker::Docker;
+use crate::docker::{Docker, DockerError};
 use crate::release::{self, Record, ReleaseOutcome};
 use crate::ui::{Ui, render_diff, render_history, render_release};
 
@@ -29,24 +29,33 @@ pub struct DiffArgs {
     to: Option<String>,
 }
 
+/// What is known of an app's releases.
+struct Known {
+    app: Name,
+    records: Vec<Record>,
+    /// The id of the one that runs.
+    running: Option<String>,
+    /// The daemon that keeps them.
+    docker: Docker,
+}
+
 pub async fn history(global: &GlobalArgs, ui: Ui) -> Result<(), CliError> {
-    let (app, records, _) = load(global, ui).await?;
+    let known = Known::load(global, ui).await?;
     if ui.is_json() {
-        records.iter().for_each(|record| ui.json(record));
+        known.records.iter().for_each(|record| ui.json(record));
         return Ok(());
     }
-    if records.is_empty() {
-        ui.result(&format!("{app} has no releases yet"));
+    if known.records.is_empty() {
+        ui.result(&format!("{} has no releases yet", known.app));
         return Ok(());
     }
-    let running = release::running(&records).map(|record| record.release.as_str());
-    ui.result(&render_history(&records, running));
+    ui.result(&render_history(&known.records, known.running.as_deref()));
     Ok(())
 }
 
 pub async fn show(global: &GlobalArgs, args: ShowArgs, ui: Ui) -> Result<(), CliError> {
-    let (app, records, _) = load(global, ui).await?;
-    let record = one(&records, &app, args.release.as_deref())?;
+    let known = Known::load(global, ui).await?;
+    let record = known.one(args.release.as_deref())?;
     match ui.is_json() {
         true => ui.json(record),
         false => ui.result(&render_release(record, ui.styles())),
@@ -55,11 +64,12 @@ pub async fn show(global: &GlobalArgs, args: ShowArgs, ui: Ui) -> Result<(), Cli
 }
 
 pub async fn diff(global: &GlobalArgs, args: DiffArgs, ui: Ui) -> Result<(), CliError> {
-    let (app, records, _) = load(global, ui).await?;
-    let to = one(&records, &app, args.to.as_deref())?;
+    let known = Known::load(global, ui).await?;
+    let Known { app, records, .. } = &known;
+    let to = known.one(args.to.as_deref())?;
     let from = match &args.from {
-        Some(from) => find_release(&records, &app, from)?,
-        None => release::previous(&records, to).ok_or_else(|| DeployError::NothingToCompare {
+        Some(from) => find_release(records, app, from)?,
+        None => release::previous(records, to).ok_or_else(|| DeployError::NothingToCompare {
             app: app.to_string(),
             release: to.release.clone(),
         })?,
@@ -78,41 +88,47 @@ pub async fn find(
     release: Option<&str>,
     ui: Ui,
 ) -> Result<(Record, Docker), CliError> {
-    let (app, records, docker) = load(global, ui).await?;
-    Ok((one(&records, &app, release)?.clone(), docker))
+    let known = Known::load(global, ui).await?;
+    let record = known.one(release)?.clone();
+    Ok((record, known.docker))
 }
 
-async fn load(global: &GlobalArgs, ui: Ui) -> Result<(Name, Vec<Record>, Docker), CliError> {
-    let manifest = session::load_app(global, ui).await?;
-    let docker = session::connect(global, &manifest, ui).await?;
-    let app = manifest.app.name;
-    let mut records = releases(&docker, &app).await?;
-    close(&docker, &app, &mut records).await?;
-    Ok((app, records, docker))
-}
-
-/// A release that is being made while nobody has the lock is not being made.
-async fn close(docker: &Docker, app: &Name, records: &mut [Record]) -> Result<(), DeployError> {
-    let open = |record: &&mut Record| record.outcome == ReleaseOutcome::Running;
-    let mut open = records.iter_mut().filter(open).peekable();
-    if open.peek().is_some() {
-        let lock = docker.find_lock(app).await?;
-        if lock.is_none_or(|lock| lock.is_dead() || lock.is_silent()) {
-            open.for_each(|record| record.outcome = ReleaseOutcome::Unfinished);
+impl Known {
+    async fn load(global: &GlobalArgs, ui: Ui) -> Result<Self, CliError> {
+        let manifest = session::load_app(global, ui).await?;
+        let docker = session::connect(global, &manifest, ui).await?;
+        let app = manifest.app.name;
+        let mut records = releases(&docker, &app).await?;
+        let (observed, made) =
+            tokio::try_join!(docker.observe(&app, &[]), is_made(&docker, &app, &records))?;
+        if !made {
+            release::close(&mut records);
         }
+        let running = release::running(&records, &observed.serving());
+        Ok(Self {
+            running: running.map(|record| record.release.clone()),
+            app,
+            records,
+            docker,
+        })
     }
-    Ok(())
+
+    /// A release, or the one that runs.
+    fn one(&self, prefix: Option<&str>) -> Result<&Record, DeployError> {
+        let prefix = prefix.or(self.running.as_deref());
+        let prefix = prefix.ok_or_else(|| DeployError::NoReleases {
+            app: self.app.to_string(),
+        })?;
+        find_release(&self.records, &self.app, prefix)
+    }
 }
 
-fn one<'a>(
-    records: &'a [Record],
-    app: &Name,
-    prefix: Option<&str>,
-) -> Result<&'a Record, DeployError> {
-    match prefix {
-        Some(prefix) => find_release(records, app, prefix),
-        None => release::running(records).ok_or_else(|| DeployError::NoReleases {
-            app: app.to_string(),
-        }),
+/// False if no release is being made: one that says so while nobody has the lock is not.
+async fn is_made(docker: &Docker, app: &Name, records: &[Record]) -> Result<bool, DockerError> {
+    let mut records = records.iter();
+    if !records.any(|record| record.outcome == ReleaseOutcome::Running) {
+        return Ok(false);
     }
+    let lock = docker.find_lock(app).await?;
+    Ok(lock.is_some_and(|lock| !lock.is_dead() && !lock.is_silent()))
 }

@@ -26,7 +26,7 @@ pub fn on_signal(ui: Ui) -> CancellationToken {
                 _ = terminate.recv() => {}
             }
             if first {
-                ui.note("interrupted: taking back what was begun; once more to stop at once");
+                ui.note("interrupted: taking back what was begun, if it has not taken over yet; once more to stop at once");
                 cancel.cancel();
             }
         }

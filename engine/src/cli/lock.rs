@@ -6,8 +6,8 @@ use serde::Serialize;
 use super::error::CliError;
 use super::wait::WaitArgs;
 use super::{GlobalArgs, session};
-use crate::deploy::{Event, LockStep, lock_person};
-use crate::docker::{LockHolder, LockNews, LockState};
+use crate::deploy::{lock_person, tell_lock};
+use crate::docker::{LockHolder, LockState};
 use crate::ui::Ui;
 
 /// What to do with the lock: without any of these, show who holds it.
@@ -64,14 +64,7 @@ pub async fn run(global: &GlobalArgs, args: LockArgs, ui: Ui) -> Result<(), CliE
         }
         Some(LockCommand::Hold(args)) => {
             let reporter = ui.reporter();
-            let tell = |news| {
-                if let LockNews::Waiting(holder) = news {
-                    reporter.report(Event::Lock {
-                        news: LockStep::Waiting,
-                        holder: holder.map(|holder| holder.to_string()),
-                    });
-                }
-            };
+            let tell = |news| tell_lock(news, &*reporter);
             let holder = lock_person(args.message);
             let lock = docker.lock(app, &holder, args.wait.wait(), &tell).await?;
             lock.keep();

@@ -114,6 +114,15 @@ pub async fn load_app(global: &GlobalArgs, ui: Ui) -> Result<Manifest, CliError>
     finish(global, &draft, &bases, ui)
 }
 
+/// Reads the project once more, for what goes on for long. Of its secrets `ui` knows only those that it had at the
+/// start.
+pub async fn load_again(global: &GlobalArgs, sources: &Sources) -> Result<Manifest, DeployError> {
+    let draft = Draft::open(&global.directory, global.file.as_deref())?;
+    let bases = gather(&draft, sources, &|_| false).await?;
+    let compose = global.project.options(global.directory.clone());
+    Ok(draft.finish(compose, &bases, &env)?)
+}
+
 /// plugins.toml, or what stands for it, before its bases are there.
 pub fn draft(global: &GlobalArgs) -> Result<Draft, CliError> {
     Ok(Draft::open(&global.directory, global.file.as_deref())?)

@@ -11,7 +11,8 @@ use tokio_util::sync::CancellationToken;
 use super::error::CliError;
 use super::{GlobalArgs, interrupt, session};
 use crate::deploy::{
-    Hooks, Loading, Picture, Stats, Watch, WatchOptions, follow_logs, follow_stats,
+    Hooks, Loading, Picture, Reporter, Reread, Stats, Watch, WatchOptions, follow_logs,
+    follow_stats,
 };
 use crate::docker::Docker;
 use crate::manifest::OnBad;
@@ -61,14 +62,16 @@ pub async fn run(global: &GlobalArgs, args: WatchArgs, ui: Ui) -> Result<(), Cli
     let (pictures, seen) = watch::channel(Picture::default());
     let (to, events) = mpsc::unbounded_channel();
     let live = ui.can_show() && !args.plain;
+    let reporter = match live {
+        true => ui.live_reporter(to),
+        false => ui.reporter(),
+    };
     let watch = Watch {
         manifest: Arc::new(manifest),
+        reread: reread(global, args.sources, &reporter),
         docker: docker.clone(),
         hooks,
-        reporter: match live {
-            true => ui.live_reporter(to),
-            false => ui.reporter(),
-        },
+        reporter,
         options: WatchOptions {
             settings,
             look_only: args.view_only,
@@ -88,6 +91,19 @@ pub async fn run(global: &GlobalArgs, args: WatchArgs, ui: Ui) -> Result<(), Cli
         logs,
     };
     shown(watch, &docker, seen.clone(), show, &stop).await
+}
+
+/// Reads the project as it is when the watch does something.
+fn reread(
+    global: &GlobalArgs,
+    sources: session::SourceArgs,
+    reporter: &Arc<dyn Reporter>,
+) -> Reread {
+    let (global, sources) = (global.clone(), sources.sources(reporter));
+    Arc::new(move || {
+        let (global, sources) = (global.clone(), sources.clone());
+        Box::pin(async move { session::load_again(&global, &sources).await })
+    })
 }
 
 /// Watches and shows that, until either ends.

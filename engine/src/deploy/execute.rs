@@ -14,7 +14,7 @@ use super::{DeployError, Event, Outcome, Prepared, Reporter, git, take_lock};
 use crate::docker::{Docker, DockerError, Wait};
 use crate::manifest::Manifest;
 use crate::plan::observed::Observed;
-use crate::release::{GitRevision, Record};
+use crate::release::{self, GitRevision, Record};
 
 /// What carrying out a plan needs beside it.
 pub struct Attempt<'a> {
@@ -102,7 +102,7 @@ impl Attempt<'_> {
         }
         let mut ledger = ledger?;
         ledger.close_left(prepared).await?;
-        prepared.check_asker(ledger.running())?;
+        prepared.check_asker(&ledger.all())?;
         report_plan(prepared, reporter);
         if let Some(conflict) = prepared.plan.conflicts.first() {
             return Err(conflict.clone().into());
@@ -180,7 +180,8 @@ impl Prepared {
     /// # Errors
     ///
     /// If it is another.
-    pub(super) fn check_asker(&self, running: Option<&Record>) -> Result<(), DeployError> {
+    pub(super) fn check_asker(&self, records: &[Record]) -> Result<(), DeployError> {
+        let running = release::running(records, &self.observed.serving());
         let runs = running.map_or("none", |record| record.release.as_str());
         match &self.asker {
             Some(asker) if asker.saw != runs => Err(DeployError::OtherRelease {

@@ -16,7 +16,8 @@ pub enum ExitCode {
     Unreachable = 4,
     /// Another deploy of the app is going on.
     Locked = 5,
-    /// It was interrupted; what ran before runs on.
+    /// It was interrupted; what ran before runs on. Stopped at once, by a second signal, it leaves the
+    /// old release or the new one, and the next deploy clears up.
     Interrupted = 130,
 }
 
@@ -29,6 +30,9 @@ impl ExitCode {
         (Self::Refused, "refused by a plugin, or a plugin failed"),
         (Self::Unreachable, "the daemon can't be reached"),
         (Self::Locked, "locked by another deploy of the app"),
-        (Self::Interrupted, "interrupted; what ran before runs on"),
+        (
+            Self::Interrupted,
+            "interrupted; what ran before runs on, unless stopped at once",
+        ),
     ];
 }

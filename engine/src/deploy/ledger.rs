@@ -46,10 +46,10 @@ impl<'a> Ledger<'a> {
         self.entries.into_iter().map(|(_, record)| record).collect()
     }
 
-    /// The release that runs: the last that succeeded.
-    pub fn running(&self) -> Option<&Record> {
-        let mut newest = self.entries.iter().rev().map(|(_, record)| record);
-        newest.find(|record| record.succeeded())
+    /// The records as they are by now.
+    pub fn all(&self) -> Vec<Record> {
+        let all = self.entries.iter();
+        all.map(|(_, record)| record.clone()).collect()
     }
 
     /// True if there is something to do though nothing is to be deployed: a deploy was killed
@@ -106,11 +106,7 @@ impl<'a> Ledger<'a> {
     }
 
     fn garbage(&self, keep: usize, observed: &Observed) -> Garbage {
-        let records: Vec<_> = self
-            .entries
-            .iter()
-            .map(|(_, record)| record.clone())
-            .collect();
+        let records = self.all();
         let images: Vec<_> = observed
             .images
             .iter()

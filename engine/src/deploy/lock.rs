@@ -18,16 +18,19 @@ pub async fn take_lock(
     wait: Wait,
     reporter: &Arc<dyn Reporter>,
 ) -> Result<Lock, DeployError> {
-    let tell = |news| {
-        let (news, holder) = match news {
-            LockNews::Waiting(holder) => (LockStep::Waiting, holder),
-            LockNews::Watching(holder, _) => (LockStep::Watching, holder),
-            LockNews::TakenOver(holder) => (LockStep::TakenOver, holder),
-        };
-        let holder = holder.map(|holder| holder.to_string());
-        reporter.report(Event::Lock { news, holder });
-    };
+    let tell = |news| tell_lock(news, &**reporter);
     Ok(docker.lock(app, &lock_holder(command), wait, &tell).await?)
+}
+
+/// Tells of a lock that is not free.
+pub fn tell_lock(news: LockNews, reporter: &dyn Reporter) {
+    let (news, holder) = match news {
+        LockNews::Waiting(holder) => (LockStep::Waiting, holder),
+        LockNews::Watching(holder, _) => (LockStep::Watching, holder),
+        LockNews::TakenOver(holder) => (LockStep::TakenOver, holder),
+    };
+    let holder = holder.map(|holder| holder.to_string());
+    reporter.report(Event::Lock { news, holder });
 }
 
 /// This process, as the holder of an app's lock.

@@ -10,12 +10,14 @@ use crate::app::{App, Name, PullPolicy, Strategy};
 use crate::docker::Docker;
 use crate::edge::DRAIN;
 use crate::manifest::Manifest;
+use crate::plan::observed::{Observed, ObservedContainer};
 use crate::plan::{Wanted, WantedService, plan};
 use crate::plugin::Hook;
 use crate::release::{self, Record, Unseal};
 
 /// Plans how to go back to a release: the one whose id begins with `target`, or the last before the
-/// one that runs that succeeded. Nothing is built, and no hook changes anything: images are those
+/// one that runs that succeeded. That one need not have succeeded itself: the deploy that made it may have been
+/// killed, or have failed, when requests had gone to its containers already. Nothing is built, and no hook changes anything: images are those
 /// of that release, and containers as they were made then. Secrets, which records do not hold,
 /// are those of the manifest. The container of the id `unwell` is replaced even if it is as it was
 /// then.
@@ -33,13 +35,13 @@ pub async fn prepare_rollback(
     unwell: Option<&str>,
     reporter: &Arc<dyn Reporter>,
 ) -> Result<Prepared, DeployError> {
-    let records = releases(docker, &manifest.app.name).await?;
+    let mut records = releases(docker, &manifest.app.name).await?;
+    // By the time that this one has the lock nobody makes any of them any more.
+    release::close(&mut records);
     let observed = docker.observe(&manifest.app.name, &[]).await?;
-    let runs = observed
-        .containers
-        .iter()
-        .any(|container| container.is_running());
-    let target = choose(&records, &manifest.app.name, target, runs)?;
+    let mut target = choose(&records, &manifest.app.name, target, &observed)?.clone();
+    add_missing_images(&mut target, &observed);
+    let target = &target;
     super::policy::tell_back(manifest, target, &**reporter);
     let whole = restore(target, manifest)?;
     let mut app = whole.clone();
@@ -98,19 +100,41 @@ fn choose<'a>(
     records: &'a [Record],
     app: &Name,
     target: Option<&str>,
-    runs: bool,
+    observed: &Observed,
 ) -> Result<&'a Record, DeployError> {
     if let Some(prefix) = target {
         return find(records, app, prefix);
     }
-    let running = release::running(records);
-    let target = match runs {
+    let running = release::running(records, &observed.serving());
+    let mut containers = observed.containers.iter();
+    let target = match containers.any(ObservedContainer::is_running) {
         true => running.and_then(|running| release::previous(records, running)),
         false => running,
     };
     target.ok_or_else(|| DeployError::NothingBefore {
         app: app.to_string(),
     })
+}
+
+/// Notes the images of a release that serves, where whoever made it did not come to write them down.
+fn add_missing_images(record: &mut Record, observed: &Observed) {
+    if !observed.serving().contains(record.release.as_str()) {
+        return;
+    }
+    for (name, service) in &mut record.services {
+        let own = |one: &&ObservedContainer| {
+            let its = one.service.as_ref();
+            its.is_some_and(|service| service.as_str() == name) && one.serves()
+        };
+        let serving = observed.containers.iter().filter(own);
+        let newest = serving.max_by_key(|one| (one.routed, one.created));
+        if let Some(container) = newest {
+            let image = service.image.get_or_insert_default();
+            if image.id.is_empty() {
+                image.id.clone_from(&container.image_id);
+            }
+        }
+    }
 }
 
 /// The release whose id begins so.

@@ -19,7 +19,6 @@ use crate::app::Name;
 use crate::docker::{Docker, Wait};
 use crate::manifest::Manifest;
 use crate::plugin::{CallContext, FinishedDeploy, FinishedService};
-use crate::release;
 
 /// A deploy that ended well.
 #[derive(Debug)]
@@ -132,7 +131,7 @@ pub async fn run(
         if prepared.asker.is_some() && prepared.plan.is_empty() {
             // It would else be told as done, though another did it.
             let records = releases(docker, &manifest.app.name).await?;
-            prepared.check_asker(release::running(&records))?;
+            prepared.check_asker(&records)?;
         }
         let attempt = Attempt {
             manifest,

@@ -1,7 +1,6 @@
 //! The operations of a plan, one function for each.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -18,10 +17,12 @@ use crate::app::{Name, PullPolicy};
 use crate::docker::Docker;
 use crate::plan::{Cause, Operation, OperationKind, Start};
 use crate::plugin::CallContext;
+use stop::Course;
 
 mod back;
 mod container;
 mod image;
+mod stop;
 mod well;
 
 /// Time for a command that is to run in a container after its start or before its stop.
@@ -52,9 +53,8 @@ pub(super) struct Execution<'a> {
     pub docker: &'a Docker,
     deadline: Duration,
     pub reporter: &'a Arc<dyn Reporter>,
-    cancel: &'a CancellationToken,
-    /// Ends long steps when another failed.
-    halt: CancellationToken,
+    /// How far it has come, and whether it is to stop.
+    course: Course,
     labels: Labels<'a>,
     places: Mutex<BTreeMap<Place, Progress>>,
     /// The ids of images that were pulled or built.
@@ -67,8 +67,6 @@ pub(super) struct Execution<'a> {
     stopped_edges: Mutex<Vec<(String, String)>>,
     /// What edges are told if requests are given back.
     pub(super) shifted: Mutex<Shifted>,
-    /// True once requests go to the new containers: from then on nothing is taken back.
-    switched: AtomicBool,
 }
 
 impl<'a> Execution<'a> {
@@ -84,8 +82,7 @@ impl<'a> Execution<'a> {
             docker,
             deadline,
             reporter,
-            cancel,
-            halt: cancel.child_token(),
+            course: Course::new(cancel),
             labels: Labels { prepared },
             places: Mutex::default(),
             images: Mutex::default(),
@@ -93,20 +90,24 @@ impl<'a> Execution<'a> {
             edge_programs: Mutex::default(),
             stopped_edges: Mutex::default(),
             shifted: Mutex::default(),
-            switched: AtomicBool::new(false),
         }
     }
 
     /// Does all that the plan says, or takes back what was begun.
     pub async fn run(&self) -> Result<(), DeployError> {
-        // What has been switched is brought to its end, which takes moments.
-        let interrupted = || {
-            let interrupted = self.cancel.is_cancelled() && !self.is_switched();
-            interrupted.then_some(DeployError::Interrupted)
-        };
         let operations = &self.prepared.plan.operations;
         let work = |step| self.timed(step);
-        match walk(operations, work, interrupted, || self.halt.cancel()).await {
+        let interrupted = || self.course.interrupted();
+        let walked = walk(operations, work, interrupted, || self.course.halt());
+        let too_late = || {
+            self.reporter.report(Event::Warning {
+                message: "the new release has taken over already, so it is brought to its end"
+                    .to_owned(),
+                help: (self.prepared.rollback.is_none())
+                    .then(|| "`rengine rollback` brings back the one before".to_owned()),
+            });
+        };
+        match self.course.telling(walked, too_late).await {
             Ok(()) => Ok(()),
             Err(error) => {
                 self.take_back(&error).await;
@@ -326,24 +327,11 @@ impl<'a> Execution<'a> {
         programs.get(id).cloned()
     }
 
-    /// Notes that requests go to the new containers.
-    pub(super) fn switched(&self) {
-        self.switched.store(true, Ordering::SeqCst);
-    }
-
-    fn is_switched(&self) -> bool {
-        self.switched.load(Ordering::SeqCst)
-    }
-
-    /// Ends when the deploy is to.
-    pub(super) async fn halted(&self) {
-        self.halt.cancelled().await;
-    }
-
     pub(super) fn labels(&self) -> &Labels<'a> {
         &self.labels
     }
 
+    /// Tells of what the daemon did not do.
     pub(super) fn warn(&self, message: String) {
         self.reporter.report(Event::Warning {
             message,
@@ -369,16 +357,6 @@ impl<'a> Execution<'a> {
             service: service.to_string(),
             release: self.prepared.plan.release.clone(),
             planning: false,
-        }
-    }
-
-    pub(super) async fn interruptible<T>(
-        &self,
-        work: impl Future<Output = T>,
-    ) -> Result<T, DeployError> {
-        tokio::select! {
-            done = work => Ok(done),
-            () = self.halt.cancelled() => Err(DeployError::Interrupted),
         }
     }
 }

@@ -25,6 +25,7 @@ mod stats;
 #[cfg(test)]
 mod tests;
 
+pub use act::Reread;
 pub use logs::{LogEntry, follow as follow_logs};
 pub use news::{News, WatchEvent, Weight};
 pub use picture::{Condition, Picture, Row};

@@ -10,6 +10,7 @@
 //! been cut off, and come back, it finds its lock gone and does nothing more.
 
 mod beat;
+mod held;
 mod holder;
 mod image;
 
@@ -18,14 +19,13 @@ use std::time::{Duration, Instant};
 
 use bollard::models::ContainerCreateBody;
 use jiff::Timestamp;
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 
 use super::error::status;
 use super::{Docker, DockerError};
 use crate::app::Name;
 use crate::plan::observed::label;
 use beat::Beat;
+pub use held::Lock;
 pub use holder::LockHolder;
 use image::IMAGE;
 
@@ -100,57 +100,6 @@ pub enum LockNews {
     Watching(Option<LockHolder>, Duration),
     /// It was taken from a holder that is no more.
     TakenOver(Option<LockHolder>),
-}
-
-/// A lock that is held. It stays until it is released: not on drop, which can't wait for the
-/// daemon; the lock of a process that is no more is taken over by the next deploy.
-#[derive(Debug)]
-#[must_use = "a lock stays until it is released"]
-pub struct Lock {
-    docker: Docker,
-    app: Name,
-    id: String,
-    stop: CancellationToken,
-    lost: CancellationToken,
-    beats: Option<JoinHandle<()>>,
-    /// Before this time there was no sign of life.
-    interval: Duration,
-    since: Instant,
-}
-
-impl Lock {
-    /// Does work that is to be done only while the lock is held: should somebody have taken it
-    /// over, the work ends where it is, as if the process had been killed.
-    pub async fn guard<T, E: From<DockerError>>(
-        &self,
-        work: impl Future<Output = Result<T, E>>,
-    ) -> Result<T, E> {
-        tokio::select! {
-            done = work => done,
-            () = self.lost.cancelled() => Err(DockerError::LockLost {
-                app: self.app.to_string(),
-            }.into()),
-        }
-    }
-
-    /// Gives the lock back.
-    pub async fn release(self) -> Result<(), DockerError> {
-        self.stop.cancel();
-        if let Some(beats) = self.beats {
-            // It ends by itself, and takes its last volume away.
-            let _ = beats.await;
-        }
-        match self.since.elapsed() < self.interval {
-            true => self.docker.remove(&self.id, true).await,
-            // One that could not be taken away then may be left.
-            false => self.docker.remove_lock(&self.app, &self.id).await,
-        }
-    }
-
-    /// Leaves the lock held, for a person who gives it back later.
-    pub fn keep(self) {
-        self.stop.cancel();
-    }
 }
 
 impl Docker {
@@ -231,12 +180,13 @@ impl Docker {
         }))
     }
 
-    /// Removes an app's lock, whoever holds it; false if there was none.
-    pub async fn break_lock(&self, app: &Name) -> Result<bool, DockerError> {
-        match self.find_lock(app).await? {
-            Some(state) => self.remove_lock(app, &state.id).await.map(|()| true),
-            None => Ok(false),
+    /// Removes an app's lock, whoever holds it; gives what was known of it.
+    pub async fn break_lock(&self, app: &Name) -> Result<Option<LockState>, DockerError> {
+        let found = self.find_lock(app).await?;
+        if let Some(state) = &found {
+            self.remove_lock(app, &state.id).await?;
         }
+        Ok(found)
     }
 
     /// Removes this lock, and no other.
@@ -304,27 +254,6 @@ impl Docker {
             Ok(id) => Ok(Some(id)),
             Err(DockerError::NameTaken { .. }) => Ok(None),
             Err(error) => Err(error),
-        }
-    }
-
-    fn held(&self, app: &Name, id: String, holder: &LockHolder) -> Lock {
-        let (stop, lost) = (CancellationToken::new(), CancellationToken::new());
-        let beats = holder.interval().map(|interval| {
-            let (stop, lost) = (stop.clone(), lost.clone());
-            let beats = self
-                .clone()
-                .beat(app.clone(), id.clone(), interval, stop, lost);
-            tokio::spawn(beats)
-        });
-        Lock {
-            docker: self.clone(),
-            app: app.clone(),
-            id,
-            stop,
-            lost,
-            beats,
-            interval: holder.interval().unwrap_or(Duration::MAX),
-            since: Instant::now(),
         }
     }
 

@@ -40,6 +40,11 @@ impl ObservedContainer {
         self.is_candidate() && !self.routed
     }
 
+    /// True if it runs, and has been found to be well by the deploy that made it.
+    pub fn serves(&self) -> bool {
+        self.is_running() && !self.is_unproven()
+    }
+
     /// Its name once it is no candidate any more.
     pub fn final_name(&self) -> &str {
         let name = self.name.as_str();

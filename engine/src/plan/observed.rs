@@ -1,6 +1,6 @@
 //! What the daemon has for an app: one snapshot, read once before planning.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::edge::EdgeSlot;
 use crate::app::{Fields, Name, Protocol};
@@ -75,6 +75,14 @@ pub struct Observed {
     pub volumes: Vec<ObservedVolume>,
     /// True if somebody holds the app's lock.
     pub locked: bool,
+}
+
+impl Observed {
+    /// The releases that have containers which serve.
+    pub fn serving(&self) -> BTreeSet<&str> {
+        let serving = self.containers.iter().filter(|one| one.serves());
+        serving.map(|one| one.release.as_str()).collect()
+    }
 }
 
 /// An edge's container.

@@ -1,5 +1,6 @@
 //! What is recorded of a release.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use indexmap::IndexMap;
@@ -196,7 +197,7 @@ pub struct ServiceRecord {
 }
 
 /// An image.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct ImageRecord {
     /// Its id on the daemon, `sha256:…`.
@@ -266,10 +267,26 @@ impl Record {
     }
 }
 
-/// The release that runs, as far as records tell: the last that succeeded.
-pub fn running(records: &[Record]) -> Option<&Record> {
-    let succeeded = records.iter().filter(|record| record.succeeded());
-    succeeded.max_by_key(|record| record.number)
+/// The release that runs: the last that succeeded, or one that came later and has containers that
+/// serve, though whoever made it ended, or failed, before it was all done. `serving` are the
+/// releases that have such containers. One that is still being made does not count yet.
+pub fn running<'a>(records: &'a [Record], serving: &BTreeSet<&str>) -> Option<&'a Record> {
+    let runs = |record: &&Record| match record.outcome {
+        ReleaseOutcome::Succeeded => true,
+        ReleaseOutcome::Running => false,
+        _ => serving.contains(record.release.as_str()),
+    };
+    let running = records.iter().filter(runs);
+    running.max_by_key(|record| record.number)
+}
+
+/// Takes releases that are being made for ones that are not made any more, since nobody makes them.
+pub fn close(records: &mut [Record]) {
+    for record in records {
+        if record.outcome == ReleaseOutcome::Running {
+            record.outcome = ReleaseOutcome::Unfinished;
+        }
+    }
 }
 
 /// The release to go back to from another: the last before it that succeeded. Of a rollback, the

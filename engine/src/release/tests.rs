@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use indexmap::IndexMap;
 use jiff::Timestamp;
 
@@ -259,7 +261,7 @@ fn record(number: u64, outcome: ReleaseOutcome, image: &str) -> Record {
     }
 }
 
-use ReleaseOutcome::{Failed, Running, Succeeded, Unfinished};
+use ReleaseOutcome::{Failed, Interrupted, Running, Succeeded, Unfinished};
 
 #[test]
 fn a_record_is_read_again() {
@@ -280,7 +282,7 @@ fn rollbacks_go_back_one_by_one() {
         record(4, Succeeded, "d"),
     ];
     let previous = |records: &[Record]| {
-        let running = running(records).expect("one runs");
+        let running = running(records, &BTreeSet::new()).expect("one runs");
         previous(records, running).map(|record| record.release.clone())
     };
     assert_eq!(previous(&records).as_deref(), Some("r2"));
@@ -299,6 +301,41 @@ fn rollbacks_go_back_one_by_one() {
     records.push(back(9, "r3"));
     records.remove(2);
     assert_eq!(previous(&records).as_deref(), Some("r2"), "r3 is forgotten");
+}
+
+#[test]
+fn what_serves_runs_though_it_was_never_done() {
+    let mut records = vec![
+        record(1, Succeeded, "a"),
+        record(2, Succeeded, "b"),
+        record(3, Running, "c"),
+    ];
+    let both = |records: &[Record], serving: &[&str]| {
+        let running = running(records, &serving.iter().copied().collect()).expect("one runs");
+        let previous = previous(records, running).map(|record| record.release.clone());
+        (running.release.clone(), previous)
+    };
+    let expected = |running: &str, previous: &str| (text(running), Some(text(previous)));
+    assert_eq!(both(&records, &["r3"]), expected("r2", "r1"), "it is made");
+    close(&mut records);
+    assert_eq!(records[2].outcome, Unfinished);
+    // Of a service that it did not touch the container is an old one.
+    assert_eq!(both(&records, &["r1", "r3"]), expected("r3", "r2"));
+    assert_eq!(
+        both(&records, &["r2"]),
+        expected("r2", "r1"),
+        "it came to nothing"
+    );
+    for outcome in [Failed, Interrupted] {
+        records[2].outcome = outcome;
+        assert_eq!(both(&records, &["r3"]), expected("r3", "r2"));
+    }
+    // A rollback that had taken over has gone back, too.
+    records[2].rollback_to = Some(text("r1"));
+    records.insert(0, record(0, Succeeded, "z"));
+    assert_eq!(both(&records, &["r3"]), expected("r3", "r0"));
+    records.push(record(4, Succeeded, "d"));
+    assert_eq!(both(&records, &["r3"]), expected("r4", "r2"));
 }
 
 #[test]

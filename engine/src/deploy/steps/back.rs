@@ -11,7 +11,14 @@ impl Execution<'_> {
     /// Takes back what was begun: new containers go, and those that ran before run again.
     pub(super) async fn take_back(&self, error: &DeployError) {
         if self.is_switched() {
-            self.warn("requests go to the new containers already, so they stay".to_owned());
+            self.reporter.report(Event::Warning {
+                message: "requests go to the new containers already, so they stay".to_owned(),
+                help: Some(
+                    "`rengine deploy` brings it to its end, `rengine rollback` goes back to the \
+                     release before"
+                        .to_owned(),
+                ),
+            });
             return;
         }
         // To take away what requests may go to would be worse than to leave more than is needed.

@@ -188,6 +188,7 @@ impl Execution<'_> {
             return Ok(());
         };
         self.docker.rename(&id, container).await?;
+        self.course.committed();
         self.progress(place, |progress| {
             progress.candidate = None;
             progress.stopped.clear();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
@@ -10,7 +11,8 @@ use super::core::{Failure, Holder};
 use super::edge::{RunningEdge, drained};
 use super::slot::Facts;
 use crate::deploy::{
-    Action, Asker, DeployError, Hooks, Loading, Reporter, Request, lock_holder, run,
+    Action, Asker, DeployError, Hooks, Loading, RedactingReporter, Reporter, Request, lock_holder,
+    run,
 };
 use crate::docker::{ContainerDetail, Docker, DockerError, LockHolder, Wait};
 use crate::edge::DRAIN;
@@ -19,11 +21,17 @@ use crate::manifest::Manifest;
 /// What this command is called where it leaves its name.
 pub const COMMAND: &str = "rengine watch";
 
+/// Reads the project as it is now: its secrets and certificates may be others than those of the day on which
+/// the watch began.
+pub type Reread = Arc<dyn Fn() -> BoxFuture<'static, Result<Manifest, DeployError>> + Send + Sync>;
+
 /// What carrying something out needs.
 #[derive(Clone)]
 pub struct Hands {
-    /// What the project says.
+    /// What the project said when the watch began.
     pub manifest: Arc<Manifest>,
+    /// What it says now.
+    pub reread: Reread,
     /// The daemon.
     pub docker: Docker,
     /// The plugins.
@@ -95,17 +103,38 @@ impl Hands {
                 saw,
             }),
         };
+        let manifest = self.present().await?;
         let Self {
-            manifest,
             docker,
             hooks,
             reporter,
             cancel,
             ..
         } = self;
+        // Nobody has seen to it yet that secrets which came later are not told.
+        let redactor = manifest.redactor();
+        let reporter: Arc<dyn Reporter> = Arc::new(RedactingReporter {
+            inner: reporter,
+            redactor: redactor.clone(),
+        });
         let loaded = Loading::of(hooks);
         let done = run(&manifest, &docker, loaded, request, &reporter, &cancel).await;
-        done.map(drop).map_err(|error| failure(&error))
+        done.map(drop)
+            .map_err(|error| failure(&error).redacted(&redactor))
+    }
+
+    /// The project as it is now.
+    async fn present(&self) -> Result<Manifest, Failure> {
+        let unread = |why: String| Failure::Unread(format!("the project can't be used: {why}"));
+        let manifest = (self.reread)().await;
+        let manifest = manifest.map_err(|error| unread(error.to_string()))?;
+        let (is, was) = (&manifest.app.name, &self.manifest.app.name);
+        match is == was {
+            true => Ok(manifest),
+            false => Err(unread(format!(
+                "its app is called `{is}` by now, and not `{was}`"
+            ))),
+        }
     }
 }
 

@@ -22,6 +22,9 @@ pub type Now = Duration;
 /// Time before what could not be done, as another held the lock, is tried again.
 const AGAIN: Duration = Duration::from_secs(2);
 
+/// The same where the project could not be read.
+const UNREAD: Duration = Duration::from_secs(60);
+
 /// What is being done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Doing {
@@ -315,7 +318,9 @@ impl Core {
             return;
         };
         let moved = matches!(result, Err(Failure::Moved(_)));
-        self.stale = moved || !matches!(doing, Doing::Remedy(_, Remedy::Restart));
+        let begun = !matches!(result, Err(Failure::Unread(_)));
+        let restart = matches!(doing, Doing::Remedy(_, Remedy::Restart));
+        self.stale = moved || begun && !restart;
         match doing {
             Doing::Remedy(key, remedy) => self.remedied(&key, remedy, result, now),
             Doing::RollBack(to) => match result {
@@ -328,7 +333,9 @@ impl Core {
                     self.yield_to(holder);
                 }
                 Err(Failure::Moved(why)) => self.tell(None, News::LeftAlone { why }),
-                Err(Failure::Other(why)) => self.tell(None, News::Failed { why }),
+                Err(Failure::Unread(why) | Failure::Other(why)) => {
+                    self.tell(None, News::Failed { why });
+                }
             },
         }
     }

@@ -14,7 +14,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::act::{Hands, holder};
+use super::act::{Hands, Reread, holder};
 use super::core::{Act, Core, Failure, Now, Seen};
 use super::edge::{RENEW, RunningEdge, keep_out};
 use super::news::{News, WatchEvent};
@@ -41,8 +41,10 @@ pub struct WatchOptions {
 
 /// A watch of an app.
 pub struct Watch {
-    /// What the project says.
+    /// What the project says when it begins.
     pub manifest: Arc<Manifest>,
+    /// Reads what it says later.
+    pub reread: Reread,
     /// The daemon.
     pub docker: Docker,
     /// The plugins.
@@ -315,6 +317,7 @@ impl Going {
         let watch = &self.watch;
         Hands {
             manifest: watch.manifest.clone(),
+            reread: watch.reread.clone(),
             docker: watch.docker.clone(),
             hooks: watch.hooks.clone(),
             reporter: watch.reporter.clone(),

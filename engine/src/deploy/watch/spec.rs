@@ -11,6 +11,7 @@ use crate::deploy::rollback::restore;
 use crate::deploy::{DeployError, Event, Reporter};
 use crate::docker::Docker;
 use crate::manifest::Manifest;
+use crate::plan::observed::Observed;
 use crate::release::{self, Record};
 
 /// The release that runs, as far as it matters here.
@@ -53,16 +54,20 @@ impl Default for ServiceSpec {
 }
 
 impl Spec {
-    /// Reads it. Of a record that can't be used, as of one that needs a secret that is not here, the
-    /// checks are those of the manifest.
+    /// Reads it, by what there is. Of a record that can't be used, as of one that needs a secret that is not
+    /// here, the checks are those of the manifest. While nobody has the lock, nobody makes a release.
     pub async fn read(
         docker: &Docker,
         manifest: &Manifest,
         reporter: &dyn Reporter,
         before: &Self,
+        (observed, locked): (&Observed, bool),
     ) -> Result<Self, DeployError> {
-        let records = releases(docker, &manifest.app.name).await?;
-        let Some(record) = release::running(&records) else {
+        let mut records = releases(docker, &manifest.app.name).await?;
+        if !locked {
+            release::close(&mut records);
+        }
+        let Some(record) = release::running(&records, &observed.serving()) else {
             return Ok(Self::default());
         };
         let running = Some(Release::new(record, &records));

@@ -377,3 +377,23 @@ fn a_daemon_that_is_away_is_no_reason_for_anything() {
     let lines = story.see(Seen::Roster(vec![facts("web", 1)], running(605)));
     assert_eq!(lines[0], "app: the daemon answers again");
 }
+
+#[test]
+fn while_the_project_can_not_be_read_nothing_counts_as_tried() {
+    let mut story = Story::new(settings(), &[facts("web", 1), facts("web", 2)]);
+    story.see(Seen::Removed("web1".to_owned()));
+    let lines = story.wait(2);
+    assert_eq!(lines.last().expect("an act"), "REPLACE shop-web-1");
+    for _ in 0..3 {
+        let unread = Failure::Unread("the project can't be used".to_owned());
+        assert_eq!(
+            story.see(Seen::Done(Err(unread))),
+            ["shop-web-1: that did not succeed: the project can't be used"]
+        );
+        story.see(Seen::Roster(vec![facts("web", 2)], running(99)));
+        assert!(story.wait(59).is_empty());
+        let lines = story.wait(1);
+        assert_eq!(lines.last().expect("an act"), "REPLACE shop-web-1");
+    }
+    assert_eq!(story.done(), ["shop-web-1: replaced"]);
+}

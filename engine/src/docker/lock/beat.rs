@@ -11,8 +11,9 @@ use std::time::Duration;
 use bollard::models::VolumeCreateRequest;
 use bollard::query_parameters::ListVolumesOptionsBuilder;
 use jiff::Timestamp;
-use tokio_util::sync::CancellationToken;
+use tokio::time::timeout;
 
+use super::held::{Ends, Seen};
 use crate::app::Name;
 use crate::docker::{Docker, DockerError};
 use crate::plan::observed::label;
@@ -50,17 +51,19 @@ impl Docker {
         Ok(beats.collect())
     }
 
-    /// Gives signs of life until `stop`. Should the lock be gone, `lost` is told.
+    /// Gives signs of life until it is to stop. Should the lock be gone, that is told; each time that it is there
+    /// is noted in `seen`.
     pub(super) async fn beat(
         self,
         app: Name,
         lock: String,
         interval: Duration,
-        stop: CancellationToken,
-        lost: CancellationToken,
+        Ends { stop, lost }: Ends,
+        seen: Seen,
     ) {
         let short: String = lock.chars().take(12).collect();
-        let mut last = None;
+        // Those that may be there; all but the last one are about to go.
+        let mut made: Vec<String> = Vec::new();
         for number in 1_u64.. {
             tokio::select! {
                 () = tokio::time::sleep(interval) => {}
@@ -76,21 +79,34 @@ impl Docker {
                 labels: Some(labels),
                 ..VolumeCreateRequest::default()
             };
-            // A daemon that does not answer now may do so in time.
-            if self.client().create_volume(request).await.is_err() {
-                continue;
+            // First noted, then done: what is not answered in time may come all the same.
+            made.push(name);
+            let create = timeout(interval, self.client().create_volume(request)).await;
+            if matches!(create, Ok(Ok(_))) {
+                while made.len() > 1 && self.take_away(&made[0], interval).await {
+                    made.remove(0);
+                }
             }
-            if let Some(before) = last.replace(name) {
-                let _ = self.remove_volume(&before).await;
-            }
-            // After it, so that who takes over and this one can't both miss each other.
-            if matches!(self.inspect(&lock).await, Ok(None)) {
-                lost.cancel();
-                break;
+            // After it, so that who takes over and this one can't both miss each other. And whatever came of
+            // it: a lock without signs of life is taken over.
+            let there = timeout(interval, self.inspect(&lock)).await;
+            if let Ok(Ok(there)) = there {
+                match there {
+                    Some(_) => seen.note(),
+                    None => {
+                        lost.cancel();
+                        break;
+                    }
+                }
             }
         }
-        if let Some(last) = last {
-            let _ = self.remove_volume(&last).await;
+        for name in made {
+            self.take_away(&name, interval).await;
         }
+    }
+
+    /// Removes a sign of life; false if that is not known to be done.
+    async fn take_away(&self, name: &str, limit: Duration) -> bool {
+        matches!(timeout(limit, self.remove_volume(name)).await, Ok(Ok(_)))
     }
 }

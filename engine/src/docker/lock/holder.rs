@@ -4,6 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
 use serde::{Deserialize, Serialize};
 
 /// Who holds a lock.
@@ -134,7 +136,15 @@ impl LockHolder {
             && self.boot_id == read("/proc/sys/kernel/random/boot_id")
             && self.host == read("/proc/sys/kernel/hostname")
             && self.pid_namespace == pid_namespace();
-        here && self.pid_start.is_some() && process_start(self.pid) != self.pid_start
+        let Some(began) = self.pid_start.filter(|_| here) else {
+            return false;
+        };
+        match process(self.pid) {
+            Process::Began(at) => at != began,
+            Process::Ended => true,
+            // Its silence tells.
+            Process::Hidden => false,
+        }
     }
 }
 
@@ -152,17 +162,53 @@ fn pid_namespace() -> String {
     link.to_string_lossy().into_owned()
 }
 
+/// What is known of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Process {
+    /// It began at this time, in Linux's clock ticks since the host did.
+    Began(u64),
+    /// There is none of this number, or it has ended.
+    Ended,
+    /// There may be one: `/proc` may hide what is another user's (`hidepid`, `ProtectProc=`).
+    Hidden,
+}
+
+fn process(pid: u32) -> Process {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+    process_of(stat.ok().as_deref(), || {
+        let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+        pid.map_or(Err(Errno::SRCH), test_kill_process)
+    })
+}
+
+/// What is known of a process by its `/proc/PID/stat`, and by what becomes of a signal to it where that can't be
+/// read.
+fn process_of(stat: Option<&str>, signal: impl FnOnce() -> Result<(), Errno>) -> Process {
+    match (stat, stat.and_then(began)) {
+        (_, Some(began)) => began,
+        // It may be that of one that ended in the middle of reading it.
+        (_, None) if signal() == Err(Errno::SRCH) => Process::Ended,
+        _ => Process::Hidden,
+    }
+}
+
 /// The 22nd field of `/proc/PID/stat`. The second is the program's name in parentheses, which may
 /// have blanks and parentheses itself.
-fn process_start(pid: u32) -> Option<u64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+fn began(stat: &str) -> Option<Process> {
     let (_, after_name) = stat.rsplit_once(')')?;
     let mut fields = after_name.split_ascii_whitespace();
     // A process that has ended, and waits for its parent to notice, holds nothing any more.
     if matches!(fields.next()?, "Z" | "X") {
-        return None;
+        return Some(Process::Ended);
     }
-    fields.nth(18)?.parse().ok()
+    fields.nth(18)?.parse().ok().map(Process::Began)
+}
+
+fn process_start(pid: u32) -> Option<u64> {
+    match process(pid) {
+        Process::Began(at) => Some(at),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -202,6 +248,27 @@ mod tests {
             ..this
         };
         assert!(!before.is_dead());
+    }
+
+    #[test]
+    fn a_process_that_is_hidden_may_live() {
+        let stat = |state: &str| {
+            let rest = "1 ".repeat(18);
+            format!("7 (a) b) {state} {rest}77 0 0")
+        };
+        let of = |stat: Option<&str>, signal| process_of(stat, || signal);
+        assert_eq!(of(Some(&stat("S")), Ok(())), Process::Began(77));
+        assert_eq!(of(Some(&stat("Z")), Ok(())), Process::Ended);
+        // /proc has no such process: there is none, or it is not shown to this user.
+        assert_eq!(of(None, Err(Errno::SRCH)), Process::Ended);
+        assert_eq!(of(None, Err(Errno::PERM)), Process::Hidden);
+        assert_eq!(of(None, Ok(())), Process::Hidden);
+        assert_eq!(of(Some(""), Ok(())), Process::Hidden);
+        assert_eq!(
+            process(u32::MAX),
+            Process::Ended,
+            "no process has this number"
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{AGAIN, Core, Doing, Failure, Key, News, Now, Phase, Remedy};
+use super::{AGAIN, Core, Doing, Failure, Key, News, Now, Phase, Remedy, UNREAD};
 
 impl Core {
     /// Takes note of containers that ended, and that the daemon does not start again.
@@ -146,6 +146,11 @@ impl Core {
             slot.phase = Phase::Due(now + AGAIN, remedy);
             return self.yield_to(holder);
         }
+        if let Err(Failure::Unread(why)) = result {
+            // Nothing was tried: it is as soon as that can be read.
+            slot.phase = Phase::Due(now + UNREAD, remedy);
+            return self.tell(Some(&facts), News::Failed { why });
+        }
         slot.phase = Phase::Idle;
         slot.failures = 0;
         match (remedy, &result) {
@@ -168,7 +173,7 @@ impl Core {
                 self.plan_remedy(key, now);
             }
             (Err(Failure::Moved(why)), _) => self.tell(Some(&facts), News::LeftAlone { why }),
-            (Err(Failure::Locked(_)), _) => {}
+            (Err(Failure::Locked(_) | Failure::Unread(_)), _) => {}
         }
     }
 }

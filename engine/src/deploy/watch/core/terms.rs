@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use crate::deploy::watch::news::News;
 use crate::deploy::watch::slot::{Facts, Verdict};
+use crate::secrets::Redactor;
 
 /// The release that runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,8 +68,21 @@ pub enum Failure {
     Locked(Holder),
     /// By the time that the lock was free, there was no need any more; why.
     Moved(String),
+    /// It was not even tried: what the project says can't be read.
+    Unread(String),
     /// It did not succeed.
     Other(String),
+}
+
+impl Failure {
+    /// The same without secrets.
+    pub fn redacted(mut self, redactor: &Redactor) -> Self {
+        match &mut self {
+            Self::Locked(holder) => redactor.clean(&mut holder.who),
+            Self::Moved(why) | Self::Unread(why) | Self::Other(why) => redactor.clean(why),
+        }
+        self
+    }
 }
 
 /// What is to be done. But for the first two, there is one at a time, and [`Seen::Done`] says that

@@ -26,13 +26,13 @@ impl Going {
         } = &self.watch;
         let app = &manifest.app.name;
         let (observed, lock) = tokio::try_join!(docker.observe(app, &[]), docker.find_lock(app))?;
-        self.read_spec(&observed).await?;
+        // That of a holder that is no more is taken over by whoever needs it next.
+        let held = lock.filter(|lock| !lock.is_dead() && !lock.is_silent());
+        self.read_spec(&observed, held.is_some()).await?;
         self.edges = running(&observed.edges);
         let facts = self.facts(&observed);
         let running = self.spec.running.as_ref().filter(|_| !facts.is_empty());
         let running = running.map(|release| release.at(Timestamp::now()));
-        // That of a holder that is no more is taken over by whoever needs it next.
-        let held = lock.filter(|lock| !lock.is_dead() && !lock.is_silent());
         let lock = match held {
             Some(lock) => Seen::Locked(holder(lock.holder.as_ref())),
             None => Seen::Unlocked,
@@ -44,7 +44,7 @@ impl Going {
     }
 
     /// Reads the record of the release that runs, if it may be another, or has others before it.
-    pub(super) async fn read_spec(&mut self, observed: &Observed) -> Result<(), DeployError> {
+    async fn read_spec(&mut self, observed: &Observed, locked: bool) -> Result<(), DeployError> {
         let containers = observed.containers.iter();
         let releases: BTreeSet<String> = containers.map(|one| one.release.clone()).collect();
         // Records may be large. Who has the lock may write one.
@@ -57,7 +57,8 @@ impl Going {
             reporter,
             ..
         } = &self.watch;
-        let spec = Spec::read(docker, manifest, &**reporter, &self.spec).await?;
+        let there = (observed, locked);
+        let spec = Spec::read(docker, manifest, &**reporter, &self.spec, there).await?;
         if spec.id() != self.spec.id() {
             // Its checks may be others.
             self.checkups.abort_all();
