@@ -119,16 +119,15 @@ impl Docker {
         let mut tries = 1;
         loop {
             let built = self.try_build(build, context, tags, labels, &events).await;
-            match &built {
-                Err(DockerError::BuildFailed(failure))
-                    if tries < MAX_TRIES && self.has_killed(failure) => {}
-                _ => return built,
-            }
+            let own = match &built {
+                Err(DockerError::BuildFailed(failure)) if tries < MAX_TRIES => {
+                    self.own_failure(failure)
+                }
+                _ => None,
+            };
+            let Some(why) = own else { return built };
             tries += 1;
-            let line = format!(
-                "Podman has killed the step itself, as it does now and then before version 4.6: \
-                 try {tries} of {MAX_TRIES}"
-            );
+            let line = format!("{why}: try {tries} of {MAX_TRIES}");
             let _ = events.send(BuildEvent::Log { step: None, line }).await;
         }
     }

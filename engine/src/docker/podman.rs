@@ -71,6 +71,24 @@ fn translate(state: &mut Value, stopped: &str) {
 /// a step has an exit status.
 const RUNTIME_KILLED: &str = "while running runtime: signal: killed";
 
+/// How the error of a build begins that looked at an image which somebody removed just then: Podman looks at all that
+/// there are, of whatever app, for a step that it has done before.
+const LOOKED_FOR_STEP: &str = "checking if cached image exists from a previous build: ";
+
+/// Why a build with this error failed, if that was Podman's own doing. Before 4.6 it asks the kernel to end the step
+/// with the thread that started it, and threads end when they please
+/// (<https://github.com/containers/podman/issues/17918>).
+fn own_failure(message: &str) -> Option<&'static str> {
+    let gone = ["layer not known", "image not known"];
+    if message.ends_with(RUNTIME_KILLED) {
+        Some("Podman has killed the step itself, as it does now and then before version 4.6")
+    } else if message.contains(LOOKED_FOR_STEP) && gone.iter().any(|gone| message.ends_with(gone)) {
+        Some("an image was removed while Podman looked at all of them for this step")
+    } else {
+        None
+    }
+}
+
 /// True if a container could not be removed since its process ended just when Podman was about to end it. Once
 /// Podman has cleared up after it, it can be.
 pub(super) fn ended_meanwhile(message: &str) -> bool {
@@ -91,11 +109,10 @@ fn names_in(info: &Value) -> bool {
 }
 
 impl Docker {
-    /// True if it was Podman that killed a step of a build: before 4.6 it asks the kernel to end the step with the
-    /// thread that started it, and threads end when they please
-    /// (<https://github.com/containers/podman/issues/17918>).
-    pub(super) fn has_killed(&self, failure: &BuildFailure) -> bool {
-        self.facts().is_podman() && failure.message.ends_with(RUNTIME_KILLED)
+    /// Why a build failed, if that was Podman's own doing, and another try is as good as the first.
+    pub(super) fn own_failure(&self, failure: &BuildFailure) -> Option<&'static str> {
+        let of_podman = self.facts().is_podman();
+        of_podman.then(|| own_failure(&failure.message)).flatten()
     }
 
     /// True if containers of one network find each other by their names. Docker's always do, Podman's if its network
@@ -222,6 +239,20 @@ impl Docker {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_podmans_own_doing_is_no_failure_of_the_build() {
+        let killed = "building at STEP \"RUN true\": while running runtime: signal: killed";
+        assert!(own_failure(killed).is_some());
+        let removed = "checking if cached image exists from a previous build: getting top layer info: layer not known";
+        assert!(own_failure(removed).is_some());
+        for message in [
+            "building at STEP \"RUN false\": while running runtime: exit status 1",
+            "creating build container: reading image \"a\": image not known",
+        ] {
+            assert_eq!(own_failure(message), None, "{message}");
+        }
+    }
 
     #[test]
     fn a_container_that_ended_on_its_own_is_no_failure_to_end_it() {

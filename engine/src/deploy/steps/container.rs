@@ -156,7 +156,16 @@ impl Execution<'_> {
         let context = self.context(&service.name);
         let hooks = &self.prepared.hooks;
         let drained = hooks.pre_stop(self.docker, &context, &service.name, id, self.reporter);
-        self.interruptible(drained).await?;
+        // A plugin may take as long as its limit lets it.
+        if self.course.unless_stopped(drained).await?.is_none() {
+            self.reporter.report(Event::Warning {
+                message: format!(
+                    "the plugins' `pre-stop` for service `{}` was not waited for",
+                    service.name
+                ),
+                help: None,
+            });
+        }
         for command in &service.pre_stop {
             let run = self.docker.exec_as(id, command, COMMAND_TIMEOUT);
             let why = match self.interruptible(run).await? {

@@ -66,6 +66,24 @@ impl Course {
         }
     }
 
+    /// Waits for work without which all can go on once the new release has taken over: whoever stops the deploy then
+    /// wants it over. `None` if it was not waited for.
+    pub async fn unless_stopped<T>(
+        &self,
+        work: impl Future<Output = T>,
+    ) -> Result<Option<T>, DeployError> {
+        let mut work = pin!(self.interruptible(work));
+        tokio::select! {
+            biased;
+            done = &mut work => return done.map(Some),
+            () = self.cancel.cancelled() => {}
+        }
+        match self.has_taken_over() {
+            true => Ok(None),
+            false => work.await.map(Some),
+        }
+    }
+
     /// Does work, and lets know if somebody stops it when the new release has taken over.
     pub async fn telling<T>(&self, work: impl Future<Output = T>, too_late: impl Fn()) -> T {
         let mut work = pin!(work);
@@ -137,6 +155,30 @@ mod tests {
         assert!(other_failed.interrupted().is_none(), "nobody stopped it");
         let work = other_failed.interruptible(pending::<()>());
         assert!(interrupted(work.await));
+    }
+
+    #[tokio::test]
+    async fn what_is_no_work_of_its_own_is_not_waited_for_then() {
+        let cancel = CancellationToken::new();
+        let course = Course::new(&cancel);
+        assert_eq!(course.unless_stopped(ready(5)).await.ok(), Some(Some(5)));
+        cancel.cancel();
+        assert!(interrupted(course.unless_stopped(pending::<()>()).await));
+        course.committed();
+        assert!(matches!(
+            course.unless_stopped(pending::<()>()).await,
+            Ok(None)
+        ));
+        assert_eq!(course.unless_stopped(ready(5)).await.ok(), Some(Some(5)));
+        // That another step failed is no reason.
+        let failed = Course::new(&CancellationToken::new());
+        failed.committed();
+        failed.halt();
+        let work = async {
+            yield_now().await;
+            5
+        };
+        assert_eq!(failed.unless_stopped(work).await.ok(), Some(Some(5)));
     }
 
     #[tokio::test]
