@@ -56,9 +56,17 @@ struct Memory {
     broken: Vec<String>,
 }
 
+/// What came of a look at a container.
+pub struct Looked {
+    /// When it began: it may say what has been another way since.
+    pub began: Instant,
+    /// What was seen.
+    pub seen: Seen,
+}
+
 impl Checkup {
     /// Looks until the other end is gone, or this is dropped.
-    pub async fn go_on(self, to: UnboundedSender<Seen>) {
+    pub async fn go_on(self, to: UnboundedSender<Looked>) {
         let interval = self
             .check
             .as_ref()
@@ -66,13 +74,18 @@ impl Checkup {
         let mut memory = Memory::default();
         loop {
             let before = memory.began;
+            let looked = Instant::now();
             // A daemon that does not answer is noticed by who follows its events.
             let verdict = self.look(&mut memory).await.ok().flatten();
             let began =
                 (memory.began != before).then(|| Seen::Began(self.id.clone(), memory.began));
             let checked = verdict.map(|verdict| Seen::Checked(self.id.clone(), verdict));
             for seen in began.into_iter().chain(checked) {
-                if to.send(seen).is_err() {
+                let looked = Looked {
+                    began: looked,
+                    seen,
+                };
+                if to.send(looked).is_err() {
                     return;
                 }
             }

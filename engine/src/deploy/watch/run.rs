@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::act::{Hands, Reread, holder};
+use super::checkup::Looked;
 use super::core::{Act, Core, Failure, Now, Seen};
 use super::edge::{RENEW, RunningEdge, keep_out};
 use super::news::{News, WatchEvent};
@@ -73,7 +74,9 @@ struct Going {
     checkups: JoinSet<()>,
     looked_at: HashMap<String, AbortHandle>,
     work: JoinSet<Result<(), Failure>>,
-    to: mpsc::UnboundedSender<Seen>,
+    to: mpsc::UnboundedSender<Looked>,
+    /// When the daemon told last that a container is not well.
+    told: HashMap<String, Instant>,
     /// Containers that reached their memory limit, and have not ended since.
     out_of_memory: BTreeSet<String>,
     /// True if the edge was asked without success, as told.
@@ -105,6 +108,7 @@ impl Watch {
             looked_at: HashMap::new(),
             work: JoinSet::new(),
             to,
+            told: HashMap::new(),
             out_of_memory: BTreeSet::new(),
             edge_told: false,
             stop_work: CancellationToken::new(),
@@ -123,7 +127,7 @@ impl Going {
 
     async fn go_on(
         &mut self,
-        from: &mut mpsc::UnboundedReceiver<Seen>,
+        from: &mut mpsc::UnboundedReceiver<Looked>,
         stop: &CancellationToken,
     ) -> Result<(), DeployError> {
         // Listened to before it is looked, so that nothing is missed in between.
@@ -164,7 +168,7 @@ impl Going {
                     // Before the next event: of what is gone now none counts any more.
                     self.look_again().await;
                 }
-                Some(seen) = from.recv() => self.see(seen).await,
+                Some(looked) = from.recv() => self.looked(looked).await,
                 () = sleep_until(refresh) => {
                     refresh = Instant::now() + if self.core.is_locked() { AGAIN } else { REFRESH };
                     match self.look_again().await {
@@ -184,6 +188,15 @@ impl Going {
                     self.act(acts).await;
                 }
             }
+        }
+    }
+
+    /// Takes in what came of a look, but for one that found a container well before the daemon told that it is not.
+    async fn looked(&mut self, looked: Looked) {
+        let before = |id| self.told.get(id).is_some_and(|told| looked.began < *told);
+        match &looked.seen {
+            Seen::Checked(id, Verdict::Healthy) if before(id) => {}
+            _ => self.see(looked.seen).await,
         }
     }
 
@@ -230,6 +243,7 @@ impl Going {
                 true
             }
             "destroy" => {
+                self.told.remove(&id);
                 self.see(Seen::Removed(id)).await;
                 true
             }
@@ -245,6 +259,7 @@ impl Going {
             "health_status: unhealthy" if self.is_daemons(event) => {
                 let why = "its check fails".to_owned();
                 let failing = Verdict::Failing { why, certain: true };
+                self.told.insert(id.clone(), Instant::now());
                 self.see(Seen::Checked(id, failing)).await;
                 false
             }
