@@ -22,6 +22,14 @@ pub struct ExecOutcome {
     pub output: String,
 }
 
+/// A command of which nothing more is said than its words.
+fn plain(words: &[String]) -> Command {
+    Command {
+        command: words.to_vec(),
+        ..Command::default()
+    }
+}
+
 impl Docker {
     /// Runs a command in a running container and waits for it, at most `timeout`.
     pub async fn exec(
@@ -30,11 +38,7 @@ impl Docker {
         command: &[String],
         timeout: Duration,
     ) -> Result<ExecOutcome, DockerError> {
-        let command = Command {
-            command: command.to_vec(),
-            ..Command::default()
-        };
-        self.exec_as(id, &command, timeout).await
+        self.exec_as(id, &plain(command), timeout).await
     }
 
     /// The same for a program of rengine's own, of which up to 16 MiB are kept. Fails if it printed more, with
@@ -45,10 +49,7 @@ impl Docker {
         command: &[String],
         timeout: Duration,
     ) -> Result<ExecOutcome, DockerError> {
-        let own = Command {
-            command: command.to_vec(),
-            ..Command::default()
-        };
+        let own = plain(command);
         let outcome = self.exec_up_to(id, &own, timeout, MAX_OWN_OUTPUT).await?;
         match outcome.output.len() < MAX_OWN_OUTPUT {
             true => Ok(outcome),

@@ -11,7 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use tokio::time::sleep;
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
+use tokio::time::{sleep, timeout};
 
 use super::control::{self, Drained};
 use super::defaults::FOLLOW;
@@ -20,6 +22,8 @@ use super::{ControlClient, EdgeError};
 
 const PREFIX: &str = "leaving-";
 const SUFFIX: &str = ".sock";
+/// Time for a worker's answer, beside that in which it waits itself.
+const ANSWER: Duration = Duration::from_secs(2);
 
 /// The name of this process's socket, once it leaves.
 fn own_socket() -> String {
@@ -68,17 +72,26 @@ pub fn end(folder: &Path) {
     let _ = std::fs::remove_file(folder.join(own_socket()));
 }
 
-/// Has workers that leave wait until their targets have ended what they do, at most so long. Gives what is left.
+/// Has workers that leave wait until their targets have ended what they do, at most so long. Gives what is left. One
+/// that lives and does not answer may have something left.
 pub async fn drained(folder: &Path, service: Option<&str>, limit: Duration) -> Drained {
-    let asked = sockets(folder).into_iter().map(|socket| async move {
-        let answer = ControlClient::at(socket.clone())
-            .drain(service, limit)
-            .await;
-        if answer.is_err() {
-            // Its process has ended, and nobody else will answer there.
-            let _ = std::fs::remove_file(socket);
+    let asked = sockets(folder).into_iter().map(|(pid, socket)| async move {
+        let client = ControlClient::at(socket.clone());
+        let answer = timeout(limit + ANSWER, client.drain(service, limit)).await;
+        match answer {
+            Ok(Ok(drained)) => Some(drained),
+            // It took its socket away, as it does first of all when nobody is connected to it any more.
+            _ if !socket.exists() => None,
+            _ if has_ended(pid) => {
+                // Nobody else will answer there.
+                let _ = std::fs::remove_file(socket);
+                None
+            }
+            _ => Some(Drained {
+                drained: false,
+                outstanding: BTreeMap::new(),
+            }),
         }
-        answer.ok()
     });
     let answers = join_all(asked).await;
     let mut all = Drained {
@@ -94,12 +107,17 @@ pub async fn drained(folder: &Path, service: Option<&str>, limit: Duration) -> D
     all
 }
 
-fn sockets(folder: &Path) -> Vec<PathBuf> {
+/// The sockets of workers that leave, or have left, with their processes.
+fn sockets(folder: &Path) -> Vec<(Pid, PathBuf)> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let own = entries.filter(|entry| {
+    let own = entries.filter_map(|entry| {
         let name = entry.file_name();
-        let name = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
-        name.is_some_and(|name| name.ends_with(SUFFIX))
+        let pid = name.to_str()?.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?;
+        Some((Pid::from_raw(pid.parse().ok()?)?, entry.path()))
     });
-    own.map(|entry| entry.path()).collect()
+    own.collect()
+}
+
+fn has_ended(pid: Pid) -> bool {
+    test_kill_process(pid) == Err(Errno::SRCH)
 }

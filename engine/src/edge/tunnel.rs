@@ -60,7 +60,10 @@ pub async fn tcp(mut client: TcpStream, peer: Peer, shared: &Shared) {
                 return end(Some(copied), &mut entry);
             }
             // Without a file for it nobody has refused anything.
-            Err(error) if files_are_short(&error) && begun.elapsed() < service.hold() => {
+            Err(error) if files_are_short(&error) => {
+                if begun.elapsed() > service.hold() {
+                    return end(None, &mut entry);
+                }
                 sleep(FILES_INTERVAL).await;
             }
             Err(_) => {
